@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* What the machine-dependent part (arch/x86_64) offers to the rest of the kernel. */
+#ifndef KERNEL_ARCH_ARCH_H
+#define KERNEL_ARCH_ARCH_H
+
+#include "core/object.h"
+
+struct thread;
+struct frame;
+struct space;
+
+/* --- console and log: core/klog.c ------------------------------------------------- */
+void kprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
+#define ASSERT(condition) \
+	do { if (!(condition)) panic("%s:%d: %s", __FILE__, __LINE__, #condition); } while (0)
+void console_putc(char c); /* arch: polled COM1, until released to the driver */
+void console_release(void); /* the driver owns it; a panic takes it back */
+
+/* --- processors ----------------------------------------------------------------------- */
+void arch_start_processors(void);
+void arch_send_reschedule(uint32_t cpu);
+void arch_kick_all(void);
+/* Load space (CR3, if another), FS/GS base and FPU of the thread that returns to user mode next. */
+void arch_switch_to(struct thread *next);
+void arch_idle(void);                 /* enable interrupts, halt, disable; lock is not held */
+void arch_fpu_copy(struct thread *to, struct thread *from); /* fork */
+void arch_fpu_drop(struct thread *thread);                  /* it is being destroyed */
+/* Invalidate translations of a space on every processor that may hold them (space->cpus). */
+void arch_tlb_flush_page(struct space *space, uint64_t addr);
+void arch_tlb_flush_space(struct space *space);
+
+/* --- time ------------------------------------------------------------------------------- */
+uint64_t arch_now_ns(void);           /* monotonic, from the TSC */
+void arch_timer_set(uint64_t deadline_ns); /* one-shot local timer; UINT64_MAX: none */
+uint64_t arch_tsc_multiplier(void);   /* for struct time_page */
+
+/* --- interrupts, ports --------------------------------------------------------------------- */
+/* Connect a GSI or allocate an MSI vector; `irq` is opaque, passed back to irq_fired(). */
+long arch_irq_connect(uint32_t gsi, uint32_t flags, void *irq, struct irq_message *message);
+void arch_irq_disconnect(void *irq);
+void arch_irq_mask(void *irq), arch_irq_unmask(void *irq);
+void irq_fired(void *irq);            /* core/irq.c */
+uint64_t arch_port_in(uint16_t port, unsigned width);
+void arch_port_out(uint16_t port, unsigned width, uint32_t value);
+void arch_reset(void) __attribute__((noreturn));
+void arch_halt(void) __attribute__((noreturn));
+
+/* --- page tables: arch/x86_64/pagetable.c (owned by mm) ----------------------------------- */
+extern uint64_t kernel_cr3;           /* top table with the kernel half, to copy from */
+
+/* --- start of the machine-independent part: core/main.c --------------------------------- */
+struct boot_module { uint64_t start, end; /* physical */ const char *command_line; };
+/* Runs on the boot processor with memory, interrupts and time ready; loads RS and schedules. */
+void kernel_main(const struct boot_module *archive, uint64_t rsdp, const char *command_line)
+	__attribute__((noreturn));
+
+/* Entered by entry.S with the kernel lock not held, interrupts off, frame saved in current. */
+void kernel_syscall(struct thread *current);  /* every syscall that is not ours to do fast */
+void kernel_trap(struct thread *current);     /* exception or interrupt from user mode */
+void kernel_interrupt_idle(struct frame *frame); /* interrupt while idle */
+
+#endif

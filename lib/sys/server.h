@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a server or driver is made with: life cycle, the loop, requests that wait, asynchronous
+ * calls, preserved memory.
+ *
+ * A service fills in a struct service and calls service_main. It has one thread and never blocks:
+ * a handler that lacks something starts what brings it (an asynchronous call), parks the request
+ * on a wait queue, and returns PARK. When the queue is woken, the loop runs the handler again from
+ * the top. What it has done so far stands in the request's `progress`. A call redelivered after a
+ * crash runs the same way.
+ */
+#ifndef LIB_SYS_SERVER_H
+#define LIB_SYS_SERVER_H
+
+#include <abi/errno.h>
+#include <abi/startup.h>
+#include <proto/proto.h>
+#include <sys/kcall.h>
+
+/* State that every incarnation finds again: static variables with this attribute, zero at the
+ * first start. May hold no pointers but to other preserved memory and to functions and constants of the
+ * same binary. */
+#define PRESERVED __attribute__((section(".preserved"), used))
+
+/* A handler's status that says: not answered, parked on a wait queue. */
+#define PARK (-100000l)
+/* ... the handler has answered through request_answer already, or will. */
+#define ANSWERED (-100001l)
+
+struct waitq {
+	struct request *first, *last;
+};
+
+struct request {
+	uint64_t token, op, badge, stamp;
+	uint64_t words[IPC_ALL_WORDS];  /* the request's, unchanged */
+	uint64_t reply[IPC_ALL_WORDS];  /* the answer being made */
+	uint64_t in_length, out_length;
+	uint32_t caps_count, reply_caps_count;
+	struct ipc_cap caps[IPC_MAX_CAPS]; /* received: closed after the answer unless taken */
+	struct ipc_cap reply_caps[IPC_MAX_CAPS];
+	bool reply_caps_close[IPC_MAX_CAPS]; /* close our copy after the answer */
+	uint32_t deliveries;
+	bool cancelled, caller_dead;    /* a cancel has come; handlers see it when run again */
+	uint64_t progress[8];           /* the handler's own; zero at the first run */
+	void *context;                  /* the handler's own; preserved memory or NULL */
+	struct waitq *queue;            /* loop's */
+	struct request *next, *previous;
+	uint32_t state;
+};
+
+struct service {
+	const char *name;
+	/* Run a request: usually by the protocol number of its operation to X_dispatch. */
+	long (*dispatch)(struct request *rq);
+	/* Before the first message. restarted: preserved memory holds the state of the incarnation
+	 * before; check it. An error ends the service. */
+	long (*start)(bool restarted);
+	/* Bits of SLOT_NOTIFY except those that lib/sys uses (NOTIFY_LIB). */
+	void (*notify)(uint64_t bits);
+	/* No capability with this badge is left. The loop acknowledges it afterwards. */
+	void (*release)(uint64_t badge);
+	/* A parked request was cancelled. NULL: it is taken off its queue and answered EINTR.
+	 * Otherwise: answers its final status, or PARK to leave it parked (it will be answered
+	 * soon); must undo what the request holds. */
+	long (*cancel)(struct request *rq);
+	/* Before an ordered end: write back, quiesce. 0, or PARK as a handler would. */
+	long (*shutdown)(struct request *rq);
+};
+
+#define NOTIFY_TIMER (1ull << 62) /* lib/sys: timers */
+#define NOTIFY_LIB NOTIFY_TIMER
+
+int service_main(const struct service *service) __attribute__((noreturn));
+
+/* --- requests ------------------------------------------------------------------------------ */
+long request_park(struct request *rq, struct waitq *queue); /* answers PARK */
+void waitq_wake(struct waitq *queue);      /* every request on it will be run again, in order */
+void waitq_wake_one(struct waitq *queue);
+void request_wake(struct request *rq);     /* just this one */
+/* Answer a parked request now, out of turn. */
+void request_answer(struct request *rq, long status);
+/* Copy from the caller's in buffer (at offset) or into its out buffer. Answer length or -errno
+ * (EFAULT: answer that; libposix brings the page in and calls again). */
+long request_read(struct request *rq, uint64_t offset, void *to, size_t length);
+long request_write(struct request *rq, uint64_t offset, const void *from, size_t length);
+/* The same with a memory object: bytes copied, fewer at an absent page. */
+long request_read_memory(struct request *rq, uint64_t offset, cap_t memory, uint64_t at, size_t length);
+long request_write_memory(struct request *rq, uint64_t offset, cap_t memory, uint64_t at, size_t length);
+/* The reply carries this capability; `close`: our own copy goes once it is sent. -E2BIG. */
+long request_give(struct request *rq, cap_t slot, uint32_t rights, bool close);
+/* A fresh badge of our endpoint, given with the reply. */
+long request_give_badge(struct request *rq, uint64_t badge);
+/* Keep received capability i beyond the answer: its slot (or CAP_NONE if it was our own badge). */
+cap_t request_take(struct request *rq, unsigned i);
+
+/* --- asynchronous calls (sys/acall.c) ----------------------------------------------------------
+ * acall_new() (NULL: none free), fill in buffers and capabilities, X_send_OP(call, to, &req); `done` runs
+ * from the loop when the answer is there; the call is freed after it unless `keep`. */
+struct acall {
+	void (*done)(struct acall *call);
+	void *owner;              /* whose it is: preserved memory or NULL */
+	uint64_t tag[4];          /* the owner's */
+	struct call_buffer in, out; /* ranges of memory objects; memory 0: none */
+	uint32_t caps_count, recv_count;
+	struct ipc_cap caps[IPC_MAX_CAPS]; /* sent */
+	/* the answer */
+	long status;
+	uint64_t words[IPC_ALL_WORDS];
+	uint32_t received_count;
+	struct ipc_cap received[IPC_MAX_CAPS]; /* ours to close */
+	/* lib/sys's */
+	cap_t object;
+	uint32_t state;
+	struct acall *next;
+	bool keep;
+};
+struct acall *acall_new(void (*done)(struct acall *call), void *owner);
+void acall_free(struct acall *call);
+/* A typed view of the answer: const struct blk_info_reply *r = acall_reply(call). */
+static inline const void *acall_reply(const struct acall *call) { return call->words; }
+
+/* --- what RS gave us --------------------------------------------------------------------------- */
+extern const struct startup *const startup;
+cap_t service_cap(const char *name);                   /* send right, CAP_NONE */
+const struct startup_entry *startup_find(enum startup_kind kind, const char *name, unsigned nth);
+void *share_address(const char *name);                 /* shared memory, NULL */
+
+/* --- preserved heap, scratch heap ------------------------------------------------------------------ */
+/* Zeroed memory out of the preserved region; NULL if it is full. */
+void *pheap_alloc(size_t size);
+void pheap_free(void *memory);
+/* A fresh private mapping of `length` bytes, not preserved; NULL. */
+void *scratch_map(size_t length);
+/* Map an object at a free address of the service's window. */
+void *map_memory(cap_t memory, uint64_t offset, size_t length, uint32_t vm_flags);
+
+/* --- time, timers ------------------------------------------------------------------------------------ */
+uint64_t clock_monotonic_ns(void);
+uint64_t clock_realtime_ns(void);
+struct timer {
+	uint64_t deadline;       /* 0: not set */
+	void (*fire)(struct timer *timer);
+	struct timer *next;
+};
+void timer_start(struct timer *timer, uint64_t deadline_ns, void (*fire)(struct timer *));
+void timer_stop(struct timer *timer);
+
+/* --- watches: who polls a description ---------------------------------------------------------------- */
+struct watch {
+	cap_t slot;
+	uint32_t events;
+	struct watch *next;
+};
+struct watch_list {
+	struct watch *first;
+};
+/* The body of a poll handler: ready: which events hold. Answers the status; keeps the request's watch if none of the
+ * wanted holds. */
+long watch_poll(struct watch_list *list, struct request *rq, uint64_t wanted, uint64_t ready);
+void watch_notify(struct watch_list *list, uint64_t events); /* something changed */
+void watch_drop(struct watch_list *list);
+
+/* --- processes ------------------------------------------------------------------------------------------ */
+#include <proto/pm_types.h>
+/* The caller's entry in PM's table (share "proctab"), NULL if it is gone or a service. */
+const struct process_entry *process_find(uint64_t stamp);
+static inline bool stamp_is_service(uint64_t stamp) { return stamp & STAMP_SERVICE; }
+bool process_in_group(const struct process_entry *process, uint32_t gid); /* fsgid or supplementary */
+
+/* --- log, strings -------------------------------------------------------------------------------------------- */
+void slog(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void service_exit(int status) __attribute__((noreturn));
+#define CHECK(condition) \
+	do { if (!(condition)) check_failed(__FILE__, __LINE__, #condition); } while (0)
+void check_failed(const char *file, int line, const char *what) __attribute__((noreturn));
+
+#endif
