@@ -21,14 +21,28 @@ void console_release(void); /* the driver owns it; a panic takes it back */
 void arch_start_processors(void);
 void arch_send_reschedule(uint32_t cpu);
 void arch_kick_all(void);
-/* Load space (CR3, if another), FS/GS base and FPU of the thread that returns to user mode next. */
+/* Load space (CR3, if another), FS/GS base and FPU of the thread that returns to user mode next.
+ * kernel_leave() does it; arch/x86_64/switch.h has it inline for the IPC fast path. */
 void arch_switch_to(struct thread *next);
+/* Return to user mode with thread->frame; lock not held (syscall.S). */
+void arch_return_to_user(struct thread *thread) __attribute__((noreturn));
+/* fs_base or gs_base of a thread was changed, maybe of the current one. */
+void arch_segments_changed(struct thread *thread);
+/* Make frame a valid one to return to user mode with: selectors and the flags that a user
+ * may set. False if rip is no user address. After every change from outside, and for new threads. */
+bool arch_frame_sanitize(struct frame *frame);
 void arch_idle(void);                 /* enable interrupts, halt, disable; lock is not held */
 void arch_fpu_copy(struct thread *to, struct thread *from); /* fork */
 void arch_fpu_drop(struct thread *thread);                  /* it is being destroyed */
 /* Invalidate translations of a space on every processor that may hold them (space->cpus). */
 void arch_tlb_flush_page(struct space *space, uint64_t addr);
 void arch_tlb_flush_space(struct space *space);
+/* Before the page tables of a space are freed: every processor that has them loaded leaves them. */
+void arch_space_leave(struct space *space);
+/*
+ * Which processors have a space loaded is known from cpu->loaded_cr3 alone (no PCID), so
+ * space->cpus need not be kept up.
+ */
 
 /* --- time ------------------------------------------------------------------------------- */
 uint64_t arch_now_ns(void);           /* monotonic, from the TSC */
@@ -36,10 +50,12 @@ void arch_timer_set(uint64_t deadline_ns); /* one-shot local timer; UINT64_MAX: 
 uint64_t arch_tsc_multiplier(void);   /* for struct time_page */
 
 /* --- interrupts, ports --------------------------------------------------------------------- */
-/* Connect a GSI or allocate an MSI vector; `irq` is opaque, passed back to irq_fired(). */
+/* Connect a GSI or allocate an MSI vector; `irq` is opaque, passed back to irq_fired().
+ * Answers the vector or -errno. A line starts masked. Only level lines need masking. */
 long arch_irq_connect(uint32_t gsi, uint32_t flags, void *irq, struct irq_message *message);
-void arch_irq_disconnect(void *irq);
-void arch_irq_mask(void *irq), arch_irq_unmask(void *irq);
+void arch_irq_disconnect(uint32_t vector);
+void arch_irq_mask(uint32_t vector);
+void arch_irq_unmask(uint32_t vector);
 void irq_fired(void *irq);            /* core/irq.c */
 uint64_t arch_port_in(uint16_t port, unsigned width);
 void arch_port_out(uint16_t port, unsigned width, uint32_t value);
@@ -47,7 +63,11 @@ void arch_reset(void) __attribute__((noreturn));
 void arch_halt(void) __attribute__((noreturn));
 
 /* --- page tables: arch/x86_64/pagetable.c (owned by mm) ----------------------------------- */
-extern uint64_t kernel_cr3;           /* top table with the kernel half, to copy from */
+/* Top table with the kernel half, to copy from: the upper 256 entries never change.
+ * Defined and set by arch/x86_64/memory.c before frames_init(). */
+extern uint64_t kernel_cr3;
+/* First physical address beyond the direct map: what is above has no kernel address. */
+extern uint64_t direct_map_end;
 
 /* --- start of the machine-independent part: core/main.c --------------------------------- */
 struct boot_module { uint64_t start, end; /* physical */ const char *command_line; };
