@@ -24,8 +24,6 @@ void arch_kick_all(void);
 /* Load space (CR3, if another), FS/GS base and FPU of the thread that returns to user mode next.
  * kernel_leave() does it; arch/x86_64/switch.h has it inline for the IPC fast path. */
 void arch_switch_to(struct thread *next);
-/* Return to user mode with thread->frame; lock not held (syscall.S). */
-void arch_return_to_user(struct thread *thread) __attribute__((noreturn));
 /* fs_base or gs_base of a thread was changed, maybe of the current one. */
 void arch_segments_changed(struct thread *thread);
 /* Make frame a valid one to return to user mode with: selectors and the flags that a user

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel lock, and the way out of the kernel.
+ * The kernel lock, and what scheduling offers beside thread.h.
  *
  * The kernel runs with interrupts off and one ticket lock. A processor that waits
  * for the lock answers requests of the holder (TLB shootdown and the like), so the
@@ -16,11 +16,7 @@ struct ticket_lock {
 };
 extern struct ticket_lock big_lock;
 
-/*
- * Wait for `ticket`. Does not return, but goes to kernel_leave(), if another
- * processor killed the current thread meanwhile: so nothing need be checked after
- * kernel_lock().
- */
+/* Wait for `ticket`, answering requests of the holder. */
 void kernel_lock_wait(uint32_t ticket);
 
 static inline void kernel_lock(void)
@@ -35,14 +31,6 @@ static inline void kernel_unlock(void)
 {
 	__atomic_store_n(&big_lock.serving, big_lock.serving + 1, __ATOMIC_RELEASE);
 }
-
-/*
- * The end of every kernel entry, with the lock held: schedule if the current thread
- * cannot go on or should not, deliver a pending upcall, switch to the thread,
- * unlock, return to user mode. The kernel stack is abandoned. kernel_syscall()
- * ends with it.
- */
-void kernel_leave(void) __attribute__((noreturn));
 
 /* Let `current` go behind its equals at the way out: yield(). */
 void sched_yield_current(void);
