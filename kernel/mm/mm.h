@@ -6,10 +6,10 @@
 #ifndef KERNEL_MM_MM_H
 #define KERNEL_MM_MM_H
 
+#include "core/list.h"
 #include "core/object.h"
+#include "mm/direct_map.h"
 
-/* All physical memory is mapped here, writable and not executable. */
-#define DIRECT_MAP 0xffff888000000000ul
 static inline void *phys_to_virt(uint64_t pa) { return (void *)(pa + DIRECT_MAP); }
 static inline uint64_t virt_to_phys(const void *va) { return (uint64_t)va - DIRECT_MAP; }
 
@@ -31,11 +31,29 @@ void kfree(void *object);
 size_t kalloc_pages(void); /* pages in use by the kernel itself */
 
 /* --- address spaces: mm/space.c -------------------------------------------- */
+struct region;
+
+/* The regions of a space in ascending order; mm/region.h. */
+struct region_set {
+	struct region **array;
+	uint32_t count, capacity;
+	uint32_t last; /* where the last search ended: most hit the same region again */
+};
+
 struct space {
 	struct object object;
 	uint64_t cr3;         /* physical address of the top page table */
 	uint64_t cpus;        /* processors that may hold translations (bit mask) */
-	/* ... mm/space.h has the rest */
+	/* The rest belongs to mm; mm/space.h explains it. */
+	struct region_set regions;
+	uint64_t map_top;     /* mappings without an address are placed below */
+	uint64_t mapped_pages, resident_pages, table_pages;
+	uint32_t tables;      /* list of the frames that hold its page tables */
+	bool service;         /* may use the reserve of frames */
+	struct space *clone;  /* a long space_clone in progress: the child, */
+	struct thread *clone_thread; /* who makes it (counted), */
+	uint64_t clone_next;  /* and the address where it goes on */
+	struct list_node reap_link; /* on the list of spaces being torn down */
 };
 
 struct space *space_new(void);
@@ -77,7 +95,8 @@ struct memory *memory_new_phys(uint64_t address, uint64_t size, uint32_t flags);
 uint64_t memory_size(struct memory *memory);
 /* The page for kernel access, as space_page; for_write marks it dirty. */
 void *memory_page(struct memory *memory, uint64_t offset, bool write, int *error);
-/* Pin the page (a frame count) and answer its frame, for DMA; 0 and *error if absent. */
+/* Pin the page (a frame count; frame_put ends it) and answer its frame, for DMA; sees pages being
+ * filled. 0 and *error: EFAULT if absent, EINVAL for device memory, ENOMEM. */
 uint64_t memory_pin(struct memory *memory, uint64_t offset, bool write, int *error);
 /* Copy between an object and user memory; answers bytes copied, less at an absent page of
  * the object, -EFAULT if the user side fails (*fault). */
@@ -86,10 +105,28 @@ long copy_memory_user(struct memory *memory, uint64_t offset, struct space *spac
 long copy_memory_memory(struct memory *to, uint64_t to_offset, struct memory *from,
 			uint64_t from_offset, size_t length);
 
+/*
+ * The same for the buffer of a call that is a range of a memory object: writes also reach pages
+ * that are being filled (mo_fill_begin), as the answer of a block driver must. to_memory tells
+ * whether `memory` (whose pages being filled stay hidden) is the destination.
+ */
+long copy_buffer_user(struct memory *buffer, uint64_t offset, struct space *space, uint64_t addr,
+		      size_t length, bool to_user, uint64_t *fault);
+long copy_buffer_memory(struct memory *buffer, uint64_t buffer_offset, struct memory *memory,
+			uint64_t memory_offset, size_t length, bool to_memory);
+
 /* Futex key of an address: same key, same word, in every process. */
 struct futex_key { uint64_t object, offset; };
 long space_futex_key(struct space *space, uint64_t addr, struct futex_key *key);
 
-/* --- kernel calls of mm (mm/calls.c): sys_NAME(a..f) for space_*, vm_*, mo_* ---- */
+/*
+ * Go on tearing down what was too big to be freed at once: about `budget` pages. Answers whether
+ * something is left. Called when idle and now and then; memory calls and frame_alloc do it too.
+ */
+bool mm_reap(unsigned budget);
+/* Once, after frames_init: the zero page, the features of the processor's page tables. */
+void mm_init(void);
+
+/* --- kernel calls of mm: sys_NAME(a..f) for space_*, vm_*, mo_*; mm/calls.h ---- */
 
 #endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory objects inside mm.
+ *
+ * A slot of the radix tree is the physical address of a frame with the SLOT
+ * bits below; the tree holds one count of the frame. Every mapped region of
+ * the object is on its list of mappings: that list and the page tables are the
+ * reverse map.
+ */
+#ifndef KERNEL_MM_MEMORY_H
+#define KERNEL_MM_MEMORY_H
+
+#include "core/list.h"
+#include "mm/mm.h"
+#include "mm/radix.h"
+
+enum memory_kind {
+	MEMORY_ANONYMOUS = 0, /* zero-fill on demand */
+	MEMORY_PHYSICAL = 1,  /* a fixed range; `owned` if its frames are ours to free */
+	MEMORY_PAGED = 2,     /* filled by its pager */
+};
+
+#define SLOT_PRESENT 0x1ul
+#define SLOT_FILLING 0x2ul
+#define SLOT_DIRTY 0x4ul    /* the bit in the tree's dirty maps is set too */
+#define SLOT_ACCESSED 0x8ul /* by a copy since the last mo_evict; mappings have their own bit */
+#define SLOT_FRAME 0xffffffffff000ul
+
+/* 128 TiB: page numbers of an object fit in 35 bits. */
+#define MEMORY_MAX_SIZE (1ul << 47)
+
+struct endpoint;
+
+struct memory {
+	struct object object;
+	uint8_t kind;
+	bool owned, uncached;
+	uint64_t number; /* names the object to user mode, never reused */
+	uint64_t size;   /* bytes; any value */
+	uint64_t address; /* physical: where it begins */
+	struct radix tree;
+	uint64_t resident, dirty; /* pages */
+	struct list_node mappings; /* struct region.link */
+	uint64_t mapping_count;
+	struct endpoint *pager; /* counted */
+	uint64_t badge;
+	struct list_node reap_link;
+};
+
+/* How a page is looked for. */
+enum memory_access {
+	MEMORY_READ,
+	MEMORY_WRITE, /* a paged object's page becomes dirty */
+	MEMORY_FILL,  /* as READ, but sees pages being filled: by their pager or its driver */
+};
+
+/* The frame of a page (no count taken), or 0 with *error EFAULT (absent, outside) or ENOMEM. An
+ * anonymous object answers the zero page for reading what was never written. */
+uint64_t memory_frame(struct memory *memory, uint64_t page, enum memory_access access, int *error);
+/* The same for mapping: never the zero page, and not marked dirty. */
+uint64_t memory_map_frame(struct memory *memory, uint64_t page, int *error);
+struct memory *memory_new_paged(struct endpoint *pager, uint64_t badge, uint64_t size);
+static inline uint64_t memory_pages(const struct memory *memory)
+{
+	return (memory->size + ANOLE_PAGE_SIZE - 1) >> ANOLE_PAGE_SHIFT;
+}
+
+void memory_mark_dirty(struct memory *memory, uint64_t page, uint64_t *slot);
+/* 0 or KCALL_RESTART. */
+long memory_resize(struct memory *memory, uint64_t size);
+long memory_fill_begin(struct memory *memory, uint64_t page, uint64_t count);
+long memory_fill_end(struct memory *memory, uint64_t page, uint64_t count, unsigned ok);
+/* Dirty pages at or after *page; answers false when there is none. */
+bool memory_next_dirty(struct memory *memory, uint64_t *page);
+void memory_clean(struct memory *memory, uint64_t page);
+long memory_evict(struct memory *memory, uint64_t page, uint64_t count, bool only_idle);
+
+/* The reverse map: mm/rmap.c. */
+void rmap_protect(struct memory *memory, uint64_t page);
+/* Whether a mapping has used the page since the last call. */
+bool rmap_accessed(struct memory *memory, uint64_t page);
+void rmap_unmap(struct memory *memory, uint64_t page);
+/* Drop whatever regions map of pages [first, end), private copies too. */
+void rmap_unmap_range(struct memory *memory, uint64_t first, uint64_t end);
+
+/* Free the pages of [first, end), at most about `budget`; whether all are gone. */
+bool memory_drop(struct memory *memory, uint64_t first, uint64_t end, unsigned budget);
+
+#endif

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Address spaces inside mm.
+ *
+ * The page tables of a space hold its private pages: each entry with
+ * PTE_COUNTED holds one count of its frame. There is no other record of a
+ * private page, so clone copies entries and counts, and a write to a page with
+ * count one needs no copy. Regions say what may be where; what they map of a
+ * memory object is held by the object as well, so such a frame always has a
+ * count above one and is never written in place by a private mapping.
+ *
+ * Invariants: an entry is nonzero only inside a region. It is writable only if
+ * its region is, and then the page is either private with count one at the
+ * time it became writable, or shared and marked dirty in a paged object.
+ * Taking rights away is followed by a TLB flush before the kernel lock is
+ * released; granting them is not (a spurious fault finds nothing to do).
+ */
+#ifndef KERNEL_MM_SPACE_H
+#define KERNEL_MM_SPACE_H
+
+#include "arch/x86_64/pagetable.h"
+#include "mm/memory.h"
+#include "mm/mm.h"
+#include "mm/region.h"
+
+#define PAGE_SIZE ANOLE_PAGE_SIZE
+#define PAGE_MASK (PAGE_SIZE - 1)
+#define STACK_LIMIT (8ul << 20) /* how far a VM_STACK region grows */
+#define STACK_GUARD PAGE_SIZE   /* kept free below a stack */
+#define PINNED_LIMIT (16ul << 20) /* one VM_PINNED mapping: its pages are allocated at once */
+
+/* Pages that one kernel call handles before it lets others run (KCALL_RESTART). */
+#define STEP_PAGES 8192
+
+#define PROT_BITS (VM_R | VM_W | VM_X)
+
+/* Address of the zero page; mapped read-only and uncounted. */
+extern uint64_t zero_frame;
+
+/* A frame for a page of the space; leaves the reserve alone unless it is a service's. */
+uint64_t space_frame(struct space *space);
+
+/* Resolve an access at addr in region; FAULT_ABSENT if a paged object lacks the page. */
+#define FAULT_ABSENT 2
+long region_fault(struct space *space, struct region *region, uint64_t addr, bool write);
+/* The region for an access: also grows stacks. NULL, with -EFAULT or -EACCES in *error. */
+struct region *space_region(struct space *space, uint64_t addr, bool write, bool execute,
+			    long *error);
+
+/* What vm_map was asked for, checked. */
+struct map_request {
+	uint64_t addr, length, offset;
+	uint32_t flags;   /* VM_* */
+	uint32_t rights;  /* CAP_* of the memory capability */
+	struct memory *memory;
+};
+/* Each answers 0 (or an address), -errno or KCALL_RESTART. */
+long space_map_request(struct space *space, struct map_request *request);
+long space_unmap(struct space *space, uint64_t start, uint64_t end);
+long space_protect(struct space *space, uint64_t start, uint64_t end, uint32_t prot);
+long space_discard(struct space *space, uint64_t start, uint64_t end);
+long space_move(struct space *space, uint64_t old, uint64_t old_length, uint64_t new_length,
+		uint32_t flags, uint64_t new);
+/* Room for length bytes, top down; 0 if there is none. */
+uint64_t space_find_hole(struct space *space, uint64_t length);
+/* Replace parts of regions so that none straddles `at`. 0 or -ENOMEM. */
+long space_cut(struct space *space, uint64_t at);
+
+/* Copy `space`; *clone gets the child when the answer is 0. KCALL_RESTART: call again. */
+long space_clone(struct space *space, struct thread *thread, struct space **clone);
+void space_clone_abandon(struct space *space);
+
+/* Clear the entries in [start, end), giving back the frames; answers how many there were. */
+size_t space_clear(struct space *space, uint64_t start, uint64_t end);
+/* The same, but at most about `budget` pages; *start moves up to where it stopped. */
+size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size_t budget);
+
+static inline uint64_t page_down(uint64_t addr) { return addr & ~PAGE_MASK; }
+static inline uint64_t page_up(uint64_t addr) { return (addr + PAGE_MASK) & ~PAGE_MASK; }
+
+#endif
