@@ -1,0 +1,38 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Make the tree that becomes the root file system: ports, our own files, our programs.
+# Usage: root.sh BUILD ROOT CACHE PORT...
+set -eu
+build=$1 root=$2 cache=$3
+shift 3
+here=$(dirname "$0")
+
+rm -rf "$root"
+mkdir -p "$root"
+for d in bin sbin boot dev etc home lib mnt proc root run sys tmp usr/bin usr/sbin usr/lib var/log var/run var/tmp; do
+	mkdir -p "$root/$d"
+done
+
+for port; do
+	[ "$port" = musl ] || cp -a "$cache/stage/$port/." "$root/"
+done
+# Of musl, what running programs need; the headers belong to a tool chain.
+cp "$cache/stage/musl/usr/lib/libc.so" "$root/lib/libc.so"
+ln -s libc.so "$root/lib/ld-musl-x86_64.so.1"
+ln -s ../lib/ld-musl-x86_64.so.1 "$root/bin/ldd"
+
+# After the ports, to replace what we do ourselves.
+cp -a "$here/root/." "$root/"
+[ ! -s "$build/programs.list" ] || for program in $(cat "$build/programs.list"); do
+	to=$root${program#"$build/programs"}
+	mkdir -p "$(dirname "$to")"
+	strip -o "$to" "$program"
+	chmod 755 "$to"
+done
+
+[ "$(id -u)" != 0 ] || chown -hR 0:0 "$root"
+rm -f "$root/linuxrc"
+chmod -R go-w,go+rX "$root"
+chmod 755 "$root/etc/rc"
+chmod 700 "$root/root"
+chmod 1777 "$root/tmp" "$root/var/tmp"

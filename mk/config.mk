@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: MIT
+# What things are compiled with. Every object depends on this file.
+CC = gcc
+HOSTCC = gcc
+OBJCOPY = objcopy
+ANOLE_CACHE ?= $(HOME)/.cache/anole
+ANOLE_GCC = $(ANOLE_CACHE)/bin/anole-gcc
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-8s %s\n' $(1) '$(2)')
+
+# It would add the build machine's own libraries.
+unexport LIBRARY_PATH
+unexport CPATH
+
+INCLUDES_ALL = -Iinclude -Ilib
+# Builtins stay (small copies are expanded in line) although nothing is hosted. clang keeps them off by itself.
+CFLAGS_ALL = -std=gnu17 -ffreestanding -fbuiltin -O2 -g -Wall -Wextra -Werror \
+	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing -fno-common \
+	-ffunction-sections -fdata-sections -fcf-protection=none -mgeneral-regs-only
+CFLAGS_server = $(CFLAGS_ALL) -fno-pic -fno-pie
+CFLAGS_kernel = $(CFLAGS_ALL) -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone
+CFLAGS_libposix = $(CFLAGS_ALL) -fPIE -fvisibility=hidden -fno-plt
+
+# gcc and clang both drive GNU ld here.
+LDFLAGS_ALL = -nostdlib -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
+	-Wl,-z,norelro -Wl,--fatal-warnings
+LDFLAGS_server = $(LDFLAGS_ALL) -static -no-pie
+LDFLAGS_kernel = $(LDFLAGS_ALL) -static -no-pie -Wl,--no-warn-rwx-segments
+LDFLAGS_libposix = $(LDFLAGS_ALL) -pie -Wl,--no-dynamic-linker -Wl,-z,text
+
+# Programs that run on Anole as on Linux, and programs that run on the build machine to test our sources.
+CFLAGS_guest = -std=gnu17 -O2 -g -Wall -Wextra -Werror -Iinclude
+CFLAGS_unit = -std=gnu17 -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
+	-Iinclude -Ilib -I.

@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: MIT
+# Programs that run in the guest: our commands, tests and benchmarks, one source file each, built with anole-gcc.
+$(ANOLE_CACHE)/stamp/%:
+	+$(Q)JOBS=$(shell nproc) distrib/ports/port.sh $*
+
+# $(1) source directory, $(2) directory on the image
+define guest_programs
+$(foreach s,$(wildcard $(1)/*.c),$(call guest_program,$(s),$(BUILD)/programs$(2)/$(basename $(notdir $(s)))))
+endef
+define guest_program
+PROGRAMS += $(2)
+DEPS += $(2).d
+$(2): $(1) mk/config.mk $(ANOLE_CACHE)/stamp/musl
+	$$(call say,GUEST,$(1))
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$(ANOLE_GCC) $$(CFLAGS_guest) -MMD -MP -MF $(2).d $(1) -o $(2)
+
+endef
+PROGRAMS :=
+$(eval $(call guest_programs,distrib/cmd,/bin))
+$(eval $(call guest_programs,tests/posix,/usr/lib/anole/tests))
+$(eval $(call guest_programs,tests/bench,/usr/lib/anole/bench))
+# A source that is gone must not stay on the image.
+$(call remember,$(BUILD)/programs.list,$(PROGRAMS))
+ALL += $(PROGRAMS)
+
+.PHONY: programs
+programs: $(PROGRAMS)
