@@ -36,9 +36,13 @@ struct thread_block {
 	uint64_t clear_tid;         /* 0x60: set_tid_address */
 	uint64_t alt_stack, alt_stack_size; /* 0x68 */
 	uint64_t alt_stack_flags;
-	uint64_t robust_list;
-	uint64_t libposix[64];      /* libposix's own */
+	uint64_t robust_list;       /* 0x80 */
+	int32_t pid;                /* 0x88: of the process; PM, and libposix in a forked child */
+	volatile int32_t ppid;      /* PM changes it when the parent dies */
+	uint64_t seed[4];           /* 0x90: fresh random bits from PM at exec */
+	uint64_t libposix[80];      /* 0xb0: libposix's own */
 };
+_Static_assert(offsetof(struct thread_block, libposix) == 0xb0, "known to entry.S");
 
 #define THREAD_PAGE(block) ((struct ipc_page *)((uint64_t)(block) - THREAD_BLOCK_OFFSET))
 
@@ -53,6 +57,7 @@ struct libposix_header {
 	uint64_t thread_start;   /* first code of a new thread */
 	uint64_t restart_start, restart_end; /* see thread_create */
 	uint64_t text_end;       /* code is [0, text_end) */
+	uint64_t fault;          /* PM sends a thread here that faulted inside: the call answers EFAULT */
 };
 
 #endif
