@@ -47,7 +47,7 @@ need_build() {
 need_image() {
 	need_build
 	need "to make the boot archive and the disk image" cpio gdisk dosfstools mtools e2fsprogs grub-common \
-		grub-pc-bin grub-efi-amd64-bin $([ "$(id -u)" = 0 ] || echo fakeroot)
+		grub-pc-bin grub-efi-amd64-bin musl-tools $([ "$(id -u)" = 0 ] || echo fakeroot)
 }
 
 need_qemu() {
@@ -83,7 +83,7 @@ image)
 test)
 	need_image
 	need_qemu
-	need "to test with an unmodified musl program" musl-tools
+	case " $* " in *" full "* | *" compiler"*) need "to compile everything with it too" clang ;; esac
 	ports
 	exec tests/run "$@"
 	;;

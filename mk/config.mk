@@ -24,8 +24,8 @@ CFLAGS_libposix = $(CFLAGS_ALL) -fPIE -fvisibility=hidden -fno-plt
 # gcc and clang both drive GNU ld here.
 LDFLAGS_ALL = -nostdlib -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
 	-Wl,-z,norelro -Wl,--fatal-warnings
-LDFLAGS_server = $(LDFLAGS_ALL) -static -no-pie
-LDFLAGS_kernel = $(LDFLAGS_ALL) -static -no-pie -Wl,--no-warn-rwx-segments
+LDFLAGS_server = $(LDFLAGS_ALL) -static
+LDFLAGS_kernel = $(LDFLAGS_ALL) -static -Wl,--no-warn-rwx-segments
 LDFLAGS_libposix = $(LDFLAGS_ALL) -pie -Wl,--no-dynamic-linker -Wl,-z,text
 
 # Programs that run on Anole as on Linux, and programs that run on the build machine to test our sources.

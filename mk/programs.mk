@@ -16,7 +16,19 @@ $(2): $(1) mk/config.mk $(ANOLE_CACHE)/stamp/musl
 	$$(Q)$(ANOLE_GCC) $$(CFLAGS_guest) -MMD -MP -MF $(2).d $(1) -o $(2)
 
 endef
+
+# Tests that say so (TEST: stock) are also built by an unmodified musl compiler, as NAME.stock: Linux binaries.
+stock_sources := $(if $(wildcard tests/posix/*.c),$(shell grep -lw 'TEST:.*stock' tests/posix/*.c))
+define stock_program
+PROGRAMS += $(2)
+$(2): $(1) mk/config.mk
+	$$(call say,MUSL,$(1))
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)musl-gcc -static $$(CFLAGS_guest) $(1) -o $(2)
+
+endef
 PROGRAMS :=
+$(eval $(foreach s,$(stock_sources),$(call stock_program,$(s),$(BUILD)/programs/usr/lib/anole/tests/$(basename $(notdir $(s))).stock)))
 $(eval $(call guest_programs,distrib/cmd,/bin))
 $(eval $(call guest_programs,tests/posix,/usr/lib/anole/tests))
 $(eval $(call guest_programs,tests/bench,/usr/lib/anole/bench))

@@ -21,8 +21,7 @@ BUILD = os.path.join(TOP, "build")
 ICOUNT = ["-icount", "shift=0,sleep=off"]
 ICOUNT_CPU = "max,vendor=GenuineIntel,family=6,model=94,stepping=3,-erms,-fsrm"
 OVMF = "/usr/share/OVMF/OVMF_CODE.fd"
-PROMPT = re.compile(rb"(?:^|\n)[^\n]*# $")
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+PROMPT = re.compile(rb"(?:^|\n)[^\n]*# (?:\x1b\[6n)?$")     # some shells ask where the cursor is
 
 
 class GuestError(Exception):
