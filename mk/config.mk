@@ -24,7 +24,8 @@ CFLAGS_libposix = $(CFLAGS_ALL) -fPIE -fvisibility=hidden -fno-plt
 # gcc and clang both drive GNU ld here.
 LDFLAGS_ALL = -nostdlib -Wl,--gc-sections -Wl,--build-id=none -Wl,-z,noexecstack -Wl,-z,max-page-size=4096 \
 	-Wl,-z,norelro -Wl,--fatal-warnings
-LDFLAGS_server = $(LDFLAGS_ALL) -static
+LDFLAGS_server = $(LDFLAGS_ALL) -static -Wl,--defsym=PRESERVED_BASE=$(preserved_base)
+preserved_base := $(shell sed -n 's/^#define PRESERVED_BASE *\(0x[0-9a-f]*\).*/\1/p' include/abi/startup.h)
 LDFLAGS_kernel = $(LDFLAGS_ALL) -static -Wl,--no-warn-rwx-segments
 LDFLAGS_libposix = $(LDFLAGS_ALL) -pie -Wl,--no-dynamic-linker -Wl,-z,text
 

@@ -69,7 +69,7 @@ class Guest:
         options.setdefault("snapshot", True)
         options.setdefault("console", ("-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot"))
         self.timeout = timeout
-        self.seen = b""         # all of the console so far
+        self.seen = bytearray()  # all of the console so far
         self.taken = 0          # how much of it expect() has consumed
         self.serial = 0
         self.log = open(log, "wb") if log else None
@@ -103,7 +103,7 @@ class Guest:
             pattern = re.compile(pattern if isinstance(pattern, bytes) else pattern.encode())
         deadline = time.monotonic() + (timeout or self.timeout)
         while True:
-            match = pattern.search(self.seen[self.taken:].replace(b"\r", b""))
+            match = pattern.search(bytes(self.seen[self.taken:]).replace(b"\r", b""))
             if match:
                 self.taken = len(self.seen)
                 return match
@@ -141,22 +141,26 @@ class Guest:
 
     def collect(self, mark, timeout, on_output):
         """The output up to the end marker, handed to on_output as it comes."""
-        start = self.seen.rindex(f"<{mark}>".encode()) + len(mark) + 2
-        start = self.seen.index(b"\n", start) + 1
+        at = self.seen.rindex(f"<{mark}>".encode())
+        at = self.seen.index(b"\n", at) + 1
         end = re.compile(rf"</{re.escape(mark)} (\d+)>".encode())
         deadline = time.monotonic() + (timeout or self.timeout)
-        given = 0
+        output = []
         while True:
-            text = self.seen[start:].replace(b"\r\n", b"\n")
+            text = bytes(self.seen[at:])
             match = end.search(text)
-            done = match.start() if match else max(given, len(text) - len(mark) - 16)
-            if on_output and done > given:
-                on_output(text[given:done])
-                given = done
+            # What may be the beginning of the marker, or half of a line's end, waits for more.
+            done = match.start() if match else max(0, len(text) - len(mark) - 16)
+            if not match and text[:done].endswith(b"\r"):
+                done -= 1
+            if done:
+                output.append(text[:done].replace(b"\r\n", b"\n"))
+                if on_output:
+                    on_output(output[-1])
             if match:
-                self.taken = start + self.seen[start:].index(f"</{mark}".encode())
-                self.taken += self.seen[self.taken:].index(b">") + 1
-                return int(match.group(1)), text[:match.start()].decode(errors="replace")
+                self.taken = at + match.end()
+                return int(match.group(1)), b"".join(output).decode(errors="replace")
+            at += done
             if not self.read_some(deadline):
                 raise GuestError("the guest went away while it ran the command; it ended with:\n" + self.tail())
 
