@@ -65,6 +65,7 @@ struct startup {
 	uint64_t boot_time_ns; /* realtime clock is set by rtc */
 	char arguments[256];   /* manifest: arguments; kernel command line where asked for */
 	struct startup_entry entries[STARTUP_ENTRIES];
+	uint64_t crashed;      /* the incarnation before died of itself, not by request */
 };
 
 #endif

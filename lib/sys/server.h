@@ -47,7 +47,29 @@ struct request {
 	struct waitq *queue;            /* loop's */
 	struct request *next, *previous;
 	uint32_t state;
+	uint32_t flags;                 /* IPC_* as received */
+	long status;                    /* of the answer, once there is one */
+	uint8_t caps_taken;             /* bit i: request_take(i) was done */
+	uint8_t crashes;                /* incarnations that died running it */
+	bool long_reply;                /* the answer has more than IPC_WORDS words */
+	bool cancel_told;               /* service->cancel has been asked */
 };
+
+/* What every dispatch does first, in line; request.c holds the copies that are called. */
+#define REQUEST_INLINE extern inline __attribute__((gnu_inline, always_inline))
+REQUEST_INLINE uint64_t request_op(const struct request *rq) { return rq->op; }
+REQUEST_INLINE const void *request_words(const struct request *rq) { return rq->words; }
+REQUEST_INLINE void *request_reply(struct request *rq) { return rq->reply; }
+bool request_buffers_allowed(const struct request *rq, uint32_t op_flags);
+void request_long_reply(struct request *rq);
+REQUEST_INLINE bool request_well_formed(struct request *rq, uint32_t op_flags, size_t reply_size)
+{
+	if (reply_size > 8 * IPC_WORDS)
+		request_long_reply(rq);
+	if (!OP_CAPS_OF(op_flags) && !(rq->in_length | rq->out_length | rq->caps_count))
+		return true;
+	return request_buffers_allowed(rq, op_flags);
+}
 
 struct service {
 	const char *name;
@@ -73,6 +95,9 @@ struct service {
 
 int service_main(const struct service *service) __attribute__((noreturn));
 
+/* A service ends itself by an invalid instruction with this in rax and its status in rdi. */
+#define SERVICE_EXIT_MAGIC 0x65786974ul
+
 /* --- requests ------------------------------------------------------------------------------ */
 long request_park(struct request *rq, struct waitq *queue); /* answers PARK */
 void waitq_wake(struct waitq *queue);      /* every request on it will be run again, in order */
@@ -96,7 +121,10 @@ cap_t request_take(struct request *rq, unsigned i);
 
 /* --- asynchronous calls (sys/acall.c) ----------------------------------------------------------
  * acall_new() (NULL: none free), fill in buffers and capabilities, X_send_OP(call, to, &req); `done` runs
- * from the loop when the answer is there; the call is freed after it unless `keep`. */
+ * from the loop when the answer is there; the call is freed after it unless `keep` or it was sent
+ * again. What goes wrong in sending comes to `done` as well (X_send_OP answers 0), so there is one
+ * place for errors. A call whose answer died with the incarnation that had just taken it comes
+ * with -ERESTART; after a crash `done` may run a second time for the same answer. */
 struct acall {
 	void (*done)(struct acall *call);
 	void *owner;              /* whose it is: preserved memory or NULL */

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Asynchronous calls. The pool is preserved, and each entry's call object lives in the lent
+ * capability table, so an answer finds its entry whichever incarnation takes it.
+ */
+#include "internal.h"
+
+#define CHUNK_CALLS 16
+#define CHUNKS 64
+#define POISON_CRASHES 2
+
+enum acall_state {
+	ACALL_UNUSED = 0, /* no call object yet */
+	ACALL_FREE,
+	ACALL_HELD,     /* by its owner, not sent */
+	ACALL_SENT,
+	ACALL_ANSWERED, /* `done` runs, or is to run */
+};
+
+static PRESERVED struct acall *chunks[CHUNKS];
+static PRESERVED unsigned chunk_count;
+/* The entry whose `done` runs, and how often that has crashed. */
+static PRESERVED struct acall *running;
+static PRESERVED unsigned running_crashes;
+
+static struct acall *free_calls;
+static struct acall *failed; /* answered without having been sent, and those left by a crash */
+
+static void put_free(struct acall *call)
+{
+	call->state = ACALL_FREE;
+	call->next = free_calls;
+	free_calls = call;
+}
+
+static bool grow(void)
+{
+	struct acall *chunk;
+
+	if (chunk_count == CHUNKS)
+		return false;
+	chunk = pheap_alloc(CHUNK_CALLS * sizeof *chunk);
+	if (!chunk)
+		return false;
+	for (unsigned i = CHUNK_CALLS; i-- > 0;) {
+		chunk[i].next = free_calls;
+		free_calls = &chunk[i];
+	}
+	chunks[chunk_count++] = chunk;
+	return true;
+}
+
+struct acall *acall_new(void (*done)(struct acall *call), void *owner)
+{
+	struct acall *call;
+
+	if (!free_calls && !grow())
+		return NULL;
+	call = free_calls;
+	if (call->state == ACALL_UNUSED) {
+		long object = kcall(call_create);
+
+		if (object < 0)
+			return NULL;
+		call->object = (cap_t)object;
+	}
+	free_calls = call->next;
+	call->done = done;
+	call->owner = owner;
+	memset(call->tag, 0, sizeof call->tag);
+	call->in = call->out = (struct call_buffer){ 0 };
+	call->caps_count = call->recv_count = call->received_count = 0;
+	call->keep = false;
+	call->state = ACALL_HELD;
+	return call;
+}
+
+void acall_free(struct acall *call)
+{
+	if (call->state == ACALL_HELD || call->state == ACALL_ANSWERED)
+		put_free(call);
+}
+
+static struct call_buffer buffer_of(const struct call_buffer *range)
+{
+	struct call_buffer buffer = *range;
+
+	if (!buffer.memory)
+		buffer.memory = CAP_NONE;
+	return buffer;
+}
+
+static void fail_later(struct acall *call, long status)
+{
+	call->status = status;
+	call->received_count = 0;
+	call->state = ACALL_ANSWERED;
+	call->next = failed;
+	failed = call;
+}
+
+long proto_send(struct acall *call, cap_t to, uint64_t op, uint32_t op_flags, const void *request,
+		size_t request_size)
+{
+	struct call_send send;
+	long error;
+
+	send.op = op;
+	memset(send.w, 0, sizeof send.w);
+	memcpy(send.w, request, request_size);
+	send.cookie = (uintptr_t)call;
+	send.reply_to = SLOT_ENDPOINT;
+	send.recv_count = call->recv_count ? call->recv_count : OP_RCAPS_OF(op_flags);
+	send.flags = send.recv_count ? IPC_RECV_CAPS : 0;
+	if (request_size > 8 * IPC_WORDS || call->caps_count)
+		send.flags |= IPC_EXTRA;
+	send.caps_count = call->caps_count;
+	memcpy(send.caps, call->caps, sizeof send.caps);
+	send.in = buffer_of(&call->in);
+	send.out = buffer_of(&call->out);
+	call->state = ACALL_SENT;
+	error = kcall(call_send, call->object, to, &send);
+	if (error < 0)
+		fail_later(call, error);
+	return 0;
+}
+
+/* A function of the same binary, in preserved memory all the while. */
+static void run_done(struct acall *call)
+{
+	running = call;
+	call->done(call);
+	running = NULL;
+	running_crashes = 0;
+	if (call->state != ACALL_ANSWERED)
+		return; /* freed, or sent again */
+	if (call->keep)
+		call->state = ACALL_HELD;
+	else
+		put_free(call);
+}
+
+void acall_answered(struct ipc_msg *msg)
+{
+	struct acall *call = (struct acall *)msg->badge;
+	unsigned count = (unsigned)(msg->flags >> 8 & 0xff);
+
+	if (!preserved_contains(call, sizeof *call) || call->state != ACALL_SENT)
+		return;
+	call->status = (long)msg->op;
+	memcpy(call->words, msg->w, 8 * IPC_WORDS);
+	memset(call->words + IPC_WORDS, 0, 8 * IPC_EXTRA_WORDS);
+	call->received_count = 0;
+	if (msg->flags & IPC_EXTRA) {
+		memcpy(call->words + IPC_WORDS, message_page->extra, 8 * IPC_EXTRA_WORDS);
+		call->received_count = count < IPC_MAX_CAPS ? count : IPC_MAX_CAPS;
+		memcpy(call->received, message_page->caps, sizeof call->received);
+	}
+	call->state = ACALL_ANSWERED;
+	run_done(call);
+}
+
+bool acalls_run_failed(void)
+{
+	struct acall *call = failed;
+
+	if (!call)
+		return false;
+	failed = call->next;
+	run_done(call);
+	return true;
+}
+
+/* An entry as a crash has left it. */
+static void recover(struct acall *call)
+{
+	switch (call->state) {
+	case ACALL_UNUSED:
+		call->next = free_calls;
+		free_calls = call;
+		break;
+	case ACALL_HELD: /* the handler that held it runs again from the top */
+		if (!call->keep)
+			put_free(call);
+		break;
+	case ACALL_SENT: /* out or answered: the loop gets it; idle: the answer was taken and lost */
+		if (kcall(call_state, call->object) == 0)
+			fail_later(call, -ERESTART);
+		break;
+	case ACALL_ANSWERED:
+		if (call == running && running_crashes >= POISON_CRASHES) {
+			slog("dropped an answer that has crashed %u incarnations", running_crashes);
+			put_free(call);
+			break;
+		}
+		call->next = failed;
+		failed = call;
+		break;
+	default:
+		put_free(call);
+	}
+}
+
+void acalls_start(bool restarted)
+{
+	if (!restarted)
+		return;
+	if (running && startup->crashed)
+		running_crashes++;
+	for (unsigned c = 0; c < chunk_count; c++)
+		for (unsigned i = 0; i < CHUNK_CALLS; i++)
+			recover(&chunks[c][i]);
+	running = NULL;
+}

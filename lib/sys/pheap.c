@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The preserved heap: blocks with headers, one behind the other, neighbours joined when freed.
+ * Only the headers' sizes count after a crash: each change of the chain of blocks is one store of
+ * one size, so the chain is whole at every instant, and the free lists and the links backwards are
+ * made anew from it.
+ */
+#include "internal.h"
+
+#define ALIGNMENT 16ul
+#define BLOCK_USED 1ul
+#define MIN_BLOCK 32ul  /* header and the free list's links */
+#define SMALL_BINS 64u  /* multiples of 16 up to 1 KiB */
+#define LARGE_BINS 64u  /* four for each power of two above */
+#define BINS (SMALL_BINS + LARGE_BINS)
+#define SEARCH_LIMIT 16 /* blocks of one large bin looked at before a larger bin is taken */
+
+struct block {
+	uint64_t size;     /* of the whole block, BLOCK_USED in bit 0 */
+	uint64_t previous; /* size of the block before, 0 for the first */
+	struct block *next_free, *previous_free; /* only in a free block */
+};
+
+struct heap {
+	uint64_t end;     /* 0: not formatted */
+	uint64_t touched; /* above this address every byte is still zero */
+};
+
+static PRESERVED struct heap heap;
+static struct block *bins[BINS];
+static uint64_t bin_map[BINS / 64];
+
+static uint64_t static_size(void)
+{
+	return ROUND_PAGE((uint64_t)(__preserved_end - __preserved_start));
+}
+
+static struct block *first_block(void)
+{
+	return (struct block *)(PRESERVED_BASE + static_size());
+}
+
+static uint64_t block_size(const struct block *block)
+{
+	return block->size & ~BLOCK_USED;
+}
+
+static struct block *block_after(const struct block *block)
+{
+	return (struct block *)((uintptr_t)block + block_size(block));
+}
+
+static bool is_last(const struct block *block)
+{
+	return (uintptr_t)block_after(block) >= heap.end;
+}
+
+bool preserved_contains(const void *at, size_t length)
+{
+	uintptr_t address = (uintptr_t)at;
+	uintptr_t low = (uintptr_t)__preserved_start, high = (uintptr_t)__preserved_end;
+
+	if (address >= low && address < high)
+		return high - address >= length;
+	return address >= PRESERVED_BASE && address < heap.end && heap.end - address >= length;
+}
+
+/* --- bins --------------------------------------------------------------------------------- */
+
+static unsigned bin_of(uint64_t size)
+{
+	unsigned log, bin;
+
+	if (size < SMALL_BINS * ALIGNMENT)
+		return (unsigned)(size / ALIGNMENT);
+	log = 63 - (unsigned)__builtin_clzl(size);
+	bin = SMALL_BINS + (log - 10) * 4 + (unsigned)(size >> (log - 2) & 3);
+	return bin < BINS ? bin : BINS - 1;
+}
+
+static void bin_insert(struct block *block)
+{
+	unsigned bin = bin_of(block->size);
+
+	block->previous_free = NULL;
+	block->next_free = bins[bin];
+	if (bins[bin])
+		bins[bin]->previous_free = block;
+	bins[bin] = block;
+	bin_map[bin / 64] |= 1ul << bin % 64;
+}
+
+static void bin_remove(struct block *block)
+{
+	unsigned bin = bin_of(block->size);
+
+	if (block->next_free)
+		block->next_free->previous_free = block->previous_free;
+	if (block->previous_free) {
+		block->previous_free->next_free = block->next_free;
+		return;
+	}
+	bins[bin] = block->next_free;
+	if (!bins[bin])
+		bin_map[bin / 64] &= ~(1ul << bin % 64);
+}
+
+/* The lowest bin at or above `bin` that has a block; BINS if none. */
+static unsigned bin_next(unsigned bin)
+{
+	for (unsigned word = bin / 64; word < BINS / 64; word++) {
+		uint64_t map = bin_map[word];
+
+		if (word == bin / 64)
+			map &= ~0ul << bin % 64;
+		if (map)
+			return word * 64 + (unsigned)__builtin_ctzl(map);
+	}
+	return BINS;
+}
+
+static struct block *search_bin(unsigned bin, uint64_t size, unsigned limit)
+{
+	struct block *block = bins[bin];
+
+	for (; block && limit; block = block->next_free, limit--)
+		if (block->size >= size)
+			return block;
+	return NULL;
+}
+
+static struct block *find_block(uint64_t size)
+{
+	unsigned own = bin_of(size), bin = own;
+	struct block *block = search_bin(own, size, SEARCH_LIMIT);
+
+	while (!block && (bin = bin_next(bin + 1)) < BINS)
+		block = search_bin(bin, size, bin == BINS - 1 ? ~0u : 1);
+	return block ? block : search_bin(own, size, ~0u);
+}
+
+/* --- blocks ------------------------------------------------------------------------------- */
+
+static void set_previous(struct block *block)
+{
+	if (!is_last(block))
+		block_after(block)->previous = block_size(block);
+}
+
+static void note_touched(const struct block *block)
+{
+	uint64_t end = (uintptr_t)block + MIN_BLOCK;
+
+	if (end > heap.touched)
+		heap.touched = end;
+}
+
+/* Cut a free block, in no bin, to `size`; the rest becomes a free block of its own. Its header
+ * is whole before the store that makes it part of the chain. */
+static void split(struct block *block, uint64_t size)
+{
+	uint64_t rest_size = block->size - size;
+	struct block *rest = (struct block *)((uintptr_t)block + size);
+
+	if (rest_size < MIN_BLOCK)
+		return;
+	note_touched(rest);
+	rest->size = rest_size;
+	rest->previous = size;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	block->size = size;
+	set_previous(rest);
+	bin_insert(rest);
+}
+
+static void clear(struct block *block, uint64_t payload)
+{
+	uint64_t start = (uintptr_t)block + 16, end = start + payload;
+
+	if (end > heap.touched) {
+		end = heap.touched;
+		heap.touched = start + payload;
+	}
+	if (end > start)
+		memset((void *)start, 0, end - start);
+}
+
+void *pheap_alloc(size_t size)
+{
+	struct block *block;
+
+	if (!size || size > heap.end)
+		return NULL;
+	size = (size + 16 + ALIGNMENT - 1) & ~(ALIGNMENT - 1);
+	if (size < MIN_BLOCK)
+		size = MIN_BLOCK;
+	block = find_block(size);
+	if (!block)
+		return NULL;
+	bin_remove(block);
+	split(block, size);
+	clear(block, block->size - 16);
+	block->size |= BLOCK_USED;
+	return (char *)block + 16;
+}
+
+/* `block` takes over its right neighbour, which is in no bin. */
+static void join(struct block *block, const struct block *right)
+{
+	block->size += right->size;
+	set_previous(block);
+}
+
+void pheap_free(void *memory)
+{
+	struct block *block;
+
+	if (!memory)
+		return;
+	block = (struct block *)((char *)memory - 16);
+	CHECK(preserved_contains(memory, 16) && block->size & BLOCK_USED);
+	block->size &= ~BLOCK_USED;
+	if (!is_last(block) && !(block_after(block)->size & BLOCK_USED)) {
+		bin_remove(block_after(block));
+		join(block, block_after(block));
+	}
+	if (block->previous) {
+		struct block *left = (struct block *)((uintptr_t)block - block->previous);
+
+		if (!(left->size & BLOCK_USED)) {
+			bin_remove(left);
+			join(left, block);
+			block = left;
+		}
+	}
+	bin_insert(block);
+}
+
+static void format(void)
+{
+	struct block *block = first_block();
+
+	heap.touched = (uintptr_t)block;
+	note_touched(block);
+	block->size = PRESERVED_BASE + startup->preserved_size - (uintptr_t)block;
+	block->previous = 0;
+	heap.end = PRESERVED_BASE + startup->preserved_size;
+}
+
+static void rebuild(void)
+{
+	struct block *block = first_block();
+	uint64_t previous = 0;
+
+	while ((uintptr_t)block < heap.end) {
+		uint64_t size = block_size(block);
+
+		CHECK(size >= MIN_BLOCK && size <= heap.end - (uintptr_t)block);
+		block->previous = previous;
+		if (!(block->size & BLOCK_USED))
+			bin_insert(block);
+		previous = size;
+		block = block_after(block);
+	}
+}
+
+void pheap_start(void)
+{
+	if (!heap.end && startup->preserved_size >= static_size() + ANOLE_PAGE_SIZE)
+		format();
+	memset(bins, 0, sizeof bins);
+	memset(bin_map, 0, sizeof bin_map);
+	if (heap.end)
+		rebuild();
+}

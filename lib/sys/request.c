@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Requests: a preserved record for each call in service. A record is freed only once the kernel
+ * has taken the answer, so a call that is delivered again after a crash finds what was done for
+ * it by its token. Free records are all zero where handlers expect zero.
+ */
+#include "internal.h"
+
+#define CHUNK_REQUESTS 64
+#define CHUNKS 128
+#define POISON_CRASHES 2
+
+static PRESERVED struct request *chunks[CHUNKS];
+static PRESERVED unsigned chunk_count;
+
+static struct request *free_requests;
+static struct waitq ready;
+static unsigned stale_count; /* records of the last incarnation, not yet delivered again */
+
+/* The copies of the functions that server.h has in line. */
+uint64_t request_op(const struct request *rq)
+{
+	return rq->op;
+}
+
+const void *request_words(const struct request *rq)
+{
+	return rq->words;
+}
+
+void *request_reply(struct request *rq)
+{
+	return rq->reply;
+}
+
+bool request_well_formed(struct request *rq, uint32_t op_flags, size_t reply_size)
+{
+	if (reply_size > 8 * IPC_WORDS)
+		request_long_reply(rq);
+	return request_buffers_allowed(rq, op_flags);
+}
+
+bool request_buffers_allowed(const struct request *rq, uint32_t op_flags)
+{
+	if ((rq->in_length && !(op_flags & OP_IN)) || (rq->out_length && !(op_flags & OP_OUT)))
+		return false;
+	if (rq->caps_count == OP_CAPS_OF(op_flags))
+		return true;
+	return rq->caps_count == 0 && op_flags & OP_CAPS_OPT;
+}
+
+void request_long_reply(struct request *rq)
+{
+	rq->long_reply = true;
+	memset(rq->reply + IPC_WORDS, 0, 8 * IPC_EXTRA_WORDS);
+}
+
+/* --- queues ------------------------------------------------------------------------------- */
+
+static void queue_append(struct waitq *queue, struct request *rq)
+{
+	rq->queue = queue;
+	rq->next = NULL;
+	rq->previous = queue->last;
+	if (queue->last)
+		queue->last->next = rq;
+	else
+		queue->first = rq;
+	queue->last = rq;
+}
+
+void request_dequeue(struct request *rq)
+{
+	struct waitq *queue = rq->queue;
+
+	if (!queue)
+		return;
+	if (rq->previous)
+		rq->previous->next = rq->next;
+	else
+		queue->first = rq->next;
+	if (rq->next)
+		rq->next->previous = rq->previous;
+	else
+		queue->last = rq->previous;
+	rq->queue = NULL;
+}
+
+long request_park(struct request *rq, struct waitq *queue)
+{
+	request_dequeue(rq);
+	rq->state = REQUEST_PARKED;
+	queue_append(queue, rq);
+	return PARK;
+}
+
+void request_wake(struct request *rq)
+{
+	if (rq->state == REQUEST_READY || rq->state == REQUEST_DONE || rq->state == REQUEST_FREE)
+		return;
+	request_dequeue(rq);
+	rq->state = REQUEST_READY;
+	queue_append(&ready, rq);
+}
+
+void waitq_wake_one(struct waitq *queue)
+{
+	if (queue->first)
+		request_wake(queue->first);
+}
+
+void waitq_wake(struct waitq *queue)
+{
+	while (queue->first)
+		request_wake(queue->first);
+}
+
+struct request *request_next_ready(void)
+{
+	struct request *rq = ready.first;
+
+	if (rq)
+		request_dequeue(rq);
+	return rq;
+}
+
+/* --- the pool ----------------------------------------------------------------------------- */
+
+static bool grow(void)
+{
+	struct request *chunk;
+
+	if (chunk_count == CHUNKS)
+		return false;
+	chunk = pheap_alloc(CHUNK_REQUESTS * sizeof *chunk);
+	if (!chunk)
+		return false;
+	for (unsigned i = CHUNK_REQUESTS; i-- > 0;) {
+		chunk[i].next = free_requests;
+		free_requests = &chunk[i];
+	}
+	chunks[chunk_count] = chunk;
+	chunk_count++;
+	return true;
+}
+
+struct request *request_find(uint64_t token)
+{
+	for (unsigned c = 0; c < chunk_count; c++)
+		for (unsigned i = 0; i < CHUNK_REQUESTS; i++)
+			if (chunks[c][i].state != REQUEST_FREE && chunks[c][i].token == token)
+				return &chunks[c][i];
+	return NULL;
+}
+
+static void close_received(struct request *rq)
+{
+	unsigned count = rq->caps_count;
+
+	rq->caps_count = 0;
+	for (unsigned i = 0; i < count; i++)
+		if (rq->caps[i].slot != CAP_NONE && !(rq->caps_taken & 1u << i))
+			kcall(cap_close, rq->caps[i].slot);
+	rq->caps_taken = 0;
+}
+
+void request_close_given(struct request *rq)
+{
+	unsigned count = rq->reply_caps_count;
+
+	rq->reply_caps_count = 0;
+	for (unsigned i = 0; i < count; i++)
+		if (rq->reply_caps_close[i])
+			kcall(cap_close, rq->reply_caps[i].slot);
+}
+
+void request_release(struct request *rq)
+{
+	rq->state = REQUEST_FREE;
+	if (rq->flags & IPC_EXTRA) {
+		close_received(rq);
+		memset(rq->words + IPC_WORDS, 0, 8 * IPC_EXTRA_WORDS);
+	}
+	if (rq->reply_caps_count)
+		request_close_given(rq);
+	rq->next = free_requests;
+	free_requests = rq;
+}
+
+/* What is left of an incarnation is not in any list: the lists themselves are not trusted, and a
+ * wait queue in memory that did not survive is not touched. */
+static void make_stale(struct request *rq)
+{
+	if (rq->queue && preserved_contains(rq->queue, sizeof *rq->queue))
+		*rq->queue = (struct waitq){ NULL, NULL };
+	rq->queue = NULL;
+	if (rq->state == REQUEST_RUNNING && startup->crashed)
+		rq->crashes++;
+	if (rq->state != REQUEST_DONE)
+		rq->state = REQUEST_RUNNING;
+	rq->cancel_told = false;
+	stale_count++;
+}
+
+void requests_start(bool restarted)
+{
+	if (!restarted) {
+		grow();
+		return;
+	}
+	for (unsigned c = 0; c < chunk_count; c++) {
+		for (unsigned i = 0; i < CHUNK_REQUESTS; i++) {
+			struct request *rq = &chunks[c][i];
+
+			if (rq->state != REQUEST_FREE) {
+				make_stale(rq);
+				continue;
+			}
+			rq->next = free_requests;
+			free_requests = rq;
+		}
+	}
+}
+
+/* --- receiving ---------------------------------------------------------------------------- */
+
+static void receive_extra(struct request *rq, unsigned count)
+{
+	memcpy(rq->words + IPC_WORDS, message_page->extra, 8 * IPC_EXTRA_WORDS);
+	if (count > IPC_MAX_CAPS)
+		count = IPC_MAX_CAPS;
+	for (unsigned i = 0; i < count; i++)
+		rq->caps[i] = message_page->caps[i];
+	rq->caps_count = count;
+}
+
+/* Calls that are delivered again come before all others: once a new one is there, the kernel had
+ * the answers of those that have not come. Nothing of this incarnation is running or done now. */
+static void drop_stale(void)
+{
+	stale_count = 0;
+	for (unsigned c = 0; c < chunk_count; c++)
+		for (unsigned i = 0; i < CHUNK_REQUESTS; i++)
+			if (chunks[c][i].state == REQUEST_RUNNING || chunks[c][i].state == REQUEST_DONE)
+				request_release(&chunks[c][i]);
+}
+
+/* The same call once more: what the handler noted is kept, everything else is as sent. */
+static struct request *receive_again(const struct ipc_msg *msg)
+{
+	struct request *rq = request_find(msg->token);
+
+	if (!rq) {
+		drop_stale();
+		return NULL;
+	}
+	stale_count--;
+	if (rq->state == REQUEST_DONE)
+		return rq;
+	close_received(rq);
+	request_close_given(rq);
+	if (rq->crashes >= POISON_CRASHES) {
+		slog("operation %lx of caller %lx has crashed %u incarnations: refused", rq->op,
+		     rq->stamp, rq->crashes);
+		rq->status = -EIO;
+		rq->state = REQUEST_DONE;
+	}
+	return rq;
+}
+
+static void begin(struct request *rq, const struct ipc_msg *msg)
+{
+	rq->token = msg->token;
+	rq->op = msg->op;
+	rq->badge = msg->badge;
+	rq->stamp = msg->stamp;
+	for (unsigned i = 0; i < IPC_WORDS; i++)
+		rq->words[i] = msg->w[i];
+	for (unsigned i = 0; i < IPC_WORDS; i++)
+		rq->reply[i] = 0;
+	rq->in_length = msg->in_len;
+	rq->out_length = msg->out_len;
+	rq->caps_count = 0;
+	rq->flags = (uint32_t)msg->flags & 0xff;
+	rq->deliveries = (uint32_t)(msg->flags >> 16);
+	rq->cancelled = rq->flags & IPC_CANCELLED;
+}
+
+struct request *request_receive(const struct ipc_msg *msg)
+{
+	struct request *rq = NULL;
+
+	if (__builtin_expect(stale_count != 0, 0))
+		rq = receive_again(msg);
+	if (rq && rq->state == REQUEST_DONE)
+		return rq;
+	if (!rq) {
+		if (__builtin_expect(!free_requests, 0) && !grow())
+			return NULL;
+		rq = free_requests;
+		free_requests = rq->next;
+		rq->queue = NULL;
+		rq->context = NULL;
+		rq->reply_caps_count = 0;
+		rq->caps_taken = rq->crashes = 0;
+		rq->caller_dead = rq->long_reply = rq->cancel_told = false;
+		for (unsigned i = 0; i < 8; i++)
+			rq->progress[i] = 0;
+	}
+	begin(rq, msg);
+	if (__builtin_expect(rq->flags & IPC_EXTRA, 0))
+		receive_extra(rq, (unsigned)(msg->flags >> 8 & 0xff));
+	return rq;
+}
+
+/* --- answering ---------------------------------------------------------------------------- */
+
+uint32_t request_load_answer(struct request *rq, struct ipc_msg *msg)
+{
+	unsigned count = rq->reply_caps_count;
+
+	msg->token = rq->token;
+	msg->op = (uint64_t)rq->status;
+	for (unsigned i = 0; i < IPC_WORDS; i++)
+		msg->w[i] = rq->reply[i];
+	if (!(count | rq->long_reply))
+		return 0;
+	memcpy(message_page->extra, rq->reply + IPC_WORDS, 8 * IPC_EXTRA_WORDS);
+	if (!rq->long_reply)
+		memset(message_page->extra, 0, 8 * IPC_EXTRA_WORDS);
+	for (unsigned i = 0; i < count; i++)
+		message_page->caps[i] = rq->reply_caps[i];
+	message_page->caps_count = rq->status >= 0 ? count : 0;
+	return IPC_EXTRA;
+}
+
+void request_send(struct request *rq)
+{
+	struct ipc_msg msg = { 0 };
+
+	msg.flags = request_load_answer(rq, &msg);
+	kcall(reply, SLOT_ENDPOINT, rq->token, &msg);
+	request_release(rq);
+}
+
+void request_answer(struct request *rq, long status)
+{
+	if (rq->state == REQUEST_FREE || rq->state == REQUEST_DONE)
+		return;
+	request_dequeue(rq);
+	rq->status = status;
+	rq->state = REQUEST_DONE;
+	request_send(rq);
+}
+
+long request_give(struct request *rq, cap_t slot, uint32_t rights, bool close)
+{
+	unsigned i = rq->reply_caps_count;
+
+	if (i == IPC_MAX_CAPS)
+		return -E2BIG;
+	rq->reply_caps[i] = (struct ipc_cap){ slot, rights, 0 };
+	rq->reply_caps_close[i] = close;
+	rq->reply_caps_count = i + 1;
+	return 0;
+}
+
+/* A badge that lives already is that of this same request, run before a crash; one whose release
+ * is not acknowledged yet belongs to a capability that no longer exists. */
+long request_give_badge(struct request *rq, uint64_t badge)
+{
+	long slot = kcall(badge_create, SLOT_ENDPOINT, badge);
+
+	if (slot == -EEXIST)
+		slot = kcall(badge_cap, SLOT_ENDPOINT, badge);
+	if (slot == -ENOENT) {
+		kcall(badge_destroy, SLOT_ENDPOINT, badge);
+		slot = kcall(badge_create, SLOT_ENDPOINT, badge);
+	}
+	if (slot < 0)
+		return slot;
+	return request_give(rq, (cap_t)slot, CAP_ALL, true);
+}
+
+cap_t request_take(struct request *rq, unsigned i)
+{
+	if (i >= rq->caps_count)
+		return CAP_NONE;
+	rq->caps_taken |= (uint8_t)(1u << i);
+	return rq->caps[i].slot;
+}
+
+/* --- the caller's buffers ----------------------------------------------------------------- */
+
+long request_read(struct request *rq, uint64_t offset, void *to, size_t length)
+{
+	return kcall(buf_read, SLOT_ENDPOINT, rq->token, offset, to, length);
+}
+
+long request_write(struct request *rq, uint64_t offset, const void *from, size_t length)
+{
+	return kcall(buf_write, SLOT_ENDPOINT, rq->token, offset, from, length);
+}
+
+long request_read_memory(struct request *rq, uint64_t offset, cap_t memory, uint64_t at, size_t length)
+{
+	struct buf_mo range = { SLOT_ENDPOINT, memory, rq->token, offset, at, length };
+
+	return kcall(buf_read_mo, &range);
+}
+
+long request_write_memory(struct request *rq, uint64_t offset, cap_t memory, uint64_t at, size_t length)
+{
+	struct buf_mo range = { SLOT_ENDPOINT, memory, rq->token, offset, at, length };
+
+	return kcall(buf_write_mo, &range);
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Watches that polled descriptions keep. All of them are in one preserved pool, so that a new
+ * incarnation can signal every one: what the old one was about to tell is not known.
+ */
+#include "internal.h"
+
+#include <proto/file_types.h>
+
+#define CHUNK_WATCHES 128
+#define CHUNKS 256
+#define PROBE_LENGTH 8 /* a list longer than this is searched for dead watches */
+
+static PRESERVED struct watch *chunks[CHUNKS];
+static PRESERVED unsigned chunk_count;
+static struct watch *free_watches;
+
+static void put_free(struct watch *watch)
+{
+	watch->slot = 0;
+	watch->next = free_watches;
+	free_watches = watch;
+}
+
+static struct watch *watch_new(void)
+{
+	struct watch *watch;
+
+	if (!free_watches && chunk_count < CHUNKS) {
+		struct watch *chunk = pheap_alloc(CHUNK_WATCHES * sizeof *chunk);
+
+		if (!chunk)
+			return NULL;
+		for (unsigned i = CHUNK_WATCHES; i-- > 0;)
+			put_free(&chunk[i]);
+		chunks[chunk_count++] = chunk;
+	}
+	watch = free_watches;
+	if (watch)
+		free_watches = watch->next;
+	return watch;
+}
+
+static void discard(struct watch *watch)
+{
+	kcall(cap_close, watch->slot);
+	put_free(watch);
+}
+
+/* Watches are left behind by every poll that ended otherwise; no events: only a question. */
+static void drop_dead(struct watch_list *list)
+{
+	struct watch **at = &list->first;
+	unsigned length = 0;
+
+	for (struct watch *watch = list->first; watch; watch = watch->next)
+		length++;
+	if (length < PROBE_LENGTH)
+		return;
+	while (*at) {
+		struct watch *watch = *at;
+
+		if (kcall(watch_signal, watch->slot, 0) == 0) {
+			at = &watch->next;
+			continue;
+		}
+		*at = watch->next;
+		discard(watch);
+	}
+}
+
+long watch_poll(struct watch_list *list, struct request *rq, uint64_t wanted, uint64_t ready)
+{
+	struct watch *watch;
+
+	wanted |= POLLERR | POLLHUP;
+	if (ready & wanted || rq->caps_count == 0 || rq->caps[0].rights != CAPT_WATCH)
+		return (long)(ready & wanted);
+	drop_dead(list);
+	watch = watch_new();
+	if (!watch)
+		return -ENOMEM;
+	watch->slot = request_take(rq, 0);
+	watch->events = (uint32_t)wanted;
+	watch->next = list->first;
+	list->first = watch;
+	return 0;
+}
+
+void watch_notify(struct watch_list *list, uint64_t events)
+{
+	struct watch **at = &list->first;
+
+	while (*at) {
+		struct watch *watch = *at;
+		uint64_t hit = events & watch->events;
+
+		if (!hit || kcall(watch_signal, watch->slot, hit) >= 0) {
+			at = &watch->next;
+			continue;
+		}
+		*at = watch->next;
+		discard(watch);
+	}
+}
+
+void watch_drop(struct watch_list *list)
+{
+	struct watch *watch;
+
+	while ((watch = list->first)) {
+		list->first = watch->next;
+		discard(watch);
+	}
+}
+
+void watches_start(bool restarted)
+{
+	if (!restarted)
+		return;
+	for (unsigned c = 0; c < chunk_count; c++)
+		for (unsigned i = 0; i < CHUNK_WATCHES; i++) {
+			struct watch *watch = &chunks[c][i];
+
+			if (!watch->slot)
+				put_free(watch);
+			else
+				kcall(watch_signal, watch->slot, watch->events);
+		}
+}
