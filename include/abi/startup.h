@@ -11,7 +11,9 @@
 #define STARTUP_PAGE 0x20000000000ul
 #define SERVICE_MESSAGE_PAGE 0x20000010000ul
 #define SERVICE_STACK_TOP 0x20000200000ul   /* 128 KiB, guard below */
-#define PRESERVED_BASE 0x10000000000ul      /* section .preserved first, then the preserved heap */
+/* Section .preserved first, then the preserved heap. Below 2 GiB, where code can reach variables
+ * by 32-bit displacements. */
+#define PRESERVED_BASE 0x40000000ul
 #define SERVICE_SHARES 0x30000000000ul      /* shared memory, each at SERVICE_SHARES_STEP */
 #define SERVICE_SHARES_STEP 0x1000000000ul
 #define SERVICE_WINDOW 0x40000000000ul      /* from here to VM_USER_HIGH the service maps as it likes */

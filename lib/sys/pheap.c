@@ -58,10 +58,7 @@ static bool is_last(const struct block *block)
 bool preserved_contains(const void *at, size_t length)
 {
 	uintptr_t address = (uintptr_t)at;
-	uintptr_t low = (uintptr_t)__preserved_start, high = (uintptr_t)__preserved_end;
 
-	if (address >= low && address < high)
-		return high - address >= length;
 	return address >= PRESERVED_BASE && address < heap.end && heap.end - address >= length;
 }
 
