@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/* Bytes from writers to readers, with the rules of pipe(7). */
+#include <fs/stream.h>
+
+#include "pipe.h"
+
+#define PIPE_BUF 4096u /* writes up to this size are not interleaved */
+
+PRESERVED static struct channel *fifos;
+
+struct channel *channel_new(void)
+{
+	struct channel *channel = pheap_alloc(sizeof(*channel));
+
+	if (!channel)
+		return NULL;
+	channel->ring.data = pheap_alloc(RING_SIZE);
+	if (!channel->ring.data) {
+		pheap_free(channel);
+		return NULL;
+	}
+	return channel;
+}
+
+struct channel *channel_find_fifo(uint64_t device, uint64_t node)
+{
+	struct channel *channel;
+
+	for (channel = fifos; channel; channel = channel->next_fifo)
+		if (channel->device == device && channel->node == node)
+			return channel;
+	return NULL;
+}
+
+struct channel *channel_new_fifo(uint64_t device, uint64_t node)
+{
+	struct channel *channel = channel_new();
+
+	if (!channel)
+		return NULL;
+	channel->device = device;
+	channel->node = node;
+	channel->next_fifo = fifos;
+	fifos = channel;
+	return channel;
+}
+
+static void channel_free(struct channel *channel)
+{
+	struct channel **link;
+
+	for (link = &fifos; *link; link = &(*link)->next_fifo)
+		if (*link == channel) {
+			*link = channel->next_fifo;
+			break;
+		}
+	pheap_free(channel->ring.data);
+	pheap_free(channel);
+}
+
+/* The next end after `d` in the channel's list: a description may be on two channels, or on one
+ * in both directions (a FIFO opened O_RDWR), where only its `in` link is used. */
+static struct description *next_end(const struct channel *channel, const struct description *d)
+{
+	return d->in == channel ? d->next_in : d->next_out;
+}
+
+static void set_next_end(const struct channel *channel, struct description *d,
+			 struct description *next)
+{
+	if (d->in == channel)
+		d->next_in = next;
+	else
+		d->next_out = next;
+}
+
+static void channel_notify(struct channel *channel)
+{
+	struct description *d;
+
+	for (d = channel->ends; d; d = next_end(channel, d))
+		if (d->watches.first)
+			description_notify(d);
+}
+
+void channel_attach(struct channel *channel, struct description *d, bool reads, bool writes)
+{
+	if (reads) {
+		d->in = channel;
+		channel->readers++;
+		channel->readers_ever++;
+	}
+	if (writes) {
+		d->out = channel;
+		channel->writers++;
+		channel->writers_ever++;
+	}
+	set_next_end(channel, d, channel->ends);
+	channel->ends = d;
+	if (channel->openers.first)
+		waitq_wake(&channel->openers);
+}
+
+static void unlink_end(struct channel *channel, struct description *d)
+{
+	struct description *end;
+
+	if (channel->ends == d) {
+		channel->ends = next_end(channel, d);
+		return;
+	}
+	for (end = channel->ends; end; end = next_end(channel, end))
+		if (next_end(channel, end) == d) {
+			set_next_end(channel, end, next_end(channel, d));
+			return;
+		}
+}
+
+static void detach_one(struct channel *channel, struct description *d, bool reads, bool writes)
+{
+	unlink_end(channel, d);
+	channel->readers -= reads;
+	channel->writers -= writes;
+	if (!channel->readers)
+		waitq_wake(&channel->writable);
+	if (!channel->writers)
+		waitq_wake(&channel->readable);
+	channel_notify(channel);
+	if (!channel->readers && !channel->writers && !channel->openers.first)
+		channel_free(channel);
+}
+
+void channel_detach(struct description *d)
+{
+	struct channel *in = d->in, *out = d->out;
+
+	if (in)
+		detach_one(in, d, true, out == in);
+	if (out && out != in)
+		detach_one(out, d, false, true);
+	d->in = d->out = NULL;
+}
+
+static long drain(struct request *rq, struct ring *ring)
+{
+	size_t done = 0, piece;
+	long status;
+
+	while (done < rq->out_length && ring_used(ring)) {
+		const uint8_t *from = ring_read_piece(ring, rq->out_length - done, &piece);
+
+		status = request_write(rq, done, from, piece);
+		if (status < 0)
+			return done ? (long)done : status;
+		ring_consumed(ring, piece);
+		done += piece;
+	}
+	return (long)done;
+}
+
+long channel_read(struct request *rq, struct description *d, uint64_t flags)
+{
+	struct channel *channel = d->in;
+	long status;
+
+	if (!channel)
+		return -EBADF;
+	if (!rq->out_length)
+		return 0;
+	if (!ring_used(&channel->ring)) {
+		if (!channel->writers)
+			return 0;
+		if (stream_nonblocking(d->flags, flags))
+			return -EAGAIN;
+		return request_park(rq, &channel->readable);
+	}
+	status = drain(rq, &channel->ring);
+	if (channel->writable.first)
+		waitq_wake(&channel->writable);
+	channel_notify(channel);
+	return status;
+}
+
+static long fill(struct request *rq, struct ring *ring, size_t done)
+{
+	size_t piece;
+	long status;
+
+	while (done < rq->in_length && ring_room(ring)) {
+		uint8_t *to = ring_write_piece(ring, rq->in_length - done, &piece);
+
+		status = request_read(rq, done, to, piece);
+		if (status < 0)
+			return done ? (long)done : status;
+		ring_produced(ring, piece);
+		done += piece;
+		rq->progress[0] = done;
+	}
+	return (long)done;
+}
+
+/* Whether a write that has `left` bytes to go may put some in now. */
+static bool may_write(const struct channel *channel, size_t left)
+{
+	uint32_t room = ring_room(&channel->ring);
+
+	return left <= PIPE_BUF ? room >= left : room > 0;
+}
+
+long channel_write(struct request *rq, struct description *d, uint64_t flags)
+{
+	struct channel *channel = d->out;
+	size_t done = rq->progress[0];
+	long status;
+
+	if (!channel)
+		return -EBADF;
+	if (!rq->in_length)
+		return 0;
+	if (!channel->readers)
+		return done ? (long)done : -EPIPE;
+	if (done ? ring_room(&channel->ring) > 0 : may_write(channel, rq->in_length)) {
+		status = fill(rq, &channel->ring, done);
+		if (status < 0)
+			return status;
+		done = (size_t)status;
+		if (channel->readable.first)
+			waitq_wake(&channel->readable);
+		channel_notify(channel);
+	}
+	if (done == rq->in_length)
+		return (long)done;
+	if (stream_nonblocking(d->flags, flags))
+		return done ? (long)done : -EAGAIN;
+	return request_park(rq, &channel->writable);
+}
+
+uint64_t channel_ready(const struct description *d)
+{
+	uint64_t ready = 0;
+
+	if (d->in) {
+		if (ring_used(&d->in->ring))
+			ready |= POLLIN | POLLRDNORM;
+		if (!d->in->writers)
+			ready |= d->kind == SOCKET ? POLLHUP | POLLRDHUP | POLLIN | POLLRDNORM : POLLHUP;
+	}
+	if (d->out) {
+		if (ring_room(&d->out->ring) >= PIPE_BUF)
+			ready |= POLLOUT | POLLWRNORM;
+		if (!d->out->readers)
+			ready |= POLLERR;
+	}
+	return ready;
+}

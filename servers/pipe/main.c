@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* pipe: pipes, FIFOs, connected sockets, event and timer descriptors. */
+#include <util/string.h>
+
+#include "pipe.h"
+
+#define CREATE_FLAGS ((uint64_t)O_NONBLOCK)
+#define EFD_SEMAPHORE 1u
+#define SOCK_STREAM 1u
+#define CLOCK_REALTIME 0u
+#define CLOCK_MONOTONIC 1u
+#define CLOCK_BOOTTIME 7u
+
+static long give(struct request *rq, struct description *d)
+{
+	long status = request_give_badge(rq, d->badge);
+
+	if (status < 0)
+		description_free(d);
+	return status;
+}
+
+/* Give two descriptions; on failure neither stays. What was given first goes by its release. */
+static long give_both(struct request *rq, struct description *first, struct description *second)
+{
+	long status = give(rq, first);
+
+	if (status < 0) {
+		description_free(second);
+		return status;
+	}
+	return give(rq, second);
+}
+
+static long pipe_pipe(struct request *rq, const struct pipe_pipe_req *in, struct pipe_pipe_reply *out)
+{
+	uint32_t flags = (uint32_t)(in->flags & CREATE_FLAGS);
+	struct channel *channel = channel_new();
+	struct description *reader, *writer;
+
+	(void)out;
+	if (!channel)
+		return -ENFILE;
+	reader = description_new(PIPE_END, flags | O_RDONLY, rq->stamp);
+	writer = description_new(PIPE_END, flags | O_WRONLY, rq->stamp);
+	if (reader)
+		channel_attach(channel, reader, true, false);
+	if (writer)
+		channel_attach(channel, writer, false, true);
+	if (reader && writer)
+		return give_both(rq, reader, writer);
+	if (reader)
+		description_free(reader);
+	else if (writer)
+		description_free(writer);
+	else
+		pheap_free(channel->ring.data), pheap_free(channel);
+	return -ENFILE;
+}
+
+static long pipe_socketpair(struct request *rq, const struct pipe_socketpair_req *in,
+			    struct pipe_socketpair_reply *out)
+{
+	uint32_t flags = (uint32_t)(in->flags & CREATE_FLAGS) | O_RDWR;
+	struct channel *there = NULL, *back = NULL;
+	struct description *a = NULL, *b = NULL;
+
+	(void)out;
+	if (in->type != SOCK_STREAM)
+		return -EPROTONOSUPPORT;
+	there = channel_new();
+	back = there ? channel_new() : NULL;
+	a = back ? description_new(SOCKET, flags, rq->stamp) : NULL;
+	b = a ? description_new(SOCKET, flags, rq->stamp) : NULL;
+	if (!b) {
+		if (a)
+			description_free(a);
+		if (back)
+			pheap_free(back->ring.data), pheap_free(back);
+		if (there)
+			pheap_free(there->ring.data), pheap_free(there);
+		return -ENFILE;
+	}
+	channel_attach(there, a, false, true);
+	channel_attach(back, a, true, false);
+	channel_attach(there, b, true, false);
+	channel_attach(back, b, false, true);
+	return give_both(rq, a, b);
+}
+
+static long pipe_eventfd(struct request *rq, const struct pipe_eventfd_req *in,
+			 struct pipe_eventfd_reply *out)
+{
+	struct description *d;
+
+	(void)out;
+	d = description_new(EVENT, (uint32_t)(in->flags & CREATE_FLAGS) | O_RDWR, rq->stamp);
+	if (!d)
+		return -ENFILE;
+	d->counter = (uint32_t)in->initial;
+	d->semaphore = in->flags & EFD_SEMAPHORE;
+	return give(rq, d);
+}
+
+static long pipe_timerfd(struct request *rq, const struct pipe_timerfd_req *in,
+			 struct pipe_timerfd_reply *out)
+{
+	struct description *d;
+
+	(void)out;
+	if (in->clock != CLOCK_REALTIME && in->clock != CLOCK_MONOTONIC && in->clock != CLOCK_BOOTTIME)
+		return -EINVAL;
+	d = description_new(TIMER, (uint32_t)(in->flags & CREATE_FLAGS) | O_RDWR, rq->stamp);
+	if (!d)
+		return -ENFILE;
+	d->clock = (uint32_t)in->clock;
+	return give(rq, d);
+}
+
+/*
+ * Opening a FIFO waits until the other side has been opened, be it only for a moment: an opener
+ * therefore enters as an end first and then waits for the other side's count to grow. progress[0]:
+ * the badge of its description; progress[1]: the count at which it began to wait.
+ */
+static long fifo_enter(struct request *rq, struct channel *channel,
+		       const struct pipe_open_fifo_req *in, struct description **d)
+{
+	uint32_t access = in->flags & O_ACCMODE;
+	bool reads = access != O_WRONLY, writes = access != O_RDONLY;
+
+	if (access == O_WRONLY && (in->flags & O_NONBLOCK) && !channel->readers)
+		return -ENXIO;
+	*d = description_new(PIPE_END, (uint32_t)(in->flags & (CREATE_FLAGS | O_APPEND)) | access,
+			     in->stamp);
+	if (!*d)
+		return -ENFILE;
+	(*d)->device = in->device;
+	(*d)->node = in->node;
+	rq->progress[1] = reads ? channel->writers_ever : channel->readers_ever;
+	channel_attach(channel, *d, reads, writes);
+	rq->progress[0] = (*d)->badge;
+	return 0;
+}
+
+static bool fifo_must_wait(const struct request *rq, const struct description *d)
+{
+	if ((d->flags & O_NONBLOCK) || (d->in && d->out))
+		return false;
+	if (d->in)
+		return !d->in->writers && d->in->writers_ever == rq->progress[1];
+	return !d->out->readers && d->out->readers_ever == rq->progress[1];
+}
+
+static long pipe_open_fifo(struct request *rq, const struct pipe_open_fifo_req *in,
+			   struct pipe_open_fifo_reply *out)
+{
+	struct channel *channel = channel_find_fifo(in->device, in->node);
+	struct description *d = NULL;
+	long status;
+
+	(void)out;
+	if (rq->badge == BADGE_PUBLIC)
+		return -EPERM;
+	if (rq->progress[0])
+		d = description_find(rq->progress[0]);
+	if (!d) {
+		if (!channel)
+			channel = channel_new_fifo(in->device, in->node);
+		if (!channel)
+			return -ENFILE;
+		status = fifo_enter(rq, channel, in, &d);
+		if (status < 0)
+			return status;
+	}
+	if (fifo_must_wait(rq, d))
+		return request_park(rq, &(d->in ? d->in : d->out)->openers);
+	return give(rq, d);
+}
+
+static const struct pipe_ops pipe_ops = {
+	.pipe = pipe_pipe, .eventfd = pipe_eventfd, .timerfd = pipe_timerfd,
+	.timerfd_settime = pipe_timerfd_settime, .timerfd_gettime = pipe_timerfd_gettime,
+	.open_fifo = pipe_open_fifo, .socketpair = pipe_socketpair,
+};
+
+static long dispatch(struct request *rq)
+{
+	switch (IPC_OP_PROTO(rq->op)) {
+	case PROTO_ID_FILE:
+		return file_dispatch(&pipe_file_ops, rq);
+	case PROTO_ID_PIPE:
+		return pipe_dispatch(&pipe_ops, rq);
+	}
+	return -ENOSYS;
+}
+
+static long start(bool restarted)
+{
+	descriptions_start(restarted);
+	return 0;
+}
+
+static void release(uint64_t badge)
+{
+	struct description *d = description_find(badge);
+
+	if (d)
+		description_free(d);
+}
+
+/* A write that has moved bytes reports them; a FIFO opener gives up its end. */
+static long cancel(struct request *rq)
+{
+	struct description *d;
+
+	if (rq->op == file_op_write && rq->progress[0])
+		return (long)rq->progress[0];
+	if (rq->op == pipe_op_open_fifo && rq->progress[0]) {
+		d = description_find(rq->progress[0]);
+		if (d)
+			description_free(d);
+	}
+	return -EINTR;
+}
+
+static const struct service service = {
+	.name = "pipe", .dispatch = dispatch, .start = start, .release = release, .cancel = cancel,
+};
+
+int main(void)
+{
+	service_main(&service);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* The file protocol on terminals. */
+#include <fs/stream.h>
+#include <util/string.h>
+
+#include "tty.h"
+
+#define DECISECOND 100000000ull
+
+/* Hand input over and take it from the discipline only once the copy has gone through. */
+static long hand_over(struct request *rq, struct tty *tty)
+{
+	uint8_t bytes[512];
+	size_t done = 0, count;
+	uint32_t cells;
+	long status;
+
+	do {
+		size_t want = rq->out_length - done;
+
+		count = ldisc_peek(&tty->ldisc, bytes, want < sizeof(bytes) ? want : sizeof(bytes), &cells);
+		status = count ? request_write(rq, done, bytes, count) : 0;
+		if (status < 0)
+			return done ? (long)done : status;
+		ldisc_take(&tty->ldisc, cells);
+		done += count;
+		/* A line longer than the piece goes on; a new line must not. */
+	} while (count == sizeof(bytes) && done < rq->out_length && bytes[count - 1] != '\n' &&
+		 ldisc_ready(&tty->ldisc, 1));
+	return (long)done;
+}
+
+static void read_timeout(struct timer *timer)
+{
+	struct tty *tty = (struct tty *)((char *)timer - offsetof(struct tty, read_timer));
+
+	waitq_wake(&tty->readers);
+}
+
+/* A non-canonical read that has too little: VMIN and VTIME say whether it waits. progress[2]: its
+ * deadline, progress[3]: the input that was there when it was set. */
+static long wait_raw(struct request *rq, struct tty *tty)
+{
+	uint32_t min = tty->ldisc.termios.cc[VMIN], time = tty->ldisc.termios.cc[VTIME];
+	uint32_t used = tty->ldisc.input_used;
+	uint64_t now;
+
+	if (!time)
+		return min ? request_park(rq, &tty->readers) : 0;
+	if (min && !used)
+		return request_park(rq, &tty->readers);
+	now = clock_monotonic_ns();
+	if (!rq->progress[2] || (min && rq->progress[3] != used)) {
+		rq->progress[2] = now + time * DECISECOND;
+		rq->progress[3] = used;
+	}
+	if (now >= rq->progress[2])
+		return used ? hand_over(rq, tty) : 0;
+	timer_start(&tty->read_timer, rq->progress[2], read_timeout);
+	return request_park(rq, &tty->readers);
+}
+
+/* What a read must find before it answers at once. */
+static uint32_t wanted(const struct request *rq, const struct tty *tty)
+{
+	uint32_t min = tty->ldisc.termios.cc[VMIN];
+
+	if (tty->ldisc.termios.lflag & ICANON)
+		return 1;
+	if (min > rq->out_length)
+		min = (uint32_t)rq->out_length;
+	return min ? min : 1;
+}
+
+static long tty_read(struct request *rq, const struct file_read_req *in, struct file_read_reply *out)
+{
+	struct description *d = description_find(rq->badge);
+	struct tty *tty = d ? d->tty : NULL;
+	long status;
+
+	(void)out;
+	if (!d || (d->flags & O_ACCMODE) == O_WRONLY)
+		return -EBADF;
+	if (tty->hung_up || !rq->out_length)
+		return 0;
+	status = jobs_check(rq, tty, SIGTTIN);
+	if (status)
+		return status;
+	if (ldisc_ready(&tty->ldisc, wanted(rq, tty)))
+		return hand_over(rq, tty);
+	if (stream_nonblocking(d->flags, in->flags))
+		return tty->ldisc.input_used && !(tty->ldisc.termios.lflag & ICANON) ? hand_over(rq, tty)
+										    : -EAGAIN;
+	if (tty->ldisc.termios.lflag & ICANON)
+		return request_park(rq, &tty->readers);
+	return wait_raw(rq, tty);
+}
+
+/* Move bytes into the output ring; progress[0] says how many have gone. */
+static long write_on(struct request *rq, struct tty *tty, bool nonblocking)
+{
+	uint8_t bytes[1024];
+	size_t count, accepted;
+	long status;
+
+	while (rq->progress[0] < rq->in_length) {
+		count = rq->in_length - rq->progress[0];
+		if (count > sizeof(bytes))
+			count = sizeof(bytes);
+		status = request_read(rq, rq->progress[0], bytes, count);
+		if (status < 0)
+			return rq->progress[0] ? (long)rq->progress[0] : status;
+		accepted = ldisc_write(&tty->ldisc, bytes, count);
+		rq->progress[0] += accepted;
+		tty_pump(tty);
+		if (accepted == count)
+			continue;
+		if (!nonblocking)
+			return request_park(rq, &tty->writers);
+		return rq->progress[0] ? (long)rq->progress[0] : -EAGAIN;
+	}
+	return (long)rq->progress[0];
+}
+
+static long tty_write(struct request *rq, const struct file_write_req *in, struct file_write_reply *out)
+{
+	struct description *d = description_find(rq->badge);
+	long status;
+
+	(void)out;
+	if (!d || (d->flags & O_ACCMODE) == O_RDONLY)
+		return -EBADF;
+	if (d->tty->hung_up)
+		return -EIO;
+	if (d->tty->ldisc.termios.lflag & TOSTOP) {
+		status = jobs_check(rq, d->tty, SIGTTOU);
+		if (status)
+			return status;
+	}
+	return write_on(rq, d->tty, stream_nonblocking(d->flags, in->flags));
+}
+
+static long tty_fstat(struct request *rq, const struct file_fstat_req *in, struct file_fstat_reply *out)
+{
+	struct description *d = description_find(rq->badge);
+	struct file_stat stat = { 0 };
+
+	(void)in, (void)out;
+	if (!d)
+		return -EBADF;
+	stat.dev = d->device;
+	stat.ino = d->node;
+	stat.nlink = 1;
+	stat.mode = d->mode;
+	stat.uid = d->uid;
+	stat.gid = d->gid;
+	stat.rdev = d->rdev;
+	stat.blksize = 1024;
+	stat.atime = stat.mtime = stat.ctime = d->opened_ns / 1000000000;
+	return stream_put(rq, &stat, sizeof(stat));
+}
+
+static long tty_poll(struct request *rq, const struct file_poll_req *in, struct file_poll_reply *out)
+{
+	struct description *d = description_find(rq->badge);
+
+	(void)out;
+	if (!d)
+		return -EBADF;
+	return watch_poll(&d->watches, rq, in->events, tty_poll_events(d->tty));
+}
+
+static long tty_get_flags(struct request *rq, const struct file_get_flags_req *in,
+			  struct file_get_flags_reply *out)
+{
+	struct description *d = description_find(rq->badge);
+
+	(void)in, (void)out;
+	return d ? (long)d->flags : -EBADF;
+}
+
+static long tty_set_flags(struct request *rq, const struct file_set_flags_req *in,
+			  struct file_set_flags_reply *out)
+{
+	struct description *d = description_find(rq->badge);
+
+	(void)out;
+	if (!d)
+		return -EBADF;
+	d->flags = stream_set_flags(d->flags, in->flags);
+	return 0;
+}
+
+static long tty_identify(struct request *rq, const struct file_identify_req *in,
+			 struct file_identify_reply *out)
+{
+	struct description *d = description_find(rq->badge);
+
+	(void)in;
+	if (!d)
+		return -EBADF;
+	out->device = d->device;
+	out->inode = d->node;
+	out->flags = d->flags;
+	return S_IFCHR;
+}
+
+static long tty_path(struct request *rq, const struct file_path_req *in, struct file_path_reply *out)
+{
+	struct description *d = description_find(rq->badge);
+	char text[32];
+
+	(void)in, (void)out;
+	if (!d)
+		return -EBADF;
+	if (dev_major(d->rdev) == TTY_MAJOR_ALIAS)
+		strlcpy(text, dev_minor(d->rdev) ? "/dev/console" : "/dev/tty", sizeof(text));
+	else
+		snprintf(text, sizeof(text), "/dev/ttyS%u", dev_minor(d->rdev) - TTY_SERIAL_MINOR);
+	return stream_put_text(rq, text);
+}
+
+const struct file_ops tty_file_ops = {
+	STREAM_FILE_OPS,
+	.mmap = stream_mmap, .read = tty_read, .write = tty_write, .fstat = tty_fstat,
+	.ioctl = tty_ioctl, .poll = tty_poll, .get_flags = tty_get_flags,
+	.set_flags = tty_set_flags, .path = tty_path, .identify = tty_identify,
+};

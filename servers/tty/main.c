@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* tty: terminals, their line discipline and job control. */
+#include "tty.h"
+
+static struct tty *own_terminal(uint64_t stamp)
+{
+	const struct process_entry *process = process_find(stamp);
+
+	return process && process->tty ? tty_of_device(process->tty) : NULL;
+}
+
+static long tty_open(struct request *rq, const struct dev_open_req *in, struct dev_open_reply *out)
+{
+	bool own = in->major == TTY_MAJOR_ALIAS && in->minor == 0;
+	struct request opener = { .stamp = in->stamp };
+	struct description *d;
+	struct tty *tty;
+	long status;
+
+	(void)out;
+	if (rq->badge == BADGE_PUBLIC)
+		return -EPERM;
+	tty = own ? own_terminal(in->stamp)
+		  : tty_of_device(dev_make((uint32_t)in->major, (uint32_t)in->minor));
+	if (!tty)
+		return -ENXIO;
+	if (tty->exclusive && tty->descriptions)
+		return -EBUSY;
+	d = description_new(tty, in);
+	if (!d)
+		return -ENFILE;
+	status = request_give_badge(rq, d->badge);
+	if (status < 0) {
+		description_free(d);
+		return status;
+	}
+	if (!(in->flags & O_NOCTTY) && !own)
+		jobs_acquire(&opener, tty, false);
+	return 0;
+}
+
+static long tty_session_exit(struct request *rq, const struct tty_session_exit_req *in,
+			     struct tty_session_exit_reply *out)
+{
+	(void)out;
+	if (rq->badge == BADGE_PUBLIC)
+		return -EPERM;
+	jobs_session_exit((int32_t)in->session);
+	return 0;
+}
+
+static const struct dev_ops dev_ops = { .open = tty_open };
+static const struct tty_ops tty_ops = { .session_exit = tty_session_exit };
+
+/* An open file's badge speaks only file; the services' badges the rest. */
+static long dispatch(struct request *rq)
+{
+	bool service = rq->badge >= BADGE_SERVICE;
+
+	switch (IPC_OP_PROTO(rq->op)) {
+	case PROTO_ID_FILE:
+		return file_dispatch(&tty_file_ops, rq);
+	case PROTO_ID_DEV:
+		return service ? dev_dispatch(&dev_ops, rq) : -EPERM;
+	case PROTO_ID_TTY:
+		return service ? tty_dispatch(&tty_ops, rq) : -EPERM;
+	}
+	return -ENOSYS;
+}
+
+static long start(bool restarted)
+{
+	ttys_start(restarted);
+	return 0;
+}
+
+static void release(uint64_t badge)
+{
+	struct description *d = description_find(badge);
+
+	if (d)
+		description_free(d);
+}
+
+/* A write that has moved bytes reports them. */
+static long cancel(struct request *rq)
+{
+	if (rq->op == file_op_write && rq->progress[0])
+		return (long)rq->progress[0];
+	return -EINTR;
+}
+
+static const struct service service = {
+	.name = "tty", .dispatch = dispatch, .start = start, .release = release, .cancel = cancel,
+};
+
+int main(void)
+{
+	service_main(&service);
+}
