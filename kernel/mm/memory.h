@@ -44,6 +44,7 @@ struct memory {
 	uint64_t mapping_count;
 	struct endpoint *pager; /* counted */
 	uint64_t badge;
+	uint64_t drop_from; /* pages from here on still have to go; UINT64_MAX: none */
 	struct list_node reap_link;
 };
 
@@ -51,7 +52,7 @@ struct memory {
 enum memory_access {
 	MEMORY_READ,
 	MEMORY_WRITE, /* a paged object's page becomes dirty */
-	MEMORY_FILL,  /* as READ, but sees pages being filled: by their pager or its driver */
+	MEMORY_FILL,  /* as WRITE by a pager or its driver: also sees pages being filled */
 };
 
 /* The frame of a page (no count taken), or 0 with *error EFAULT (absent, outside) or ENOMEM. An
@@ -65,6 +66,7 @@ static inline uint64_t memory_pages(const struct memory *memory)
 	return (memory->size + ANOLE_PAGE_SIZE - 1) >> ANOLE_PAGE_SHIFT;
 }
 
+/* `slot` is where the page's word is, NULL if the caller has not looked. */
 void memory_mark_dirty(struct memory *memory, uint64_t page, uint64_t *slot);
 /* 0 or KCALL_RESTART. */
 long memory_resize(struct memory *memory, uint64_t size);
@@ -83,6 +85,8 @@ void rmap_unmap(struct memory *memory, uint64_t page);
 /* Drop whatever regions map of pages [first, end), private copies too. */
 void rmap_unmap_range(struct memory *memory, uint64_t first, uint64_t end);
 
+/* Go on freeing destroyed objects; whether something is left. */
+bool memory_reap(unsigned budget);
 /* Free the pages of [first, end), at most about `budget`; whether all are gone. */
 bool memory_drop(struct memory *memory, uint64_t first, uint64_t end, unsigned budget);
 

@@ -50,9 +50,7 @@ struct space {
 	uint64_t mapped_pages, resident_pages, table_pages;
 	uint32_t tables;      /* list of the frames that hold its page tables */
 	bool service;         /* may use the reserve of frames */
-	struct space *clone;  /* a long space_clone in progress: the child, */
-	struct thread *clone_thread; /* who makes it (counted), */
-	uint64_t clone_next;  /* and the address where it goes on */
+	uint64_t clone_next;  /* while it is being made by space_clone: where that goes on */
 	struct list_node reap_link; /* on the list of spaces being torn down */
 };
 
@@ -95,8 +93,8 @@ struct memory *memory_new_phys(uint64_t address, uint64_t size, uint32_t flags);
 uint64_t memory_size(struct memory *memory);
 /* The page for kernel access, as space_page; for_write marks it dirty. */
 void *memory_page(struct memory *memory, uint64_t offset, bool write, int *error);
-/* Pin the page (a frame count; frame_put ends it) and answer its frame, for DMA; sees pages being
- * filled. 0 and *error: EFAULT if absent, EINVAL for device memory, ENOMEM. */
+/* Pin the page (a frame count; frame_put ends it) and answer its frame, for DMA; a page that the
+ * device writes may be one being filled. 0 and *error: EFAULT if absent, EINVAL for device memory, ENOMEM. */
 uint64_t memory_pin(struct memory *memory, uint64_t offset, bool write, int *error);
 /* Copy between an object and user memory; answers bytes copied, less at an absent page of
  * the object, -EFAULT if the user side fails (*fault). */

@@ -47,6 +47,10 @@ long region_fault(struct space *space, struct region *region, uint64_t addr, boo
 struct region *space_region(struct space *space, uint64_t addr, bool write, bool execute,
 			    long *error);
 
+/* A region like `model`, holding its own count of the memory object; NULL: no memory. */
+struct region *region_new(struct space *space, const struct region *model);
+void region_free(struct region *region);
+
 /* What vm_map was asked for, checked. */
 struct map_request {
 	uint64_t addr, length, offset;
@@ -66,9 +70,11 @@ uint64_t space_find_hole(struct space *space, uint64_t length);
 /* Replace parts of regions so that none straddles `at`. 0 or -ENOMEM. */
 long space_cut(struct space *space, uint64_t at);
 
-/* Copy `space`; *clone gets the child when the answer is 0. KCALL_RESTART: call again. */
+/* Copy `space` for `thread`; *clone gets the child when the answer is 0. KCALL_RESTART: call again. */
 long space_clone(struct space *space, struct thread *thread, struct space **clone);
-void space_clone_abandon(struct space *space);
+
+/* Go on freeing destroyed spaces; whether something is left. */
+bool space_reap(unsigned budget);
 
 /* Clear the entries in [start, end), giving back the frames; answers how many there were. */
 size_t space_clear(struct space *space, uint64_t start, uint64_t end);

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* The frame table: one small entry for each frame of physical memory. */
+#ifndef KERNEL_MM_FRAME_H
+#define KERNEL_MM_FRAME_H
+
+#include "mm/mm.h"
+
+/*
+ * An entry says nothing before its frame was allocated for the first time: the table
+ * is not cleared at boot. `next` and `prev` (frame numbers, 0 ends) link free
+ * frames; while a frame is allocated they are its owner's: page tables of a space
+ * are linked through them.
+ */
+struct page {
+	uint32_t refs;
+	uint32_t next, prev;
+	uint32_t count; /* of a block of kalloc: how many frames it has */
+};
+
+extern struct page *frame_table;
+
+static inline struct page *page_of(uint64_t frame)
+{
+	return &frame_table[frame >> ANOLE_PAGE_SHIFT];
+}
+
+/* Free frames below which user pages are refused: the kernel and services need them. */
+size_t frames_reserve(void);
+/* As frame_alloc_contiguous, from the top of memory and not zeroed. */
+uint64_t frame_alloc_block(size_t count);
+/* For pages of users: none while no more than `keep` are free, even after reaping. */
+uint64_t frame_alloc_above(size_t keep);
+/* Whether any of the range is memory that frames are allocated from. */
+bool frames_overlap(uint64_t start, uint64_t end);
+/* Give back the blocks that kfree kept; whether there were any. mm/slab.c */
+bool slab_shrink(void);
+/* The last count has gone. */
+void frame_free(uint64_t frame);
+
+static inline void frame_hold(uint64_t frame) { page_of(frame)->refs++; }
+static inline void frame_release(uint64_t frame)
+{
+	if (--page_of(frame)->refs == 0)
+		frame_free(frame);
+}
+
+static inline void page_zero(void *page)
+{
+	uint64_t words = ANOLE_PAGE_SIZE / 8;
+
+	__asm__ volatile("rep stosq" : "+D"(page), "+c"(words) : "a"(0ul) : "memory");
+}
+
+static inline void page_copy(void *to, const void *from)
+{
+	uint64_t words = ANOLE_PAGE_SIZE / 8;
+
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
+}
+
+#endif

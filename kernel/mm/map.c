@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: MIT */
+/* Making, cutting, changing and removing the regions of a space. */
+#include "arch/arch.h"
+#include "core/thread.h"
+#include "mm/frame.h"
+#include "mm/space.h"
+
+#define FLUSH_SINGLE 8u /* up to as many pages are flushed one by one */
+
+static void region_attach(struct region *region)
+{
+	if (!region->memory)
+		return;
+	object_get(region->memory);
+	list_push_back(&region->memory->mappings, &region->link);
+	region->memory->mapping_count++;
+}
+
+struct region *region_new(struct space *space, const struct region *model)
+{
+	struct region *region = kalloc(sizeof(*region));
+
+	if (!region)
+		return NULL;
+	*region = *model;
+	region->space = space;
+	region->pte = pagetable_bits(region->flags);
+	region_attach(region);
+	return region;
+}
+
+void region_free(struct region *region)
+{
+	if (region->memory) {
+		list_remove(&region->link);
+		region->memory->mapping_count--;
+		object_put(region->memory);
+	}
+	kfree(region);
+}
+
+static void merge_at(struct space *space, uint32_t index)
+{
+	struct region_set *set = &space->regions;
+
+	if (index == 0 || index >= set->count)
+		return;
+	struct region *low = set->array[index - 1], *high = set->array[index];
+	if (!regions_continue(low, high))
+		return;
+	low->end = high->end;
+	regions_remove(set, index);
+	region_free(high);
+}
+
+/* Join a region with its neighbours if they are of one kind. */
+static void merge_around(struct space *space, uint64_t addr)
+{
+	uint32_t index = regions_search(&space->regions, addr);
+
+	merge_at(space, index + 1);
+	merge_at(space, index);
+}
+
+long space_cut(struct space *space, uint64_t at)
+{
+	struct region *region = regions_find(&space->regions, at);
+	struct region model;
+
+	if (!region || region->start == at)
+		return 0;
+	if (regions_reserve(&space->regions, 1) != 0)
+		return -ENOMEM;
+	model = *region;
+	model.start = at;
+	model.offset += at - region->start;
+	model.flags &= ~VM_STACK; /* only the lower part goes on growing */
+	struct region *upper = region_new(space, &model);
+	if (!upper)
+		return -ENOMEM;
+	region->end = at;
+	regions_insert(&space->regions, upper);
+	return 0;
+}
+
+/* --- entries ---------------------------------------------------------------------- */
+
+static size_t clear_entries(pte_t *entry, size_t count)
+{
+	size_t cleared = 0;
+
+	for (pte_t *end = entry + count; entry < end; entry++) {
+		pte_t old = *entry;
+
+		if (!old)
+			continue;
+		*entry = 0;
+		cleared++;
+		if (old & PTE_COUNTED)
+			frame_release(old & PTE_FRAME);
+	}
+	return cleared;
+}
+
+size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size_t budget)
+{
+	size_t cleared = 0;
+	uint64_t addr = *start;
+
+	while (cleared < budget && (addr = pagetable_next(space, addr, end)) < end) {
+		uint64_t stop = (addr | (PT_SPAN - 1)) + 1;
+
+		if (stop > end)
+			stop = end;
+		cleared += clear_entries(pagetable_find(space, addr),
+					 (stop - addr) >> ANOLE_PAGE_SHIFT);
+		addr = stop;
+	}
+	*start = addr < end ? addr : end;
+	space->resident_pages -= cleared;
+	return cleared;
+}
+
+static void flush_range(struct space *space, uint64_t start, uint64_t end)
+{
+	if (end - start > FLUSH_SINGLE * PAGE_SIZE) {
+		arch_tlb_flush_space(space);
+		return;
+	}
+	for (; start < end; start += PAGE_SIZE)
+		arch_tlb_flush_page(space, start);
+}
+
+size_t space_clear(struct space *space, uint64_t start, uint64_t end)
+{
+	uint64_t from = start;
+	size_t cleared = space_clear_step(space, &start, end, SIZE_MAX);
+
+	if (cleared)
+		flush_range(space, from, end);
+	return cleared;
+}
+
+/* --- unmap ------------------------------------------------------------------------- */
+
+/* Free the page tables that only mapped what is a hole now. */
+static void prune_hole(struct space *space, uint64_t start, uint64_t end)
+{
+	uint32_t index = regions_search(&space->regions, start);
+	uint64_t low = index ? space->regions.array[index - 1]->end : 0;
+	uint64_t high = VM_USER_HIGH;
+
+	if (index < space->regions.count)
+		high = space->regions.array[index]->start;
+	/* Only tables that the range touched. */
+	start &= ~(PT_SPAN - 1);
+	end = (end + PT_SPAN - 1) & ~(PT_SPAN - 1);
+	pagetable_prune(space, start > low ? start : low, end < high ? end : high);
+}
+
+/* Clear a region from its start on; whether it is empty. What is cleared is cut off. */
+static bool region_clear(struct space *space, struct region *region, size_t *budget)
+{
+	uint64_t start = region->start;
+	size_t cleared = space_clear_step(space, &start, region->end, *budget);
+
+	*budget -= cleared < *budget ? cleared : *budget;
+	space->mapped_pages -= (start - region->start) >> ANOLE_PAGE_SHIFT;
+	if (cleared)
+		flush_range(space, region->start, start);
+	region->offset += start - region->start;
+	region->start = start;
+	return start == region->end;
+}
+
+long space_unmap(struct space *space, uint64_t start, uint64_t end)
+{
+	size_t budget = STEP_PAGES;
+
+	if (space_cut(space, start) != 0 || space_cut(space, end) != 0)
+		return -ENOMEM;
+	for (;;) {
+		uint32_t index = regions_search(&space->regions, start);
+		struct region *region;
+
+		if (index == space->regions.count)
+			break;
+		region = space->regions.array[index];
+		if (region->start >= end)
+			break;
+		if (budget == 0 || !region_clear(space, region, &budget))
+			return KCALL_RESTART;
+		regions_remove(&space->regions, index);
+		region_free(region);
+	}
+	prune_hole(space, start, end);
+	return 0;
+}
+
+/* --- map ---------------------------------------------------------------------------- */
+
+/* The lowest address that a region claims: a stack may grow. */
+static uint64_t region_low(const struct region *region)
+{
+	uint64_t low = region->start;
+
+	if (region->flags & VM_STACK && region->end - low < STACK_LIMIT)
+		low = region->end > STACK_LIMIT ? region->end - STACK_LIMIT : VM_USER_LOW;
+	return region->flags & VM_STACK ? low - STACK_GUARD : low;
+}
+
+static uint64_t hole_below(struct space *space, uint64_t top, uint64_t length)
+{
+	struct region_set *set = &space->regions;
+	uint32_t index = regions_search(set, top - 1);
+
+	if (index < set->count)
+		index++;
+	while (index-- > 0) {
+		const struct region *region = set->array[index];
+
+		if (region->end <= top && top - region->end >= length)
+			return top - length;
+		if (region_low(region) < top)
+			top = region_low(region);
+	}
+	return top >= VM_USER_LOW && top - VM_USER_LOW >= length ? top - length : 0;
+}
+
+uint64_t space_find_hole(struct space *space, uint64_t length)
+{
+	uint64_t addr = hole_below(space, space->map_top, length);
+
+	return addr ? addr : hole_below(space, VM_USER_HIGH, length);
+}
+
+/* What may ever be allowed: writing a private page needs no right to the object. */
+static uint32_t request_rights(const struct map_request *request)
+{
+	if (!request->memory)
+		return CAP_ALL;
+	if (request->flags & VM_SHARED)
+		return request->rights;
+	return request->rights | CAP_W;
+}
+
+static bool rights_allow(uint32_t rights, uint32_t prot)
+{
+	return (!(prot & PROT_BITS) || rights & CAP_R) && (!(prot & VM_W) || rights & CAP_W) &&
+	       (!(prot & VM_X) || rights & CAP_X);
+}
+
+static bool range_ok(uint64_t addr, uint64_t length)
+{
+	return addr >= VM_USER_LOW && addr < VM_USER_HIGH && length <= VM_USER_HIGH - addr &&
+	       !(addr & PAGE_MASK);
+}
+
+static long check_request(struct map_request *request)
+{
+	const uint32_t known = PROT_BITS | VM_SHARED | VM_FIXED | VM_FIXED_NOREPLACE | VM_PINNED |
+			       VM_STACK | VM_POPULATE | VM_UNCACHED;
+	struct memory *memory = request->memory;
+
+	if (request->flags & ~known || request->length == 0 || request->offset & PAGE_MASK ||
+	    request->offset > MEMORY_MAX_SIZE)
+		return -EINVAL;
+	if (request->length > VM_USER_HIGH - VM_USER_LOW)
+		return -ENOMEM;
+	request->length = page_up(request->length);
+	if ((request->flags & (VM_W | VM_X)) == (VM_W | VM_X))
+		return -EACCES;
+	if (memory && request->flags & VM_STACK)
+		return -EINVAL;
+	if (request->flags & VM_UNCACHED && (!memory || memory->kind != MEMORY_PHYSICAL))
+		return -EINVAL;
+	if (memory && memory->kind == MEMORY_PHYSICAL &&
+	    request->offset + request->length > page_up(memory->size))
+		return -EINVAL;
+	if (memory && memory->kind == MEMORY_PHYSICAL)
+		request->flags |= VM_SHARED; /* devices cannot be copied on write */
+	if (!rights_allow(request_rights(request), request->flags))
+		return -EPERM;
+	if (request->flags & VM_PINNED && (memory || request->flags & VM_SHARED))
+		request->flags &= ~VM_PINNED; /* shared pages are not copied at clone anyway */
+	if (request->flags & VM_PINNED && request->length > PINNED_LIMIT)
+		return -ENOMEM;
+	/* A private mapping that could never be filled is refused at once. */
+	if (!memory && request->flags & VM_W &&
+	    request->length >> ANOLE_PAGE_SHIFT > frames_total())
+		return -ENOMEM;
+	return 0;
+}
+
+/* Settle request->addr, with nothing mapped there. */
+static long place_request(struct space *space, struct map_request *request)
+{
+	uint64_t addr = request->addr, length = request->length;
+
+	if (request->flags & (VM_FIXED | VM_FIXED_NOREPLACE)) {
+		if (addr & PAGE_MASK)
+			return -EINVAL;
+		if (!range_ok(addr, length))
+			return -ENOMEM;
+		if (request->flags & VM_FIXED)
+			return space_unmap(space, addr, addr + length);
+		return regions_free(&space->regions, addr, addr + length) ? 0 : -EEXIST;
+	}
+	addr = page_down(addr);
+	if (addr == 0 || !range_ok(addr, length) ||
+	    !regions_free(&space->regions, addr, addr + length))
+		addr = space_find_hole(space, length);
+	request->addr = addr;
+	return addr ? 0 : -ENOMEM;
+}
+
+/* Bring in what can be had without a pager. */
+static long populate(struct space *space, struct region *region, uint64_t start, uint64_t end)
+{
+	long error = 0;
+
+	if (!(region->flags & PROT_BITS) && !(region->flags & VM_PINNED))
+		return 0;
+	for (; start < end && error == 0; start += PAGE_SIZE)
+		error = region_fault(space, region, start, region->flags & VM_W);
+	return error;
+}
+
+static long insert_request(struct space *space, const struct map_request *request)
+{
+	uint64_t start = request->addr, end = start + request->length;
+	const uint32_t kept = PROT_BITS | VM_SHARED | VM_PINNED | VM_STACK | VM_UNCACHED;
+	struct region model = {
+		.start = start, .end = end, .flags = request->flags & kept,
+		.rights = request_rights(request), .memory = request->memory,
+		.offset = request->offset,
+	};
+	struct region *region;
+	long error = 0;
+
+	if (request->memory && request->memory->uncached)
+		model.flags |= VM_UNCACHED;
+	if (regions_reserve(&space->regions, 1) != 0 || !(region = region_new(space, &model)))
+		return -ENOMEM;
+	regions_insert(&space->regions, region);
+	space->mapped_pages += request->length >> ANOLE_PAGE_SHIFT;
+	if (request->flags & (VM_PINNED | VM_POPULATE))
+		error = populate(space, region, start,
+				 request->length > PINNED_LIMIT ? start + PINNED_LIMIT : end);
+	if (error != 0 && request->flags & VM_PINNED) {
+		space_unmap(space, start, end);
+		return -ENOMEM;
+	}
+	merge_around(space, start);
+	return start;
+}
+
+long space_map_request(struct space *space, struct map_request *request)
+{
+	long error = check_request(request);
+	struct memory *made = NULL;
+
+	if (error == 0)
+		error = place_request(space, request);
+	if (error != 0)
+		return error;
+	if (!request->memory && request->flags & VM_SHARED) {
+		made = memory_new(request->length, 0);
+		if (!made)
+			return -ENOMEM;
+		request->memory = made;
+		request->offset = 0;
+		request->rights = CAP_ALL;
+	}
+	error = insert_request(space, request);
+	if (made)
+		object_put(made);
+	return error;
+}
+
+long space_map(struct space *space, uint64_t *addr, uint64_t length, uint32_t flags,
+	       struct object *memory, uint64_t offset)
+{
+	struct map_request request = {
+		.addr = *addr, .length = length, .offset = offset, .flags = flags,
+		.rights = CAP_ALL, .memory = (struct memory *)memory,
+	};
+	long result = space_map_request(space, &request);
+
+	if (result < 0)
+		return result;
+	*addr = result;
+	return 0;
+}
+
+/* --- protect, discard ------------------------------------------------------------------ */
+
+static pte_t protected_entry(const struct region *region, pte_t entry)
+{
+	pte_t value = (entry & (PTE_FRAME | PTE_COUNTED | PTE_A | PTE_D)) | region->pte;
+
+	if (!(region->flags & VM_W))
+		return value;
+	if (entry & PTE_W)
+		return value | PTE_W;
+	/* A private page of its own can be written at once; see space.h. */
+	if (!(region->flags & VM_SHARED) && entry & PTE_COUNTED &&
+	    page_of(entry & PTE_FRAME)->refs == 1)
+		value |= PTE_W | PTE_D | PTE_A;
+	return value;
+}
+
+static void protect_entries(struct space *space, const struct region *region)
+{
+	bool any = false;
+	uint64_t addr = region->start;
+
+	while ((addr = pagetable_next(space, addr, region->end)) < region->end) {
+		pte_t *entry = pagetable_find(space, addr);
+		uint64_t stop = (addr | (PT_SPAN - 1)) + 1;
+
+		if (stop > region->end)
+			stop = region->end;
+		for (; addr < stop; addr += PAGE_SIZE, entry++) {
+			if (!*entry)
+				continue;
+			*entry = protected_entry(region, *entry);
+			any = true;
+		}
+	}
+	if (any)
+		flush_range(space, region->start, region->end);
+}
+
+/* Whether every page of the range is mapped and may have these rights. */
+static long check_protect(struct space *space, uint64_t start, uint64_t end, uint32_t prot)
+{
+	uint32_t index = regions_search(&space->regions, start);
+
+	for (; start < end; index++) {
+		const struct region *region;
+
+		if (index == space->regions.count)
+			return -ENOMEM;
+		region = space->regions.array[index];
+		if (region->start > start)
+			return -ENOMEM;
+		if (!rights_allow(region->rights, prot))
+			return -EACCES;
+		start = region->end;
+	}
+	return 0;
+}
+
+/* One region, or a first part of a big one, gets the rights; answers where it stopped. */
+static long protect_region(struct space *space, struct region *region, uint32_t prot)
+{
+	const uint64_t step = STEP_PAGES * PAGE_SIZE;
+
+	if (region->end - region->start > step && space->resident_pages > STEP_PAGES &&
+	    space_cut(space, region->start + step) != 0)
+		return -ENOMEM;
+	region->flags = (region->flags & ~PROT_BITS) | prot;
+	region->pte = pagetable_bits(region->flags);
+	protect_entries(space, region);
+	return region->end;
+}
+
+long space_protect(struct space *space, uint64_t start, uint64_t end, uint32_t prot)
+{
+	uint64_t addr = start;
+	size_t changed = 0;
+	long error;
+
+	if ((prot & (VM_W | VM_X)) == (VM_W | VM_X))
+		return -EACCES;
+	error = check_protect(space, start, end, prot);
+	if (error == 0)
+		error = space_cut(space, start);
+	if (error == 0)
+		error = space_cut(space, end);
+	while (error == 0 && addr < end) {
+		struct region *region = regions_find(&space->regions, addr);
+
+		addr = region->end;
+		if ((region->flags & PROT_BITS) == prot)
+			continue;
+		if (changed >= STEP_PAGES)
+			return KCALL_RESTART; /* what is done will be skipped */
+		long stop = protect_region(space, region, prot);
+		if (stop < 0)
+			return stop;
+		addr = stop;
+		if (space->resident_pages > STEP_PAGES)
+			changed += (region->end - region->start) >> ANOLE_PAGE_SHIFT;
+		merge_at(space, regions_search(&space->regions, region->start));
+	}
+	if (error == 0)
+		merge_at(space, regions_search(&space->regions, end));
+	merge_at(space, regions_search(&space->regions, start));
+	return error;
+}
+
+long space_discard(struct space *space, uint64_t start, uint64_t end)
+{
+	uint32_t index = regions_search(&space->regions, start);
+	size_t budget = STEP_PAGES;
+
+	for (; index < space->regions.count; index++) {
+		struct region *region = space->regions.array[index];
+		uint64_t low = region->start > start ? region->start : start;
+		uint64_t high = region->end < end ? region->end : end, at = low;
+
+		if (low >= end)
+			break;
+		if (region->flags & VM_PINNED)
+			return -EINVAL;
+		size_t cleared = space_clear_step(space, &at, high, budget);
+		if (cleared)
+			flush_range(space, low, at);
+		budget -= cleared < budget ? cleared : budget;
+		if (at < high || budget == 0)
+			return KCALL_RESTART;
+	}
+	return 0;
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory objects: making, finding pages, resizing, freeing. */
+#include "mm/memory.h"
+
+#include "arch/x86_64/pagetable.h"
+#include "core/thread.h"
+#include "mm/frame.h"
+#include "mm/space.h"
+
+static uint64_t next_number = 1;
+static struct list_node dying = { &dying, &dying };
+
+static struct memory *memory_alloc(enum memory_kind kind, uint64_t size)
+{
+	struct memory *memory = kalloc(sizeof(*memory));
+
+	if (!memory)
+		return NULL;
+	memory->object = (struct object){ .type = CAPT_MEMORY, .refs = 1 };
+	memory->kind = kind;
+	memory->number = next_number++;
+	memory->size = size;
+	memory->drop_from = UINT64_MAX;
+	list_init(&memory->mappings);
+	return memory;
+}
+
+static bool own_frames(struct memory *memory)
+{
+	uint64_t pages = memory_pages(memory);
+
+	memory->address = frame_alloc_contiguous(pages, 1ul << 32);
+	memory->owned = memory->address != 0;
+	memory->resident = memory->owned ? pages : 0;
+	return memory->owned;
+}
+
+struct memory *memory_new(uint64_t size, uint32_t flags)
+{
+	bool contiguous = flags & MO_CONTIGUOUS;
+	struct memory *memory;
+
+	if (size > MEMORY_MAX_SIZE || (contiguous && size == 0))
+		return NULL;
+	memory = memory_alloc(contiguous ? MEMORY_PHYSICAL : MEMORY_ANONYMOUS, size);
+	if (!memory)
+		return NULL;
+	memory->uncached = flags & MO_UNCACHED;
+	if (contiguous && !own_frames(memory)) {
+		kfree(memory);
+		return NULL;
+	}
+	return memory;
+}
+
+struct memory *memory_new_phys(uint64_t address, uint64_t size, uint32_t flags)
+{
+	struct memory *memory = memory_alloc(MEMORY_PHYSICAL, size);
+
+	if (!memory)
+		return NULL;
+	memory->address = address;
+	memory->uncached = flags & MO_UNCACHED;
+	memory->resident = memory_pages(memory);
+	return memory;
+}
+
+struct memory *memory_new_paged(struct endpoint *pager, uint64_t badge, uint64_t size)
+{
+	struct memory *memory = memory_alloc(MEMORY_PAGED, size);
+
+	if (!memory)
+		return NULL;
+	memory->pager = object_get(pager);
+	memory->badge = badge;
+	return memory;
+}
+
+uint64_t memory_size(struct memory *memory) { return memory->size; }
+
+/* --- pages ------------------------------------------------------------------------ */
+
+void memory_mark_dirty(struct memory *memory, uint64_t page, uint64_t *slot)
+{
+	if (!slot)
+		slot = radix_find(&memory->tree, page);
+	if (!slot || *slot & SLOT_DIRTY)
+		return;
+	*slot |= SLOT_DIRTY;
+	memory->dirty++;
+	radix_mark(&memory->tree, page);
+}
+
+/* A zeroed page of an anonymous object that had none. */
+static uint64_t memory_grow(struct memory *memory, uint64_t page, int *error)
+{
+	uint64_t frame = frame_alloc_above(frames_reserve() / 2);
+
+	*error = ENOMEM;
+	if (!frame)
+		return 0;
+	page_zero(phys_to_virt(frame));
+	if (!radix_insert(&memory->tree, page, frame | SLOT_PRESENT)) {
+		frame_release(frame);
+		return 0;
+	}
+	memory->resident++;
+	return frame;
+}
+
+static uint64_t paged_frame(struct memory *memory, uint64_t page, uint64_t *slot,
+			    enum memory_access access, int *error)
+{
+	*error = EFAULT;
+	if (!slot)
+		return 0;
+	if (*slot & SLOT_FILLING)
+		return access == MEMORY_FILL ? *slot & SLOT_FRAME : 0;
+	*slot |= SLOT_ACCESSED;
+	if (access != MEMORY_READ)
+		memory_mark_dirty(memory, page, slot);
+	return *slot & SLOT_FRAME;
+}
+
+static uint64_t physical_frame(struct memory *memory, uint64_t page, int *error)
+{
+	uint64_t frame = memory->address + (page << ANOLE_PAGE_SHIFT);
+
+	*error = EFAULT;
+	if (!memory->owned && (memory->uncached || !pagetable_direct(frame)))
+		return 0;
+	return frame;
+}
+
+uint64_t memory_frame(struct memory *memory, uint64_t page, enum memory_access access, int *error)
+{
+	*error = EFAULT;
+	if (page >= memory_pages(memory))
+		return 0;
+	if (memory->kind == MEMORY_PHYSICAL)
+		return physical_frame(memory, page, error);
+	uint64_t *slot = radix_find(&memory->tree, page);
+
+	if (memory->kind == MEMORY_PAGED)
+		return paged_frame(memory, page, slot, access, error);
+	if (slot)
+		return *slot & SLOT_FRAME;
+	return access == MEMORY_READ ? zero_frame : memory_grow(memory, page, error);
+}
+
+uint64_t memory_map_frame(struct memory *memory, uint64_t page, int *error)
+{
+	uint64_t *slot;
+
+	if (memory->kind == MEMORY_PHYSICAL)
+		return memory->address + (page << ANOLE_PAGE_SHIFT);
+	slot = radix_find(&memory->tree, page);
+	*error = EFAULT;
+	if (slot)
+		return *slot & SLOT_PRESENT ? *slot & SLOT_FRAME : 0;
+	return memory->kind == MEMORY_ANONYMOUS ? memory_grow(memory, page, error) : 0;
+}
+
+void *memory_page(struct memory *memory, uint64_t offset, bool write, int *error)
+{
+	uint64_t frame = memory_frame(memory, offset >> ANOLE_PAGE_SHIFT,
+				      write ? MEMORY_WRITE : MEMORY_READ, error);
+
+	return frame ? phys_to_virt(frame | (offset & PAGE_MASK)) : NULL;
+}
+
+uint64_t memory_pin(struct memory *memory, uint64_t offset, bool write, int *error)
+{
+	uint64_t page = offset >> ANOLE_PAGE_SHIFT, frame;
+
+	*error = EINVAL;
+	if (memory->kind == MEMORY_PHYSICAL && !memory->owned)
+		return 0;
+	frame = memory_frame(memory, page, write ? MEMORY_FILL : MEMORY_READ, error);
+	if (frame)
+		frame_hold(frame);
+	return frame;
+}
+
+/* --- size -------------------------------------------------------------------------- */
+
+bool memory_drop(struct memory *memory, uint64_t first, uint64_t end, unsigned budget)
+{
+	uint64_t page = first;
+
+	for (; radix_next(&memory->tree, &page) && page < end; page++) {
+		if (budget-- == 0)
+			return false;
+		uint64_t slot = radix_remove(&memory->tree, page);
+
+		frame_release(slot & SLOT_FRAME);
+		memory->resident--;
+		if (slot & SLOT_DIRTY)
+			memory->dirty--;
+	}
+	return true;
+}
+
+/* Drop what has been cut off, a step at a time. */
+static bool drop_tail(struct memory *memory)
+{
+	unsigned budget = STEP_PAGES;
+	uint64_t page = memory->drop_from;
+
+	while (budget > 0 && radix_next(&memory->tree, &page)) {
+		uint64_t chunk = 512;
+
+		rmap_unmap_range(memory, page, page + chunk);
+		memory_drop(memory, page, page + chunk, chunk);
+		budget -= chunk < budget ? chunk : budget;
+		page += chunk;
+	}
+	if (radix_next(&memory->tree, &page))
+		return false;
+	memory->drop_from = UINT64_MAX;
+	return true;
+}
+
+/* The rest of the last page must not show old bytes when the object grows again. */
+static void zero_tail(struct memory *memory)
+{
+	uint64_t used = memory->size & PAGE_MASK;
+	uint64_t *slot = radix_find(&memory->tree, memory->size >> ANOLE_PAGE_SHIFT);
+
+	if (!used || !slot)
+		return;
+	uint8_t *page = phys_to_virt(*slot & SLOT_FRAME);
+	for (uint64_t i = used; i < PAGE_SIZE; i++)
+		page[i] = 0;
+}
+
+long memory_resize(struct memory *memory, uint64_t size)
+{
+	if (memory->kind == MEMORY_PHYSICAL || size > MEMORY_MAX_SIZE)
+		return -EINVAL;
+	if (memory->drop_from != UINT64_MAX && !drop_tail(memory))
+		return KCALL_RESTART;
+	bool shrinks = size < memory->size;
+
+	memory->size = size;
+	if (!shrinks)
+		return 0;
+	zero_tail(memory);
+	memory->drop_from = memory_pages(memory);
+	return drop_tail(memory) ? 0 : KCALL_RESTART;
+}
+
+/* --- the end ------------------------------------------------------------------------ */
+
+static bool memory_free_step(struct memory *memory, unsigned budget)
+{
+	if (memory->owned) {
+		for (uint64_t i = 0; i < memory_pages(memory); i++)
+			frame_release(memory->address + (i << ANOLE_PAGE_SHIFT));
+	} else if (!memory_drop(memory, 0, UINT64_MAX, budget)) {
+		return false;
+	}
+	kfree(memory);
+	return true;
+}
+
+void memory_destroy(struct object *object)
+{
+	struct memory *memory = (struct memory *)object;
+
+	if (memory->pager)
+		object_put(memory->pager);
+	memory->pager = NULL;
+	if (!memory_free_step(memory, STEP_PAGES))
+		list_push_back(&dying, &memory->reap_link);
+}
+
+bool memory_reap(unsigned budget)
+{
+	if (list_empty(&dying))
+		return false;
+	struct memory *memory = container_of(dying.next, struct memory, reap_link);
+
+	list_remove(&memory->reap_link);
+	if (!memory_free_step(memory, budget))
+		list_push_front(&dying, &memory->reap_link);
+	return !list_empty(&dying);
+}

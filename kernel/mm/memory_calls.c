@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* Kernel calls on memory objects: abi/kcall.def says what each does. */
+#include "core/kcall.h"
+#include "core/thread.h"
+#include "mm/frame.h"
+#include "mm/space.h"
+
+#define CONTIGUOUS_LIMIT (64ul << 20)
+#define COPY_LIMIT (STEP_PAGES * PAGE_SIZE / 64) /* bytes of one mo_read or mo_write */
+#define DIRTY_BATCH 32u
+
+static struct memory *lookup(uint64_t handle, uint32_t rights, int *error)
+{
+	return (struct memory *)cap_lookup(handle, CAPT_MEMORY, rights, error);
+}
+
+static struct memory *lookup_paged(uint64_t handle, int *error)
+{
+	struct memory *memory = lookup(handle, CAP_CONTROL, error);
+
+	if (!memory || memory->kind == MEMORY_PAGED)
+		return memory;
+	*error = EINVAL;
+	return NULL;
+}
+
+static long install(struct memory *memory)
+{
+	return memory ? cap_install(&memory->object, CAP_ALL) : -ENOMEM;
+}
+
+long sys_mo_create(uint64_t size, uint64_t flags)
+{
+	bool contiguous = flags & MO_CONTIGUOUS;
+
+	if (flags & ~(uint64_t)(MO_CONTIGUOUS | MO_UNCACHED) || size > MEMORY_MAX_SIZE)
+		return -EINVAL;
+	if ((flags & MO_UNCACHED && !contiguous) || (contiguous && size == 0))
+		return -EINVAL;
+	if (contiguous && size > CONTIGUOUS_LIMIT)
+		return -ENOMEM;
+	return install(memory_new(size, flags));
+}
+
+long sys_mo_create_paged(uint64_t endpoint, uint64_t badge, uint64_t size)
+{
+	int error;
+	struct object *pager = cap_lookup(endpoint, CAPT_ENDPOINT, 0, &error);
+
+	if (!pager)
+		return -error;
+	if (size > MEMORY_MAX_SIZE)
+		return -EINVAL;
+	return install(memory_new_paged((struct endpoint *)pager, badge, size));
+}
+
+long sys_mo_create_phys(uint64_t root, uint64_t address, uint64_t size, uint64_t flags)
+{
+	const uint64_t limit = 1ul << 46; /* of the direct map, and more than processors have */
+	int error;
+
+	if (!cap_lookup(root, CAPT_ROOT, 0, &error))
+		return -error;
+	if (address & PAGE_MASK || size == 0 || address >= limit || size > limit - address ||
+	    flags & ~(uint64_t)MO_UNCACHED)
+		return -EINVAL;
+	/* Memory that is handed out already belongs to somebody else. */
+	if (frames_overlap(address, address + size))
+		return -EPERM;
+	return install(memory_new_phys(address, size, flags));
+}
+
+long sys_mo_resize(uint64_t handle, uint64_t size)
+{
+	int error;
+	struct memory *memory = lookup(handle, CAP_CONTROL, &error);
+
+	return memory ? memory_resize(memory, size) : -error;
+}
+
+long sys_mo_info(uint64_t handle, uint64_t result)
+{
+	int error;
+	struct memory *memory = lookup(handle, 0, &error);
+
+	if (!memory)
+		return -error;
+	struct mo_info info = {
+		.size = memory->size, .resident_pages = memory->resident,
+		.dirty_pages = memory->dirty, .kind = memory->kind, .number = memory->number,
+		.mappings = memory->mapping_count,
+	};
+	return copy_to_user(current_thread()->space, result, &info, sizeof(info), NULL);
+}
+
+long sys_mo_read(uint64_t handle, uint64_t offset, uint64_t to, uint64_t length)
+{
+	int error;
+	struct memory *memory = lookup(handle, CAP_R, &error);
+
+	if (!memory)
+		return -error;
+	return copy_memory_user(memory, offset, current_thread()->space, to,
+				length < COPY_LIMIT ? length : COPY_LIMIT, true, NULL);
+}
+
+/* Its pager may so write pages that are being filled. */
+long sys_mo_write(uint64_t handle, uint64_t offset, uint64_t from, uint64_t length)
+{
+	int error;
+	struct memory *memory = lookup(handle, CAP_W, &error);
+
+	if (!memory)
+		return -error;
+	return copy_buffer_user(memory, offset, current_thread()->space, from,
+				length < COPY_LIMIT ? length : COPY_LIMIT, false, NULL);
+}
+
+long sys_mo_phys(uint64_t handle, uint64_t offset, uint64_t result, uint64_t count)
+{
+	int error;
+	struct memory *memory = lookup(handle, CAP_CONTROL, &error);
+
+	if (!memory)
+		return -error;
+	if (memory->kind != MEMORY_PHYSICAL || offset >= memory->size || count == 0)
+		return -EINVAL;
+	struct phys_range range = {
+		.address = memory->address + offset, .length = memory->size - offset,
+	};
+	long status = copy_to_user(current_thread()->space, result, &range, sizeof(range), NULL);
+	return status ? status : 1;
+}
+
+long sys_mo_fill_begin(uint64_t handle, uint64_t page, uint64_t count)
+{
+	int error;
+	struct memory *memory = lookup_paged(handle, &error);
+
+	return memory ? memory_fill_begin(memory, page, count) : -error;
+}
+
+long sys_mo_fill_end(uint64_t handle, uint64_t page, uint64_t count, uint64_t ok)
+{
+	int error;
+	struct memory *memory = lookup_paged(handle, &error);
+
+	if (!memory)
+		return -error;
+	return ok > 2 ? -EINVAL : memory_fill_end(memory, page, count, ok);
+}
+
+/* Hand out one batch; its pages become clean only when the caller has their numbers. */
+static long dirty_batch(struct memory *memory, uint64_t *page, uint64_t result, unsigned count,
+			bool clean)
+{
+	uint64_t batch[DIRTY_BATCH];
+	unsigned found = 0;
+	long error;
+
+	while (found < count && memory_next_dirty(memory, page))
+		batch[found++] = (*page)++;
+	error = copy_to_user(current_thread()->space, result, batch, found * sizeof(*batch), NULL);
+	if (error != 0)
+		return error;
+	for (unsigned i = 0; clean && i < found; i++)
+		memory_clean(memory, batch[i]);
+	return found;
+}
+
+long sys_mo_dirty(uint64_t handle, uint64_t page, uint64_t result, uint64_t count, uint64_t flags)
+{
+	int error;
+	struct memory *memory = lookup_paged(handle, &error);
+	uint64_t done = 0;
+
+	if (!memory)
+		return -error;
+	if (flags > 1)
+		return -EINVAL;
+	if (count > STEP_PAGES / 16)
+		count = STEP_PAGES / 16;
+	while (done < count) {
+		unsigned batch = count - done < DIRTY_BATCH ? count - done : DIRTY_BATCH;
+		long found = dirty_batch(memory, &page, result + done * sizeof(uint64_t), batch, flags);
+
+		if (found < 0)
+			return done ? (long)done : found;
+		done += found;
+		if ((unsigned long)found < batch)
+			break;
+	}
+	return done;
+}
+
+long sys_mo_present(uint64_t handle, uint64_t page)
+{
+	int error;
+	struct memory *memory = lookup(handle, 0, &error);
+	uint64_t *slot;
+
+	if (!memory)
+		return -error;
+	if (memory->kind == MEMORY_PHYSICAL)
+		return page < memory_pages(memory);
+	slot = radix_find(&memory->tree, page);
+	if (!slot)
+		return 0;
+	return *slot & SLOT_FILLING ? 2 : 1;
+}
+
+long sys_mo_evict(uint64_t handle, uint64_t page, uint64_t count, uint64_t flags)
+{
+	int error;
+	struct memory *memory = lookup_paged(handle, &error);
+
+	if (!memory)
+		return -error;
+	return flags > 1 ? -EINVAL : memory_evict(memory, page, count, flags);
+}
