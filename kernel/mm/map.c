@@ -39,7 +39,7 @@ void region_free(struct region *region)
 	kfree(region);
 }
 
-static void merge_at(struct space *space, uint32_t index)
+void space_merge_at(struct space *space, uint32_t index)
 {
 	struct region_set *set = &space->regions;
 
@@ -58,8 +58,8 @@ static void merge_around(struct space *space, uint64_t addr)
 {
 	uint32_t index = regions_search(&space->regions, addr);
 
-	merge_at(space, index + 1);
-	merge_at(space, index);
+	space_merge_at(space, index + 1);
+	space_merge_at(space, index);
 }
 
 long space_cut(struct space *space, uint64_t at)
@@ -121,7 +121,7 @@ size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size
 	return cleared;
 }
 
-static void flush_range(struct space *space, uint64_t start, uint64_t end)
+void space_flush_range(struct space *space, uint64_t start, uint64_t end)
 {
 	if (end - start > FLUSH_SINGLE * PAGE_SIZE) {
 		arch_tlb_flush_space(space);
@@ -137,7 +137,7 @@ size_t space_clear(struct space *space, uint64_t start, uint64_t end)
 	size_t cleared = space_clear_step(space, &start, end, SIZE_MAX);
 
 	if (cleared)
-		flush_range(space, from, end);
+		space_flush_range(space, from, end);
 	return cleared;
 }
 
@@ -167,7 +167,7 @@ static bool region_clear(struct space *space, struct region *region, size_t *bud
 	*budget -= cleared < *budget ? cleared : *budget;
 	space->mapped_pages -= (start - region->start) >> ANOLE_PAGE_SHIFT;
 	if (cleared)
-		flush_range(space, region->start, start);
+		space_flush_range(space, region->start, start);
 	region->offset += start - region->start;
 	region->start = start;
 	return start == region->end;
@@ -244,7 +244,7 @@ static uint32_t request_rights(const struct map_request *request)
 	return request->rights | CAP_W;
 }
 
-static bool rights_allow(uint32_t rights, uint32_t prot)
+bool region_rights_allow(uint32_t rights, uint32_t prot)
 {
 	return (!(prot & PROT_BITS) || rights & CAP_R) && (!(prot & VM_W) || rights & CAP_W) &&
 	       (!(prot & VM_X) || rights & CAP_X);
@@ -279,7 +279,7 @@ static long check_request(struct map_request *request)
 		return -EINVAL;
 	if (memory && memory->kind == MEMORY_PHYSICAL)
 		request->flags |= VM_SHARED; /* devices cannot be copied on write */
-	if (!rights_allow(request_rights(request), request->flags))
+	if (!region_rights_allow(request_rights(request), request->flags))
 		return -EPERM;
 	if (request->flags & VM_PINNED && (memory || request->flags & VM_SHARED))
 		request->flags &= ~VM_PINNED; /* shared pages are not copied at clone anyway */
@@ -390,137 +390,5 @@ long space_map(struct space *space, uint64_t *addr, uint64_t length, uint32_t fl
 	if (result < 0)
 		return result;
 	*addr = result;
-	return 0;
-}
-
-/* --- protect, discard ------------------------------------------------------------------ */
-
-static pte_t protected_entry(const struct region *region, pte_t entry)
-{
-	pte_t value = (entry & (PTE_FRAME | PTE_COUNTED | PTE_A | PTE_D)) | region->pte;
-
-	if (!(region->flags & VM_W))
-		return value;
-	if (entry & PTE_W)
-		return value | PTE_W;
-	/* A private page of its own can be written at once; see space.h. */
-	if (!(region->flags & VM_SHARED) && entry & PTE_COUNTED &&
-	    page_of(entry & PTE_FRAME)->refs == 1)
-		value |= PTE_W | PTE_D | PTE_A;
-	return value;
-}
-
-static void protect_entries(struct space *space, const struct region *region)
-{
-	bool any = false;
-	uint64_t addr = region->start;
-
-	while ((addr = pagetable_next(space, addr, region->end)) < region->end) {
-		pte_t *entry = pagetable_find(space, addr);
-		uint64_t stop = (addr | (PT_SPAN - 1)) + 1;
-
-		if (stop > region->end)
-			stop = region->end;
-		for (; addr < stop; addr += PAGE_SIZE, entry++) {
-			if (!*entry)
-				continue;
-			*entry = protected_entry(region, *entry);
-			any = true;
-		}
-	}
-	if (any)
-		flush_range(space, region->start, region->end);
-}
-
-/* Whether every page of the range is mapped and may have these rights. */
-static long check_protect(struct space *space, uint64_t start, uint64_t end, uint32_t prot)
-{
-	uint32_t index = regions_search(&space->regions, start);
-
-	for (; start < end; index++) {
-		const struct region *region;
-
-		if (index == space->regions.count)
-			return -ENOMEM;
-		region = space->regions.array[index];
-		if (region->start > start)
-			return -ENOMEM;
-		if (!rights_allow(region->rights, prot))
-			return -EACCES;
-		start = region->end;
-	}
-	return 0;
-}
-
-/* One region, or a first part of a big one, gets the rights; answers where it stopped. */
-static long protect_region(struct space *space, struct region *region, uint32_t prot)
-{
-	const uint64_t step = STEP_PAGES * PAGE_SIZE;
-
-	if (region->end - region->start > step && space->resident_pages > STEP_PAGES &&
-	    space_cut(space, region->start + step) != 0)
-		return -ENOMEM;
-	region->flags = (region->flags & ~PROT_BITS) | prot;
-	region->pte = pagetable_bits(region->flags);
-	protect_entries(space, region);
-	return region->end;
-}
-
-long space_protect(struct space *space, uint64_t start, uint64_t end, uint32_t prot)
-{
-	uint64_t addr = start;
-	size_t changed = 0;
-	long error;
-
-	if ((prot & (VM_W | VM_X)) == (VM_W | VM_X))
-		return -EACCES;
-	error = check_protect(space, start, end, prot);
-	if (error == 0)
-		error = space_cut(space, start);
-	if (error == 0)
-		error = space_cut(space, end);
-	while (error == 0 && addr < end) {
-		struct region *region = regions_find(&space->regions, addr);
-
-		addr = region->end;
-		if ((region->flags & PROT_BITS) == prot)
-			continue;
-		if (changed >= STEP_PAGES)
-			return KCALL_RESTART; /* what is done will be skipped */
-		long stop = protect_region(space, region, prot);
-		if (stop < 0)
-			return stop;
-		addr = stop;
-		if (space->resident_pages > STEP_PAGES)
-			changed += (region->end - region->start) >> ANOLE_PAGE_SHIFT;
-		merge_at(space, regions_search(&space->regions, region->start));
-	}
-	if (error == 0)
-		merge_at(space, regions_search(&space->regions, end));
-	merge_at(space, regions_search(&space->regions, start));
-	return error;
-}
-
-long space_discard(struct space *space, uint64_t start, uint64_t end)
-{
-	uint32_t index = regions_search(&space->regions, start);
-	size_t budget = STEP_PAGES;
-
-	for (; index < space->regions.count; index++) {
-		struct region *region = space->regions.array[index];
-		uint64_t low = region->start > start ? region->start : start;
-		uint64_t high = region->end < end ? region->end : end, at = low;
-
-		if (low >= end)
-			break;
-		if (region->flags & VM_PINNED)
-			return -EINVAL;
-		size_t cleared = space_clear_step(space, &at, high, budget);
-		if (cleared)
-			flush_range(space, low, at);
-		budget -= cleared < budget ? cleared : budget;
-		if (at < high || budget == 0)
-			return KCALL_RESTART;
-	}
 	return 0;
 }

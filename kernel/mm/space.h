@@ -51,6 +51,11 @@ struct region *space_region(struct space *space, uint64_t addr, bool write, bool
 struct region *region_new(struct space *space, const struct region *model);
 void region_free(struct region *region);
 
+/* Join the region at this index with the one before it, if they are of one kind. */
+void space_merge_at(struct space *space, uint32_t index);
+/* Whether capability rights allow a protection. */
+bool region_rights_allow(uint32_t rights, uint32_t prot);
+
 /* What vm_map was asked for, checked. */
 struct map_request {
 	uint64_t addr, length, offset;
@@ -80,6 +85,8 @@ bool space_reap(unsigned budget);
 size_t space_clear(struct space *space, uint64_t start, uint64_t end);
 /* The same, but at most about `budget` pages; *start moves up to where it stopped. */
 size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size_t budget);
+
+void space_flush_range(struct space *space, uint64_t start, uint64_t end);
 
 static inline uint64_t page_down(uint64_t addr) { return addr & ~PAGE_MASK; }
 static inline uint64_t page_up(uint64_t addr) { return (addr + PAGE_MASK) & ~PAGE_MASK; }

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* Changing the rights of mapped pages, and dropping the pages themselves. */
+#include "arch/arch.h"
+#include "core/thread.h"
+#include "mm/frame.h"
+#include "mm/space.h"
+
+static pte_t protected_entry(const struct region *region, pte_t entry)
+{
+	pte_t value = (entry & (PTE_FRAME | PTE_COUNTED | PTE_A | PTE_D)) | region->pte;
+
+	if (!(region->flags & VM_W))
+		return value;
+	if (entry & PTE_W)
+		return value | PTE_W;
+	/* A private page of its own can be written at once; see space.h. */
+	if (!(region->flags & VM_SHARED) && entry & PTE_COUNTED &&
+	    page_of(entry & PTE_FRAME)->refs == 1)
+		value |= PTE_W | PTE_D | PTE_A;
+	return value;
+}
+
+static void protect_entries(struct space *space, const struct region *region)
+{
+	bool any = false;
+	uint64_t addr = region->start;
+
+	while ((addr = pagetable_next(space, addr, region->end)) < region->end) {
+		pte_t *entry = pagetable_find(space, addr);
+		uint64_t stop = (addr | (PT_SPAN - 1)) + 1;
+
+		if (stop > region->end)
+			stop = region->end;
+		for (; addr < stop; addr += PAGE_SIZE, entry++) {
+			if (!*entry)
+				continue;
+			*entry = protected_entry(region, *entry);
+			any = true;
+		}
+	}
+	if (any)
+		space_flush_range(space, region->start, region->end);
+}
+
+/* Whether every page of the range is mapped and may have these rights. */
+static long check_protect(struct space *space, uint64_t start, uint64_t end, uint32_t prot)
+{
+	uint32_t index = regions_search(&space->regions, start);
+
+	for (; start < end; index++) {
+		const struct region *region;
+
+		if (index == space->regions.count)
+			return -ENOMEM;
+		region = space->regions.array[index];
+		if (region->start > start)
+			return -ENOMEM;
+		if (!region_rights_allow(region->rights, prot))
+			return -EACCES;
+		start = region->end;
+	}
+	return 0;
+}
+
+/* One region, or a first part of a big one, gets the rights; answers where it stopped. */
+static long protect_region(struct space *space, struct region *region, uint32_t prot)
+{
+	const uint64_t step = STEP_PAGES * PAGE_SIZE;
+
+	if (region->end - region->start > step && space->resident_pages > STEP_PAGES &&
+	    space_cut(space, region->start + step) != 0)
+		return -ENOMEM;
+	region->flags = (region->flags & ~PROT_BITS) | prot;
+	region->pte = pagetable_bits(region->flags);
+	protect_entries(space, region);
+	return region->end;
+}
+
+long space_protect(struct space *space, uint64_t start, uint64_t end, uint32_t prot)
+{
+	uint64_t addr = start;
+	size_t changed = 0;
+	long error;
+
+	if ((prot & (VM_W | VM_X)) == (VM_W | VM_X))
+		return -EACCES;
+	error = check_protect(space, start, end, prot);
+	if (error == 0)
+		error = space_cut(space, start);
+	if (error == 0)
+		error = space_cut(space, end);
+	while (error == 0 && addr < end) {
+		struct region *region = regions_find(&space->regions, addr);
+
+		addr = region->end;
+		if ((region->flags & PROT_BITS) == prot)
+			continue;
+		if (changed >= STEP_PAGES)
+			return KCALL_RESTART; /* what is done will be skipped */
+		long stop = protect_region(space, region, prot);
+		if (stop < 0)
+			return stop;
+		addr = stop;
+		if (space->resident_pages > STEP_PAGES)
+			changed += (region->end - region->start) >> ANOLE_PAGE_SHIFT;
+		space_merge_at(space, regions_search(&space->regions, region->start));
+	}
+	if (error == 0)
+		space_merge_at(space, regions_search(&space->regions, end));
+	space_merge_at(space, regions_search(&space->regions, start));
+	return error;
+}
+
+long space_discard(struct space *space, uint64_t start, uint64_t end)
+{
+	uint32_t index = regions_search(&space->regions, start);
+	size_t budget = STEP_PAGES;
+
+	for (; index < space->regions.count; index++) {
+		struct region *region = space->regions.array[index];
+		uint64_t low = region->start > start ? region->start : start;
+		uint64_t high = region->end < end ? region->end : end, at = low;
+
+		if (low >= end)
+			break;
+		if (region->flags & VM_PINNED)
+			return -EINVAL;
+		size_t cleared = space_clear_step(space, &at, high, budget);
+		if (cleared)
+			space_flush_range(space, low, at);
+		budget -= cleared < budget ? cleared : budget;
+		if (at < high || budget == 0)
+			return KCALL_RESTART;
+	}
+	return 0;
+}
