@@ -35,6 +35,13 @@ static inline void *object_get(void *object)
 
 void object_put(void *object);
 
+/*
+ * Tables and endpoints are emptied after their last count has gone, a bounded part at each
+ * kernel_leave, so that neither a big one nor a chain of them holds up the processor. Answers
+ * whether work is left; the idle loop calls it too.
+ */
+bool objects_reap(unsigned budget);
+
 /* Each subsystem sets its destroy function here (core/object.c holds the table). */
 typedef void object_destroy_fn(struct object *);
 void space_destroy(struct object *);

@@ -21,6 +21,7 @@ struct frame {
 	uint64_t rip, cs, rflags, rsp, ss;
 };
 #define FRAME_SYSCALL 0x100
+#define SYSCALL_LENGTH 2 /* of the instruction: rip goes back so much to make a call again */
 
 #define KCALL_BLOCKED (-4096l)
 #define KCALL_RESTART (-4097l)
@@ -51,7 +52,7 @@ struct caller {
 	uint32_t index;
 	uint32_t deliveries;
 	uint32_t flags;       /* IPC_* of the call */
-	uint64_t sequence;
+	uint64_t token;       /* sequence << 20 | index, from its first receipt on */
 	uint64_t stamp;
 	uint64_t badge_number;
 	struct endpoint *endpoint; /* where the call is, while not IDLE; no count */
@@ -61,6 +62,7 @@ struct caller {
 	uint64_t kernel_words[IPC_WORDS];
 	struct cap caps[IPC_MAX_CAPS]; /* capabilities sent, counted while the call is out */
 	uint8_t caps_count, reserved_count;
+	bool reserved_cloexec;
 	struct table *reserved_table;  /* counted; where the answer's capabilities go */
 	uint32_t reserved[IPC_MAX_CAPS];
 };
@@ -75,6 +77,8 @@ enum thread_wait {
 #define ATTENTION_STOP 0x1u   /* thread_stop: it stops when it could run */
 #define ATTENTION_UPCALL 0x2u /* enter upcall_entry before going on */
 #define ATTENTION_FINISH 0x4u /* killed while on another processor, which tears it down */
+/* A processor that holds the lock and finds attention set in its current thread must not act
+ * for it before thread_attend: a call is made again instead. */
 
 struct thread {
 	struct object object;
@@ -88,7 +92,7 @@ struct thread {
 	uint8_t attention; /* ATTENTION_* */
 	uint8_t priority, base_priority;
 	bool no_fpu, in_ready_queue;
-	bool on_cpu;     /* is some processor's current: its frame there may be in use */
+	bool started;    /* holds a count of itself until it is dead */
 	struct ipc_page *message_page; /* kernel address in the direct map; NULL if none */
 	uint64_t message_page_user;
 	uint64_t fs_base, gs_base;
@@ -107,6 +111,10 @@ struct thread {
 	struct futex_wait { uint64_t object, offset; struct list_node link; } futex;
 	struct list_node watches;
 	uint64_t fault_address; bool fault_write, fault_execute;
+	struct object *work;    /* what a call that is being restarted has built so far; counted */
+	struct object *work_of; /* the object it is built from, to recognise it; no count */
+	uint64_t work_position;
+	uint64_t copied; /* by a buf_* call that is being restarted */
 };
 
 /* Per processor; %gs points here inside the kernel. arch/x86_64 knows the first four offsets. */
@@ -157,10 +165,17 @@ void timeout_remove(struct thread *thread);
 /* --- core/thread.c --------------------------------------------------------------- */
 extern struct list_node all_threads;
 extern uint32_t thread_count;
+/* A stopped thread with zero registers, one count for the caller; takes counts of the rest. */
 struct thread *thread_new(struct space *space, struct table *private_table, struct table *fd_table);
+void thread_begin(struct thread *thread);  /* first start, or resume after a stop */
 void thread_finish(struct thread *thread); /* kill: cancel its call, leave every queue */
+/* Give back what dead threads held; not before they have left the processor. */
+void threads_release(void);
+extern struct list_node dead_threads;
 /* The message page of a thread: pins the frame behind the user address. */
 long thread_set_message_page(struct thread *thread, uint64_t user);
+/* The current thread is blocked: run `thread` at once on this processor if it may. */
+void thread_switch(struct thread *thread);
 /* Off every queue, with this answer in rax, and ready (or stopped). */
 void thread_wake(struct thread *thread, long answer);
 /* As thread_wake, but the frame stays as it is. */
@@ -178,6 +193,16 @@ void thread_fault(struct thread *thread, uint64_t vector, uint64_t address, uint
  * call is made again after status 0 and answers EFAULT after another. ipc/page.c */
 void ipc_page_request(struct thread *thread, struct endpoint *pager, uint64_t badge,
 		      uint64_t page, bool write);
+
+/* --- core/thread_calls.c ------------------------------------------------------------ */
+#define RFLAGS_TF 0x100ul
+#define RFLAGS_DF 0x400ul
+#define RFLAGS_AC 0x40000ul
+#define RFLAGS_USER 0x240dd5ul /* what a program may set: arithmetic, TF, DF, AC, ID */
+struct thread_regs;
+void thread_regs_get(const struct thread *thread, struct thread_regs *regs);
+/* Sanitised, whatever they hold. -EINVAL if an address is not canonical or not a user's. */
+long thread_regs_set(struct thread *thread, const struct thread_regs *regs);
 
 /* --- core/kcall.c ------------------------------------------------------------------ */
 /*

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a thread: made, blocked and woken, stopped, interrupted, torn down. */
+#include "core/thread.h"
+#include "arch/arch.h"
+#include "arch/x86_64/offsets.h"
+#include "core/cpu.h"
+#include "core/kcall.h"
+#include "core/table.h"
+#include "ipc/ipc.h"
+#include "mm/mm.h"
+
+struct list_node all_threads = { &all_threads, &all_threads };
+struct list_node dead_threads = { &dead_threads, &dead_threads };
+uint32_t thread_count;
+
+static void *get_or_null(void *object)
+{
+	return object ? object_get(object) : NULL;
+}
+
+static void put_or_null(void *object)
+{
+	if (object)
+		object_put(object);
+}
+
+struct thread *thread_new(struct space *space, struct table *private_table, struct table *fd_table)
+{
+	struct thread *thread = kalloc(sizeof(*thread));
+
+	if (!thread)
+		return NULL;
+	if (caller_register(&thread->caller)) {
+		kfree(thread);
+		return NULL;
+	}
+	thread->object = (struct object){ CAPT_THREAD, 1 };
+	thread->state = THREAD_STOPPED;
+	thread->affinity = ~0u;
+	thread->deadline = UINT64_MAX;
+	thread->frame.cs = USER_CS;
+	thread->frame.ss = USER_SS;
+	thread->frame.rflags = 0x202;
+	thread->space = object_get(space);
+	thread->private_table = object_get(private_table);
+	thread->fd_table = get_or_null(fd_table);
+	list_init(&thread->watches);
+	list_push_back(&all_threads, &thread->all_link);
+	thread_count++;
+	return thread;
+}
+
+void thread_begin(struct thread *thread)
+{
+	thread->attention &= ~ATTENTION_STOP;
+	if (!thread->started) {
+		thread->started = true;
+		object_get(thread);
+	}
+	if (thread->state == THREAD_STOPPED)
+		thread_ready(thread);
+}
+
+static bool runs_elsewhere(struct thread *thread)
+{
+	struct cpu *cpu = &cpus[thread->cpu];
+
+	return cpu->current == thread && cpu != this_cpu();
+}
+
+/* Off whatever queue it waits on; a call that is out is not touched. */
+static void thread_leave_queue(struct thread *thread)
+{
+	switch (thread->wait) {
+	case WAIT_RECEIVE:
+	case WAIT_NOTIFY:
+		list_remove(&thread->wait_link);
+		break;
+	case WAIT_FUTEX:
+		futex_leave(thread);
+		break;
+	default:
+		break;
+	}
+	thread->wait = WAIT_NONE;
+	if (thread->deadline != UINT64_MAX)
+		timeout_remove(thread);
+	thread->deadline = UINT64_MAX;
+}
+
+void thread_continue(struct thread *thread)
+{
+	thread_leave_queue(thread);
+	if (thread->attention & ATTENTION_STOP)
+		thread->state = THREAD_STOPPED;
+	else
+		thread_ready(thread);
+}
+
+void thread_wake(struct thread *thread, long answer)
+{
+	thread->frame.rax = answer;
+	thread_continue(thread);
+}
+
+void thread_switch(struct thread *thread)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (cpu->current->state == THREAD_RUNNING || thread->attention || cpu->need_resched ||
+	    !(thread->affinity >> cpu->id & 1) || (thread->cpu != cpu->id && !thread->no_fpu) ||
+	    cpu->ready_mask >> thread->priority >> 1) {
+		thread_continue(thread);
+		return;
+	}
+	thread_leave_queue(thread);
+	thread->cpu = cpu->id;
+	thread->state = THREAD_RUNNING;
+	cpu->current = thread;
+	cpu->switches++;
+}
+
+void thread_timeout(struct thread *thread)
+{
+	thread->deadline = UINT64_MAX;
+	thread_wake(thread, thread->wait == WAIT_SLEEP ? 0 : -ETIMEDOUT);
+}
+
+void thread_finish(struct thread *thread)
+{
+	if (thread->state == THREAD_DEAD)
+		return;
+	if (runs_elsewhere(thread)) {
+		thread->attention |= ATTENTION_FINISH;
+		sched_poke(thread);
+		return;
+	}
+	thread_leave_queue(thread);
+	thread->state = THREAD_DEAD;
+	thread->attention = 0;
+	if (thread->in_ready_queue) {
+		list_remove(&thread->ready_link);
+		thread->in_ready_queue = false;
+	}
+	object_get(thread); /* until threads_release */
+	if (thread->caller.state != CALLER_IDLE)
+		endpoint_cancel(&thread->caller, true);
+	watches_drop(thread);
+	list_remove(&thread->all_link);
+	list_push_back(&dead_threads, &thread->all_link);
+	thread_count--;
+}
+
+static void thread_release(struct thread *thread)
+{
+	list_remove(&thread->all_link);
+	arch_fpu_drop(thread);
+	if (thread->message_page)
+		frame_put(virt_to_phys(thread->message_page));
+	thread->message_page = NULL;
+	put_or_null(thread->work);
+	put_or_null(thread->fault_badge);
+	put_or_null(thread->private_table);
+	put_or_null(thread->fd_table);
+	put_or_null(thread->space);
+	thread->work = NULL;
+	thread->fault_badge = NULL;
+	thread->private_table = thread->fd_table = NULL;
+	thread->space = NULL;
+	if (thread->started)
+		object_put(thread);
+	object_put(thread);
+}
+
+void threads_release(void)
+{
+	while (!list_empty(&dead_threads))
+		thread_release(container_of(dead_threads.next, struct thread, all_link));
+}
+
+/* A live thread holds a count of itself, so this one is dead or was never started. */
+void thread_destroy(struct object *object)
+{
+	struct thread *thread = container_of(object, struct thread, object);
+
+	if (thread->state != THREAD_DEAD) {
+		object->refs = 1;
+		thread_finish(thread);
+		object_put(thread); /* threads_release has the last count now */
+		return;
+	}
+	caller_unregister(&thread->caller);
+	kfree(thread);
+}
+
+long thread_set_message_page(struct thread *thread, uint64_t user)
+{
+	int error;
+	void *page;
+
+	if (user & (ANOLE_PAGE_SIZE - 1))
+		return -EINVAL;
+	page = space_page(thread->space, user, true, &error);
+	if (!page)
+		return -error;
+	frame_get(virt_to_phys(page));
+	if (thread->message_page)
+		frame_put(virt_to_phys(thread->message_page));
+	thread->message_page = page;
+	thread->message_page_user = user;
+	return 0;
+}
+
+static bool inside_libposix(const struct thread *thread)
+{
+	uint64_t rip = thread->frame.rip;
+
+	return (rip >= thread->image_start && rip < thread->image_end) ||
+	       *(volatile uint32_t *)((char *)thread->message_page + THREAD_PAGE_INSIDE);
+}
+
+/* Signals that find the thread inside libposix are looked for on its way out: all that is to
+ * be done is to move a pc between that look and the exit back to the look. */
+static void enter_upcall(struct thread *thread)
+{
+	struct frame *frame = &thread->frame;
+	struct thread_regs *saved;
+
+	if (frame->rip >= thread->restart_start && frame->rip < thread->restart_end)
+		frame->rip = thread->restart_start;
+	if (!thread->upcall_entry || !thread->message_page || inside_libposix(thread))
+		return;
+	saved = (struct thread_regs *)((char *)thread->message_page + THREAD_PAGE_UPCALL);
+	thread_regs_get(thread, saved);
+	frame->rip = thread->upcall_entry;
+	frame->rflags &= ~(RFLAGS_DF | RFLAGS_TF | RFLAGS_AC);
+	frame->vector = 0;
+}
+
+bool thread_attend(struct thread *thread)
+{
+	if (thread->attention & ATTENTION_FINISH) {
+		thread_finish(thread);
+		return false;
+	}
+	if (thread->attention & ATTENTION_STOP) {
+		thread->state = THREAD_STOPPED;
+		return false;
+	}
+	thread->attention &= ~ATTENTION_UPCALL;
+	enter_upcall(thread);
+	return true;
+}
+
+struct object *work_resume(struct thread *thread, struct object *from, enum cap_type type)
+{
+	struct object *work = thread->work;
+
+	if (work && thread->work_of == from && work->type == type)
+		return work;
+	thread->work = NULL;
+	put_or_null(work);
+	return NULL;
+}
+
+void work_begin(struct thread *thread, struct object *from, struct object *built)
+{
+	thread->work = built;
+	thread->work_of = from;
+	thread->work_position = 0;
+}
+
+struct object *work_take(struct thread *thread)
+{
+	struct object *work = thread->work;
+
+	thread->work = NULL;
+	return work;
+}
