@@ -21,6 +21,7 @@ void console_release(void); /* the driver owns it; a panic takes it back */
 void arch_start_processors(void);
 void arch_send_reschedule(uint32_t cpu);
 void arch_kick_all(void);
+void arch_lock_wait(void);            /* one turn of a wait: answers requests of the lock's holder */
 /* Load space (CR3, if another), FS/GS base and FPU of the thread that returns to user mode next.
  * kernel_leave() does it; arch/x86_64/switch.h has it inline for the IPC fast path. */
 void arch_switch_to(struct thread *next);
@@ -46,6 +47,8 @@ void arch_space_leave(struct space *space);
 uint64_t arch_now_ns(void);           /* monotonic, from the TSC */
 void arch_timer_set(uint64_t deadline_ns); /* one-shot local timer; UINT64_MAX: none */
 uint64_t arch_tsc_multiplier(void);   /* for struct time_page */
+void arch_time_ready(void);           /* the rates must be known now; before the first thread */
+uint64_t arch_battery_clock(void);    /* seconds since 1970; 0 unknown */
 
 /* --- interrupts, ports --------------------------------------------------------------------- */
 /* Connect a GSI or allocate an MSI vector; `irq` is opaque, passed back to irq_fired().
@@ -58,6 +61,8 @@ void irq_fired(void *irq);            /* core/irq.c */
 uint64_t arch_port_in(uint16_t port, unsigned width);
 void arch_port_out(uint16_t port, unsigned width, uint32_t value);
 void arch_reset(void) __attribute__((noreturn));
+/* QEMU's isa-debug-exit, or else a reset. */
+void arch_exit_emulator(bool success) __attribute__((noreturn));
 void arch_halt(void) __attribute__((noreturn));
 
 /* --- page tables: arch/x86_64/pagetable.c (owned by mm) ----------------------------------- */

@@ -32,6 +32,9 @@ static inline void kernel_unlock(void)
 	__atomic_store_n(&big_lock.serving, big_lock.serving + 1, __ATOMIC_RELEASE);
 }
 
+/* Queues of a processor that is being prepared. */
+void sched_cpu_init(struct cpu *cpu);
+
 /* Let `current` go behind its equals at the way out: yield(). */
 void sched_yield_current(void);
 

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The other processors. They are started one after the other, each by the one before
+ * it (by the boot processor the first), and join the scheduler when they are up: nobody
+ * waits for them. And what one processor asks of another: TLB shootdown, leaving an
+ * address space, saving FPU state. The asker holds the kernel lock and waits; the other
+ * answers from an interrupt or while it waits for the lock.
+ */
+#include "core/timer.h"
+#include "machine.h"
+
+#define START_RETRY_NS 10000000ul
+#define START_TRIES 5
+
+enum request_kind {
+	REQUEST_NONE, REQUEST_FLUSH_PAGE, REQUEST_FLUSH_SPACE, REQUEST_LEAVE_SPACE, REQUEST_SAVE_FPU,
+};
+
+/* One at a time: the kernel lock is held. */
+static struct {
+	uint64_t address;
+} request;
+
+extern char smp_trampoline[], smp_trampoline_end[];
+extern uint64_t smp_boot_stack, smp_boot_cpu;
+void smp_main(struct cpu *cpu) __attribute__((noreturn));
+
+static uint64_t trampoline;
+static uint32_t starting, tries;
+static struct timer start_timer;
+
+/* --- starting -------------------------------------------------------------------- */
+
+static void start_kick(struct timer *timer)
+{
+	struct cpu *cpu = &cpus[starting];
+
+	if (cpu->online || starting >= cpu_count)
+		return;
+	if (tries++ == START_TRIES) {
+		/* Left waiting for a start that will not come: it cannot disturb the others. */
+		lapic_send(cpu->apic_id, LAPIC_INIT);
+		kprintf("smp: processor %u does not start\n", starting);
+		return;
+	}
+	lapic_send(cpu->apic_id, LAPIC_INIT);
+	lapic_send(cpu->apic_id, LAPIC_STARTUP | (uint32_t)(trampoline >> 12));
+	timer_set(timer, arch_now_ns() + START_RETRY_NS, start_kick);
+}
+
+static void start_next(void)
+{
+	if (++starting >= cpu_count)
+		return;
+	tries = 0;
+	smp_boot_stack = cpus[starting].kernel_stack;
+	smp_boot_cpu = (uint64_t)&cpus[starting];
+	start_kick(&start_timer);
+}
+
+static void trampoline_copy(void)
+{
+	size_t size = (size_t)(smp_trampoline_end - smp_trampoline);
+
+	__builtin_memcpy(phys_to_virt(trampoline), smp_trampoline, size);
+}
+
+static void prepare(uint32_t apic_id)
+{
+	struct cpu *cpu = &cpus[cpu_count];
+
+	if (apic_id == cpus[0].apic_id || cpu_count == MAX_CPUS || cpu_prepare(cpu))
+		return;
+	cpu->id = cpu_count++;
+	cpu->apic_id = apic_id;
+	sched_cpu_init(cpu);
+}
+
+void arch_start_processors(void)
+{
+	trampoline = memory_low_page();
+	if (!trampoline || acpi.cpu_count < 2)
+		return;
+	for (unsigned i = 0; i < acpi.cpu_count; i++)
+		prepare(acpi.apic_ids[i]);
+	trampoline_copy();
+	start_next();
+}
+
+void smp_main(struct cpu *cpu)
+{
+	write_cr3(kernel_cr3);
+	cpu->loaded_cr3 = kernel_cr3;
+	cpu_init(cpu);
+	cpu_finish_user(cpu);
+	lapic_init(cpu);
+	lapic_timer_init();
+	kernel_lock();
+	cpu->online = true;
+	kprintf("smp: processor %u up\n", cpu->id);
+	start_next();
+	arch_return_to_user(kernel_leave());
+}
+
+/* --- requests ------------------------------------------------------------------------ */
+
+void arch_send_reschedule(uint32_t cpu)
+{
+	lapic_send(cpus[cpu].apic_id, LAPIC_FIXED | VECTOR_RESCHEDULE);
+}
+
+static void leave_space(struct cpu *cpu)
+{
+	cpu->loaded_cr3 = kernel_cr3;
+	write_cr3(kernel_cr3);
+}
+
+void smp_answer_request(struct cpu *cpu)
+{
+	uint32_t kind = __atomic_load_n(&cpu->tlb_request, __ATOMIC_ACQUIRE);
+
+	switch (kind) {
+	case REQUEST_FLUSH_PAGE:
+		invlpg(request.address);
+		break;
+	case REQUEST_FLUSH_SPACE:
+		write_cr3(cpu->loaded_cr3);
+		break;
+	case REQUEST_LEAVE_SPACE:
+		leave_space(cpu);
+		break;
+	case REQUEST_SAVE_FPU:
+		fpu_save_owner(cpu);
+		break;
+	}
+	__atomic_store_n(&cpu->tlb_request, REQUEST_NONE, __ATOMIC_RELEASE);
+}
+
+void arch_lock_wait(void)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (cpu->tlb_request != REQUEST_NONE)
+		smp_answer_request(cpu);
+	pause();
+}
+
+static void ask(struct cpu *cpu, enum request_kind kind)
+{
+	__atomic_store_n(&cpu->tlb_request, kind, __ATOMIC_RELEASE);
+	lapic_send(cpu->apic_id, LAPIC_FIXED | VECTOR_REQUEST);
+	while (__atomic_load_n(&cpu->tlb_request, __ATOMIC_ACQUIRE) != REQUEST_NONE)
+		pause();
+}
+
+static void ask_holders(uint64_t cr3, uint64_t address, enum request_kind kind)
+{
+	struct cpu *self = this_cpu();
+
+	request.address = address;
+	for (uint32_t i = 0; i < cpu_count; i++)
+		if (&cpus[i] != self && cpus[i].online && cpus[i].loaded_cr3 == cr3)
+			ask(&cpus[i], kind);
+}
+
+void arch_tlb_flush_page(struct space *space, uint64_t address)
+{
+	if (this_cpu()->loaded_cr3 == space->cr3)
+		invlpg(address);
+	ask_holders(space->cr3, address, REQUEST_FLUSH_PAGE);
+}
+
+void arch_tlb_flush_space(struct space *space)
+{
+	if (this_cpu()->loaded_cr3 == space->cr3)
+		write_cr3(space->cr3);
+	ask_holders(space->cr3, 0, REQUEST_FLUSH_SPACE);
+}
+
+void arch_space_leave(struct space *space)
+{
+	if (this_cpu()->loaded_cr3 == space->cr3)
+		leave_space(this_cpu());
+	ask_holders(space->cr3, 0, REQUEST_LEAVE_SPACE);
+}
+
+bool smp_save_fpu(struct thread *thread)
+{
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		if (&cpus[i] == this_cpu() || cpus[i].fpu_owner != thread)
+			continue;
+		ask(&cpus[i], REQUEST_SAVE_FPU);
+		return true;
+	}
+	return false;
+}
+
+void arch_kick_all(void)
+{
+	for (uint32_t i = 0; i < cpu_count; i++)
+		if (&cpus[i] != this_cpu() && cpus[i].online)
+			arch_send_reschedule(i);
+}
+
+void smp_stop_others(void)
+{
+	for (uint32_t i = 0; i < cpu_count; i++)
+		if (&cpus[i] != this_cpu() && cpus[i].online)
+			lapic_send(cpus[i].apic_id, LAPIC_NMI);
+}

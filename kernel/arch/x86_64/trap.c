@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* Exceptions and interrupts, after trap.S has saved the registers. */
+#include "core/timer.h"
+#include "machine.h"
+
+#define PAGE_FAULT_WRITE 0x2ul
+#define PAGE_FAULT_EXECUTE 0x10ul
+
+static void timer_interrupt(struct cpu *cpu)
+{
+	uint64_t now = arch_now_ns();
+
+	cpu->timer_deadline = UINT64_MAX;
+	timers_run(now);
+	sched_tick(now);
+}
+
+/* With the lock held. */
+static void interrupt(struct cpu *cpu, uint64_t vector)
+{
+	cpu->interrupts++;
+	switch (vector) {
+	case VECTOR_TIMER:
+		lapic_eoi();
+		timer_interrupt(cpu);
+		break;
+	case VECTOR_RESCHEDULE:
+		lapic_eoi();
+		cpu->need_resched = true;
+		break;
+	case VECTOR_SPURIOUS:
+		break; /* wants no end of interrupt (SDM 11.9) */
+	default:
+		if (vector >= VECTOR_IRQ_FIRST && vector <= VECTOR_IRQ_LAST)
+			irq_dispatch((uint32_t)vector);
+	}
+}
+
+static void page_fault(struct thread *current, uint64_t address)
+{
+	uint64_t error = current->frame.error;
+	long result;
+
+	this_cpu()->faults++;
+	result = space_fault(current, address, error & PAGE_FAULT_WRITE, error & PAGE_FAULT_EXECUTE);
+	if (result >= 0)
+		return;
+	if (result == -EIO)
+		error |= IPC_FAULT_BUS;
+	else if (result == -ENOMEM)
+		error |= IPC_FAULT_MEMORY;
+	thread_fault(current, VECTOR_PAGE_FAULT, address, error);
+}
+
+static void exception(struct thread *current, uint64_t address)
+{
+	uint64_t vector = current->frame.vector;
+
+	if (vector == VECTOR_PAGE_FAULT) {
+		page_fault(current, address);
+		return;
+	}
+	if (vector == VECTOR_NO_FPU && fpu_first_use(current))
+		return;
+	thread_fault(current, vector, current->frame.rip, current->frame.error);
+}
+
+void kernel_trap(struct thread *current)
+{
+	uint64_t vector = current->frame.vector, address = 0;
+	struct cpu *cpu = this_cpu();
+
+	if (vector == VECTOR_REQUEST) {
+		smp_answer_request(cpu);
+		lapic_eoi();
+		/* A space is only left by those who need it no more; else nothing has changed. */
+		if (cpu->loaded_cr3 == current->space->cr3)
+			arch_return_to_user(current);
+	}
+	if (vector == VECTOR_PAGE_FAULT)
+		address = read_cr2();
+	kernel_lock();
+	if (vector >= 32)
+		interrupt(cpu, vector);
+	else
+		exception(current, address);
+	arch_return_to_user(kernel_leave());
+}
+
+void kernel_interrupt_idle(struct frame *frame)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (frame->vector == VECTOR_REQUEST) {
+		smp_answer_request(cpu);
+		lapic_eoi();
+		return;
+	}
+	kernel_lock();
+	interrupt(cpu, frame->vector);
+	kernel_unlock();
+}
+
+/* From kernel mode: an interrupt while idle, or a bug. */
+void trap_from_kernel(struct frame *frame)
+{
+	if (frame->vector >= 32 && this_cpu()->idle)
+		kernel_interrupt_idle(frame);
+	else
+		panic_frame("fault in the kernel", frame);
+}
+
+void trap_paranoid_from(struct frame *frame)
+{
+	if (panicking && frame->vector == VECTOR_NMI)
+		for (;;)
+			__asm__ volatile("cli; hlt");
+	if (frame->vector == VECTOR_NMI) {
+		kprintf("cpu %u: NMI at %lx\n", this_cpu()->id, frame->rip);
+		return;
+	}
+	panic_frame(frame->vector == VECTOR_DOUBLE_FAULT ? "double fault" : "machine check", frame);
+}

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Scheduling: 32 fixed priorities, round robin within one, queues per processor. A thread
+ * that runs is in no queue; IPC switches to another by setting cpu->current, without
+ * coming here. A thread that burns its slice sinks by one within its band of eight and rises
+ * again when it has blocked. Time is charged at each tick and each choice to the
+ * thread that is then current.
+ */
+#include "arch/arch.h"
+#include "core/cpu.h"
+#include "core/timer.h"
+
+#define SLICE_NS 10000000ul
+#define BAND 8u
+
+/* What only scheduling knows of a processor. */
+static struct sched {
+	uint64_t slice_end, charged;
+	struct thread *slice_thread; /* who began the slice; only compared */
+	bool yield;
+} scheds[MAX_CPUS];
+
+/* --- queues ---------------------------------------------------------------------- */
+
+static void enqueue(struct cpu *cpu, struct thread *thread, bool front)
+{
+	struct list_node *queue = &cpu->ready[thread->priority];
+
+	thread->state = THREAD_READY;
+	thread->in_ready_queue = true;
+	thread->cpu = cpu->id;
+	if (front)
+		list_push_front(queue, &thread->ready_link);
+	else
+		list_push_back(queue, &thread->ready_link);
+	cpu->ready_mask |= 1u << thread->priority;
+}
+
+static void dequeue(struct thread *thread)
+{
+	struct cpu *cpu = &cpus[thread->cpu];
+
+	list_remove(&thread->ready_link);
+	thread->in_ready_queue = false;
+	if (list_empty(&cpu->ready[thread->priority]))
+		cpu->ready_mask &= ~(1u << thread->priority);
+}
+
+/* Highest priority ready on a processor, or -1. A killed thread may have left its bit behind. */
+static int top_ready(struct cpu *cpu)
+{
+	while (cpu->ready_mask) {
+		int priority = 31 - __builtin_clz(cpu->ready_mask);
+
+		if (!list_empty(&cpu->ready[priority]))
+			return priority;
+		cpu->ready_mask &= ~(1u << priority);
+	}
+	return -1;
+}
+
+static struct thread *take(struct cpu *cpu, int priority)
+{
+	struct thread *thread = container_of(cpu->ready[priority].next, struct thread, ready_link);
+
+	dequeue(thread);
+	return thread;
+}
+
+static bool allowed(const struct thread *thread, const struct cpu *cpu)
+{
+	return thread->affinity >> cpu->id & 1;
+}
+
+static struct thread *steal_from(struct cpu *victim, struct cpu *cpu)
+{
+	for (int priority = top_ready(victim); priority >= 0; priority--) {
+		struct list_node *node;
+
+		list_for_each(node, &victim->ready[priority]) {
+			struct thread *thread = container_of(node, struct thread, ready_link);
+
+			if (!allowed(thread, cpu))
+				continue;
+			dequeue(thread);
+			return thread;
+		}
+	}
+	return NULL;
+}
+
+static struct thread *steal(struct cpu *cpu)
+{
+	struct thread *thread = NULL;
+
+	for (uint32_t i = 0; i < cpu_count && !thread; i++)
+		if (&cpus[i] != cpu)
+			thread = steal_from(&cpus[i], cpu);
+	return thread;
+}
+
+/* --- where a thread shall run -------------------------------------------------------- */
+
+static struct cpu *place(struct thread *thread)
+{
+	struct cpu *home = &cpus[thread->cpu], *last = home;
+
+	if (cpu_count == 1)
+		return home;
+	if (home->idle && home->online && allowed(thread, home))
+		return home;
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		if (!cpus[i].online || !allowed(thread, &cpus[i]))
+			continue;
+		if (cpus[i].idle)
+			return &cpus[i];
+		if (last == home && !(home->online && allowed(thread, home)))
+			last = &cpus[i];
+	}
+	return last;
+}
+
+/* The processor has something new in its queues: does it want to switch? */
+static void look(struct cpu *cpu, unsigned priority)
+{
+	struct thread *current = cpu->current;
+
+	if (current && current->state == THREAD_RUNNING && current->priority >= priority)
+		return;
+	if (cpu->need_resched)
+		return;
+	cpu->need_resched = true;
+	if (cpu != this_cpu())
+		arch_send_reschedule(cpu->id);
+}
+
+void thread_ready(struct thread *thread)
+{
+	struct cpu *cpu;
+
+	if (thread->in_ready_queue || thread->state == THREAD_RUNNING)
+		return;
+	thread->priority = thread->base_priority;
+	cpu = place(thread);
+	enqueue(cpu, thread, false);
+	look(cpu, thread->priority);
+}
+
+void thread_block(struct thread *thread, enum thread_state state)
+{
+	if (thread->in_ready_queue)
+		dequeue(thread);
+	thread->state = state;
+}
+
+void sched_poke(struct thread *thread)
+{
+	struct cpu *cpu = &cpus[thread->cpu];
+
+	if (cpu->current != thread)
+		return;
+	cpu->need_resched = true;
+	if (cpu != this_cpu())
+		arch_send_reschedule(cpu->id);
+}
+
+void sched_changed(struct thread *thread)
+{
+	if (thread->in_ready_queue) {
+		dequeue(thread);
+		thread->state = THREAD_STOPPED;
+		thread_ready(thread);
+		return;
+	}
+	thread->priority = thread->base_priority;
+	sched_poke(thread);
+}
+
+void sched_yield_current(void)
+{
+	struct cpu *cpu = this_cpu();
+
+	scheds[cpu->id].yield = true;
+	cpu->need_resched = true;
+}
+
+/* --- time --------------------------------------------------------------------------------- */
+
+static void charge(struct cpu *cpu, uint64_t now)
+{
+	struct sched *sched = &scheds[cpu->id];
+	uint64_t passed = now > sched->charged ? now - sched->charged : 0;
+
+	cpu->now_ns = now;
+	sched->charged = now;
+	if (cpu->current)
+		cpu->current->user_ns += passed;
+	else
+		cpu->idle_ns += passed;
+}
+
+void sched_account(void)
+{
+	for (uint32_t i = 0; i < cpu_count; i++)
+		if (cpus[i].online)
+			charge(&cpus[i], arch_now_ns());
+}
+
+static void arm(struct cpu *cpu, uint64_t deadline)
+{
+	if (deadline >= cpu->timer_deadline)
+		return;
+	cpu->timer_deadline = deadline;
+	arch_timer_set(deadline);
+}
+
+static void sink(struct thread *thread)
+{
+	if (thread->priority % BAND)
+		thread->priority--;
+}
+
+/*
+ * Runs after timers_run() on every timer interrupt. While a thread runs the timer is armed
+ * for the end of its slice, also if no other is ready: that charges time to the right one.
+ */
+void sched_tick(uint64_t now)
+{
+	struct cpu *cpu = this_cpu();
+	struct sched *sched = &scheds[cpu->id];
+
+	charge(cpu, now);
+	if (!cpu->current)
+		return;
+	if (now >= sched->slice_end) {
+		if (sched->slice_thread == cpu->current)
+			sink(cpu->current);
+		sched->slice_end = now + SLICE_NS;
+		sched->yield = true;
+		cpu->need_resched = true;
+	}
+	arm(cpu, sched->slice_end);
+}
+
+/* --- the choice ----------------------------------------------------------------------------- */
+
+static bool keep(struct cpu *cpu, struct thread *current, int best)
+{
+	bool yield = scheds[cpu->id].yield;
+
+	return allowed(current, cpu) &&
+	       (best < (int)current->priority || (best == (int)current->priority && !yield));
+}
+
+/* Put a thread that could go on behind (or, preempted, before) its equals. */
+static void put_back(struct cpu *cpu, struct thread *current)
+{
+	struct cpu *target = allowed(current, cpu) ? cpu : place(current);
+
+	current->state = THREAD_READY;
+	enqueue(target, current, target == cpu && !scheds[cpu->id].yield);
+	if (target != cpu)
+		look(target, current->priority);
+}
+
+static struct thread *idle_until_ready(struct cpu *cpu)
+{
+	struct thread *thread;
+	int best;
+
+	for (;;) {
+		cpu->need_resched = false;
+		best = top_ready(cpu);
+		if (best >= 0)
+			return take(cpu, best);
+		thread = steal(cpu);
+		if (thread)
+			return thread;
+		kernel_unlock();
+		arch_idle();
+		kernel_lock();
+	}
+}
+
+static void begin(struct cpu *cpu, struct thread *next, uint64_t now)
+{
+	struct sched *sched = &scheds[cpu->id];
+
+	next->state = THREAD_RUNNING;
+	next->cpu = cpu->id;
+	cpu->current = next;
+	cpu->switches++;
+	sched->slice_thread = next;
+	sched->slice_end = now + SLICE_NS;
+	sched->yield = false;
+	arm(cpu, sched->slice_end);
+}
+
+struct thread *schedule(void)
+{
+	struct cpu *cpu = this_cpu();
+	struct thread *current = cpu->current, *next;
+	uint64_t now = arch_now_ns();
+	int best = top_ready(cpu);
+
+	charge(cpu, now);
+	cpu->need_resched = false;
+	if (current && current->state == THREAD_RUNNING) {
+		if (keep(cpu, current, best)) {
+			scheds[cpu->id].yield = false;
+			return current;
+		}
+		put_back(cpu, current);
+		best = top_ready(cpu);
+	}
+	cpu->current = NULL;
+	if (best < 0) {
+		cpu->idle = true;
+		next = idle_until_ready(cpu);
+		cpu->idle = false;
+		now = arch_now_ns();
+		charge(cpu, now);
+	} else {
+		next = take(cpu, best);
+	}
+	begin(cpu, next, now);
+	return next;
+}
+
+void sched_cpu_init(struct cpu *cpu)
+{
+	for (int i = 0; i < 32; i++)
+		list_init(&cpu->ready[i]);
+	cpu->timer_deadline = UINT64_MAX;
+}
+
+void sched_init(void)
+{
+	sched_cpu_init(&cpus[0]);
+	timers_init();
+}
