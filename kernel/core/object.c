@@ -28,6 +28,7 @@ static object_destroy_fn *const destroy[] = {
 	[CAPT_ROOT] = root_destroy,
 };
 
+bool work_deferred;
 static struct list_node dying_tables = { &dying_tables, &dying_tables };
 static struct list_node dying_endpoints = { &dying_endpoints, &dying_endpoints };
 
@@ -36,8 +37,10 @@ void object_put(void *pointer)
 	struct object *object = pointer;
 
 	ASSERT(object->refs > 0);
-	if (--object->refs == 0)
-		destroy[object->type](object);
+	if (--object->refs)
+		return;
+	work_deferred = true;
+	destroy[object->type](object);
 }
 
 void table_destroy(struct object *object)

@@ -41,6 +41,7 @@ void object_put(void *object);
  * whether work is left; the idle loop calls it too.
  */
 bool objects_reap(unsigned budget);
+extern bool work_deferred; /* an object has lost its last count, or a thread has died */
 
 /* Each subsystem sets its destroy function here (core/object.c holds the table). */
 typedef void object_destroy_fn(struct object *);

@@ -107,7 +107,7 @@ void thread_switch(struct thread *thread)
 {
 	struct cpu *cpu = this_cpu();
 
-	if (cpu->current->state == THREAD_RUNNING || thread->attention || cpu->need_resched ||
+	if (!cpu->current || cpu->current->state == THREAD_RUNNING || thread->attention || cpu->need_resched ||
 	    !(thread->affinity >> cpu->id & 1) || (thread->cpu != cpu->id && !thread->no_fpu) ||
 	    cpu->ready_mask >> thread->priority >> 1) {
 		thread_continue(thread);
@@ -136,18 +136,15 @@ void thread_finish(struct thread *thread)
 		return;
 	}
 	thread_leave_queue(thread);
-	thread->state = THREAD_DEAD;
+	thread_block(thread, THREAD_DEAD);
 	thread->attention = 0;
-	if (thread->in_ready_queue) {
-		list_remove(&thread->ready_link);
-		thread->in_ready_queue = false;
-	}
 	object_get(thread); /* until threads_release */
 	if (thread->caller.state != CALLER_IDLE)
 		endpoint_cancel(&thread->caller, true);
 	watches_drop(thread);
 	list_remove(&thread->all_link);
 	list_push_back(&dead_threads, &thread->all_link);
+	work_deferred = true;
 	thread_count--;
 }
 

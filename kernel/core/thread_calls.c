@@ -45,14 +45,11 @@ void thread_regs_get(const struct thread *thread, struct thread_regs *regs)
 
 static void set_bases(struct thread *thread, uint64_t fs_base, uint64_t gs_base)
 {
-	struct cpu *cpu = &cpus[thread->cpu];
-
 	if (thread->fs_base == fs_base && thread->gs_base == gs_base)
 		return;
 	thread->fs_base = fs_base;
 	thread->gs_base = gs_base;
-	if (cpu->segment_owner == thread)
-		cpu->segment_owner = NULL; /* loaded anew on the way out */
+	arch_segments_changed(thread);
 }
 
 long thread_regs_set(struct thread *thread, const struct thread_regs *regs)
@@ -189,7 +186,7 @@ long sys_thread_stop(uint64_t handle)
 		return -ESRCH;
 	thread->attention |= ATTENTION_STOP;
 	if (thread->state == THREAD_READY)
-		thread->state = THREAD_STOPPED;
+		thread_block(thread, THREAD_STOPPED);
 	else if (thread->state == THREAD_RUNNING)
 		sched_poke(thread);
 	return 0;

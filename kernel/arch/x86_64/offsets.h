@@ -35,5 +35,12 @@
 #define FRAME_RSP 160
 #define FRAME_SS 168
 #define FRAME_SIZE 176
+#define VECTOR_SYSCALL 0x100 /* FRAME_SYSCALL */
+
+#define THREAD_REFLECT 488
+
+/* Numbers of our own kernel calls: KCALL_FIRST, KCALL_LIMIT */
+#define SYSCALL_FIRST 0x1000
+#define SYSCALL_LIMIT 0x1100
 
 #endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* Dispatch of kernel calls, and the common way out of the kernel. */
+#include "core/kcall.h"
+#include "arch/arch.h"
+#include "arch/x86_64/offsets.h"
+#include "arch/x86_64/switch.h"
+#include "core/cpu.h"
+#include "core/thread.h"
+#include "mm/mm.h"
+
+#define VECTOR_INVALID_OPCODE 6
+#define REAP_OBJECTS 64 /* at each way out */
+#define REAP_PAGES 4096
+
+typedef long kcall_fn(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
+
+/* A function of fewer arguments finds them in the same registers (System V ABI, 3.2.3). */
+static kcall_fn *const calls[KCALL_LIMIT - KCALL_FIRST] = {
+#define K(number, name, args) [number - KCALL_FIRST] = (kcall_fn *)(void (*)(void))sys_##name,
+#include <abi/kcall.def>
+#undef K
+};
+
+/*
+ * A dead thread stays the current one until here. Its space may be loaded still:
+ * arch_space_leave sees to that.
+ */
+static void do_deferred(struct cpu *cpu)
+{
+	bool more;
+
+	if (cpu->current && cpu->current->state == THREAD_DEAD)
+		cpu->current = NULL;
+	threads_release();
+	more = objects_reap(REAP_OBJECTS);
+	more |= mm_reap(REAP_PAGES);
+	work_deferred = more;
+}
+
+struct thread *kernel_leave(void)
+{
+	struct cpu *cpu = this_cpu();
+	struct thread *thread;
+
+	for (;;) {
+		if (work_deferred)
+			do_deferred(cpu);
+		thread = cpu->current;
+		if (!thread || thread->state != THREAD_RUNNING || cpu->need_resched)
+			thread = schedule();
+		if (!thread->attention || thread_attend(thread))
+			break;
+	}
+	switch_to(cpu, thread);
+	kernel_unlock();
+	return thread;
+}
+
+static long dispatch(struct thread *thread)
+{
+	struct frame *f = &thread->frame;
+	uint32_t index = (uint16_t)f->rax - KCALL_FIRST;
+
+	if (index >= KCALL_LIMIT - KCALL_FIRST) {
+		f->rip -= SYSCALL_LENGTH;
+		thread_fault(thread, VECTOR_INVALID_OPCODE, f->rip, 0);
+		return KCALL_BLOCKED;
+	}
+	if (!calls[index])
+		return -ENOSYS;
+	return calls[index](f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9);
+}
+
+/*
+ * The thread is no longer ours to act for if another processor has killed, stopped or
+ * interrupted it while we came here: then the call is made again, if ever.
+ */
+void kernel_syscall(struct thread *thread)
+{
+	long result = KCALL_RESTART;
+
+	kernel_lock();
+	if (!thread->attention)
+		result = dispatch(thread);
+	if (result == KCALL_RESTART)
+		thread->frame.rip -= SYSCALL_LENGTH;
+	else if (result != KCALL_BLOCKED && result != KCALL_FRAME_SET)
+		thread->frame.rax = result;
+	arch_return_to_user(kernel_leave());
+}
+
+#define OFFSET(type, member, value) _Static_assert(offsetof(type, member) == (value), #member)
+OFFSET(struct thread, reflect_entry, THREAD_REFLECT);
+OFFSET(struct frame, r15, FRAME_R15);
+OFFSET(struct frame, rbx, FRAME_RBX);
+OFFSET(struct frame, r11, FRAME_R11);
+OFFSET(struct frame, rax, FRAME_RAX);
+OFFSET(struct frame, rdi, FRAME_RDI);
+OFFSET(struct frame, vector, FRAME_VECTOR);
+OFFSET(struct frame, rip, FRAME_RIP);
+OFFSET(struct frame, rflags, FRAME_RFLAGS);
+OFFSET(struct frame, rsp, FRAME_RSP);
+_Static_assert(sizeof(struct frame) == FRAME_SIZE, "FRAME_SIZE");
+_Static_assert(FRAME_SYSCALL == VECTOR_SYSCALL, "VECTOR_SYSCALL");
+_Static_assert(KCALL_FIRST == SYSCALL_FIRST && KCALL_LIMIT == SYSCALL_LIMIT, "offsets.h");
