@@ -41,10 +41,9 @@ struct lp_frame {
 /* In thread_block.libposix. */
 struct lp_thread {
 	struct lp_frame frame;
-	uint64_t deadline;       /* of the call that is run again, 0 none */
+	uint32_t full;           /* the way out restores all of the upcall area: see entry.S */
 	uint32_t delivering;     /* a signal frame is being written */
-	uint32_t reserved;
-	uint64_t child_frame;    /* clone: scratch of thread.c */
+	uint64_t deadline;       /* of the call that is run again, 0 none */
 	/* Zeroed in a forked child and after exec: */
 	cap_t poll_notify;       /* poll.c: notification of this thread, 0 none */
 	uint32_t poll_words;
@@ -150,13 +149,17 @@ void lp_writable(void *address, size_t length);
 long lp_path_length(const char *path, bool may_be_empty);
 /* Sends a signal to the calling thread (SIGPIPE). */
 void lp_raise(int signal);
-/* Monotonic deadline of this call, `timeout` ns from its first run. */
+/* Monotonic deadline of this call, `timeout` ns from its first run. A call that took one ends with
+ * `return lp_deadline_end(status)`. */
 uint64_t lp_deadline(uint64_t timeout);
+long lp_deadline_end(long status);
 /* Signals that PM holds for this thread and that are not blocked: a call should answer -EINTR. */
 static inline bool lp_signal_pending(void) { return tb()->pending & ~tb()->mask; }
-/* Replace the mask until the call is over and its signals are delivered (ppoll, pselect, sigsuspend):
- * set: a sigset_t or NULL. Answers 0, or -EINTR if one that is unblocked now is pending. */
+/* Replace the mask until the call is over and its signals are delivered (ppoll, pselect, sigsuspend);
+ * set: a sigset_t, or NULL to keep it. Answers 0, -EINVAL, or -EINTR if one that is unblocked now
+ * is pending. Such a call ends with `return lp_temporary_mask_end(status)`, whatever status is. */
 long lp_temporary_mask(const uint64_t *set, size_t size);
+long lp_temporary_mask_end(long status);
 uint64_t lp_monotonic(void);
 uint64_t lp_realtime(void);
 /* struct timespec: ns, or -EINVAL. */

@@ -90,6 +90,18 @@ enum pm_id {
 	PM_ID_GID, PM_ID_REGID, PM_ID_RESGID, PM_ID_FSGID,
 };
 
+/* host_name: as uname(2). */
+struct host_names {
+	char host[65], domain[65];
+	char pad[6];
+};
+
+/* pm.option */
+enum pm_option {
+	PM_OPTION_DEATH_SIGNAL = 1, PM_OPTION_SUBREAPER, PM_OPTION_NO_NEW_PRIVS, PM_OPTION_DUMPABLE,
+	PM_OPTION_KEEP_CAPS, PM_OPTION_LAST = PM_OPTION_KEEP_CAPS,
+};
+
 /* Private-table slots of every process, put there by PM. */
 enum process_slot {
 	PROC_SLOT_PM = CAP_PRIVATE | 1,

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * In and out of libposix.
+ *
+ * While `inside` is set, or the pc lies in this image, the kernel does not divert the thread to the
+ * upcall; a signal is looked for at lp_leave. The code from lp_leave to lp_leave_end can be
+ * entered again from its start at any point (the kernel moves the pc back there when it
+ * interrupts): it reads only memory and rax, and changes no memory but `inside`.
+ *
+ * `full` (a word of the thread's block) says that the way out restores every register from the upcall
+ * area of the message page, not only those that a system call keeps.
+ */
+#include "frame.h"
+
+	.section .header, "a"
+	.globl libposix_start
+	.hidden libposix_start
+libposix_start:
+	.quad 0x31584f504c4e41
+	.quad libposix_end - libposix_start
+	.quad lp_entry - libposix_start
+	.quad lp_upcall - libposix_start
+	.quad lp_load_entry - libposix_start
+	.quad lp_thread_entry - libposix_start
+	.quad lp_leave - libposix_start
+	.quad lp_leave_end - libposix_start
+	.quad libposix_end - libposix_start
+	.quad lp_fault - libposix_start
+
+	.section .text.entry, "ax"
+	.globl lp_entry
+	.hidden lp_entry
+	.type lp_entry, @function
+lp_entry:
+	movl $1, %gs:TB_INSIDE
+	mov %rsp, %gs:TB_USER_RSP
+	mov %gs:TB_STACK_TOP, %rsp
+	mov %rdi, %gs:FRAME_RDI
+	mov %rsi, %gs:FRAME_RSI
+	mov %rdx, %gs:FRAME_RDX
+	mov %r10, %gs:FRAME_R10
+	mov %r8, %gs:FRAME_R8
+	mov %r9, %gs:FRAME_R9
+	mov %rax, %gs:FRAME_NUMBER
+	mov %rcx, %gs:FRAME_RETURN_PC
+	mov %rbx, %gs:FRAME_RBX
+	mov %rbp, %gs:FRAME_RBP
+	mov %r12, %gs:FRAME_R12
+	mov %r13, %gs:FRAME_R13
+	mov %r14, %gs:FRAME_R14
+	mov %r15, %gs:FRAME_R15
+	movl $0, %gs:FRAME_FULL
+lp_dispatch:
+	cmp $CALL_COUNT, %rax
+	jae 1f
+	lea lp_table(%rip), %r11
+	movslq (%r11,%rax,4), %rax
+	add %r11, %rax
+	mov %r10, %rcx
+	call *%rax
+	cmp $-4, %rax			/* EINTR: perhaps to be run again */
+	je lp_signals_first
+
+	.globl lp_leave
+	.hidden lp_leave
+lp_leave:
+	mov %gs:TB_MASK, %rcx
+	not %rcx
+	test %rcx, %gs:TB_PENDING
+	jnz lp_signals_first
+	cmpl $0, %gs:FRAME_FULL
+	jne 2f
+	mov %gs:FRAME_RDI, %rdi
+	mov %gs:FRAME_RSI, %rsi
+	mov %gs:FRAME_RDX, %rdx
+	mov %gs:FRAME_R10, %r10
+	mov %gs:FRAME_R8, %r8
+	mov %gs:FRAME_R9, %r9
+	mov %gs:FRAME_RETURN_PC, %rcx
+	mov %gs:TB_USER_RSP, %rsp
+	movl $0, %gs:TB_INSIDE
+	jmp *%rcx
+2:
+	/* iretq within ring 3 loads all that is left: rip, rflags, rsp. */
+	mov %gs:TB_STACK_TOP, %rsp
+	mov %ss, %ecx
+	push %rcx
+	push %gs:(TB_UPCALL + REGS_RSP)
+	push %gs:(TB_UPCALL + REGS_RFLAGS)
+	mov %cs, %ecx
+	push %rcx
+	push %gs:(TB_UPCALL + REGS_RIP)
+	mov %gs:(TB_UPCALL + REGS_RAX), %rax
+	mov %gs:(TB_UPCALL + REGS_RBX), %rbx
+	mov %gs:(TB_UPCALL + REGS_RCX), %rcx
+	mov %gs:(TB_UPCALL + REGS_RDX), %rdx
+	mov %gs:(TB_UPCALL + REGS_RSI), %rsi
+	mov %gs:(TB_UPCALL + REGS_RDI), %rdi
+	mov %gs:(TB_UPCALL + REGS_RBP), %rbp
+	mov %gs:(TB_UPCALL + REGS_R8), %r8
+	mov %gs:(TB_UPCALL + REGS_R9), %r9
+	mov %gs:(TB_UPCALL + REGS_R10), %r10
+	mov %gs:(TB_UPCALL + REGS_R11), %r11
+	mov %gs:(TB_UPCALL + REGS_R12), %r12
+	mov %gs:(TB_UPCALL + REGS_R13), %r13
+	mov %gs:(TB_UPCALL + REGS_R14), %r14
+	mov %gs:(TB_UPCALL + REGS_R15), %r15
+	movl $0, %gs:TB_INSIDE
+	iretq
+	.globl lp_leave_end
+	.hidden lp_leave_end
+lp_leave_end:
+
+	/* Unknown number. */
+1:	mov %rax, %rdi
+	call lp_unknown
+	jmp lp_leave
+
+	/* Deliver a signal, or run the call again. lp_signals(result): rdx set: again. */
+lp_signals_first:
+	movl $1, %gs:TB_INSIDE
+	mov %gs:TB_STACK_TOP, %rsp
+	mov %rax, %rdi
+	call lp_signals
+	test %rdx, %rdx
+	jz lp_leave
+	mov %gs:FRAME_RDI, %rdi
+	mov %gs:FRAME_RSI, %rsi
+	mov %gs:FRAME_RDX, %rdx
+	mov %gs:FRAME_R10, %r10
+	mov %gs:FRAME_R8, %r8
+	mov %gs:FRAME_R9, %r9
+	mov %gs:FRAME_NUMBER, %rax
+	jmp lp_dispatch
+
+	/* thread_interrupt found the thread in the program; its registers are in the upcall area. */
+	.globl lp_upcall
+	.hidden lp_upcall
+lp_upcall:
+	movl $1, %gs:TB_INSIDE
+	mov %gs:TB_STACK_TOP, %rsp
+	cld
+	movl $1, %gs:FRAME_FULL
+	xor %eax, %eax
+	jmp lp_leave
+
+	/* A new thread: rdi points to the registers it begins with (struct lp_start). */
+	.globl lp_thread_entry
+	.hidden lp_thread_entry
+lp_thread_entry:
+	movl $1, %gs:TB_INSIDE
+	mov %gs:TB_STACK_TOP, %rsp
+	call lp_thread_begin
+	mov %gs:FRAME_RBX, %rbx
+	mov %gs:FRAME_RBP, %rbp
+	mov %gs:FRAME_R12, %r12
+	mov %gs:FRAME_R13, %r13
+	mov %gs:FRAME_R14, %r14
+	mov %gs:FRAME_R15, %r15
+	xor %eax, %eax
+	jmp lp_leave
+
+	/* A new image: rdi is the size of the arguments object. */
+	.globl lp_load_entry
+	.hidden lp_load_entry
+lp_load_entry:
+	movl $1, %gs:TB_INSIDE
+	mov %gs:TB_STACK_TOP, %rsp
+	call lp_load
+	xor %ebx, %ebx
+	xor %ebp, %ebp
+	xor %r12d, %r12d
+	xor %r13d, %r13d
+	xor %r14d, %r14d
+	xor %r15d, %r15d
+	xor %eax, %eax
+	jmp lp_leave
+
+	/* A pointer of the program led nowhere: the whole call answers EFAULT. */
+	.globl lp_fault
+	.hidden lp_fault
+lp_fault:
+	mov %gs:TB_STACK_TOP, %rsp
+	cld
+	call lp_faulted
+	mov %gs:FRAME_RBX, %rbx
+	mov %gs:FRAME_RBP, %rbp
+	mov %gs:FRAME_R12, %r12
+	mov %gs:FRAME_R13, %r13
+	mov %gs:FRAME_R14, %r14
+	mov %gs:FRAME_R15, %r15
+	jmp lp_leave
+
+	.section .note.GNU-stack, "", @progbits
