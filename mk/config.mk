@@ -32,4 +32,4 @@ LDFLAGS_libposix = $(LDFLAGS_ALL) -pie -Wl,--no-dynamic-linker -Wl,-z,text
 # Programs that run on Anole as on Linux, and programs that run on the build machine to test our sources.
 CFLAGS_guest = -std=gnu17 -O2 -g -Wall -Wextra -Werror -Iinclude
 CFLAGS_unit = -std=gnu17 -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
-	-Iinclude -Ilib -I.
+	-Iinclude -Ilib -I. -iquote tests/unit/kernel -iquote kernel

@@ -2,7 +2,7 @@
 /* Memory objects: making, finding pages, resizing, freeing. */
 #include "mm/memory.h"
 
-#include "arch/x86_64/pagetable.h"
+#include "arch/arch.h"
 #include "core/thread.h"
 #include "mm/frame.h"
 #include "mm/space.h"
@@ -127,7 +127,7 @@ static uint64_t physical_frame(struct memory *memory, uint64_t page, int *error)
 	uint64_t frame = memory->address + (page << ANOLE_PAGE_SHIFT);
 
 	*error = EFAULT;
-	if (!memory->owned && (memory->uncached || !pagetable_direct(frame)))
+	if (!memory->owned && (memory->uncached || frame >= direct_map_end))
 		return 0;
 	return frame;
 }

@@ -170,13 +170,13 @@ static bool next(const struct radix *tree, uint64_t *index, bool marked)
 		uint64_t rest = map >> slot << slot;
 
 		if (!rest) {
-			/* Nothing more in this node: go on behind it, one level up. */
-			do {
+			/* Nothing more in this node: go on behind it, where the carry ends. */
+			if (++level == tree->levels)
+				return false;
+			*index = ((*index >> (level * RADIX_BITS)) + 1) << (level * RADIX_BITS);
+			while (slot_of(*index, level) == 0)
 				if (++level == tree->levels)
 					return false;
-				*index = ((*index >> (level * RADIX_BITS)) + 1)
-					 << (level * RADIX_BITS);
-			} while (slot_of(*index, level) == 0);
 			continue;
 		}
 		unsigned found = __builtin_ctzl(rest);

@@ -153,20 +153,3 @@ void pagetable_prune(struct space *space, uint64_t start, uint64_t end)
 	if (freed)
 		arch_tlb_flush_space(space);
 }
-
-bool pagetable_direct(uint64_t address)
-{
-	uint64_t addr = DIRECT_MAP + address;
-	pte_t entry = kernel_cr3 | PTE_P;
-
-	if (address >> 46)
-		return false;
-	for (unsigned shift = 39; shift >= 12; shift -= 9) {
-		entry = table_of(entry)[addr >> shift & 511];
-		if (!(entry & PTE_P))
-			return false;
-		if (entry & PTE_LARGE && shift != 39)
-			return true;
-	}
-	return true;
-}

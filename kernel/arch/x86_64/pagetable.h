@@ -42,9 +42,6 @@ void pagetable_prune(struct space *space, uint64_t start, uint64_t end);
 /* Where the next existing lowest table at or above addr begins, at most end. */
 uint64_t pagetable_next(struct space *space, uint64_t addr, uint64_t end);
 
-/* Whether the kernel can reach a physical address through the direct map. */
-bool pagetable_direct(uint64_t address);
-
 /* Bits of a readable entry for VM_* flags. */
 static inline pte_t pagetable_bits(uint32_t flags)
 {
