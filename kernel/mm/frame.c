@@ -64,6 +64,7 @@ void frames_init(void)
 		total -= needed;
 		available = total;
 		reserve = total / 64 < RESERVE_MAX ? total / 64 : RESERVE_MAX;
+		mm_init();
 		return;
 	}
 	panic("no room for the frame table");

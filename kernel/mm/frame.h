@@ -34,6 +34,8 @@ uint64_t frame_alloc_above(size_t keep);
 bool frames_overlap(uint64_t start, uint64_t end);
 /* Give back the blocks that kfree kept; whether there were any. mm/slab.c */
 bool slab_shrink(void);
+/* The end of frames_init: the zero page, and what the page tables of this processor can do. */
+void mm_init(void);
 /* The last count has gone. */
 void frame_free(uint64_t frame);
 

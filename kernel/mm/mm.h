@@ -122,8 +122,6 @@ long space_futex_key(struct space *space, uint64_t addr, struct futex_key *key);
  * something is left. Called when idle and now and then; memory calls and frame_alloc do it too.
  */
 bool mm_reap(unsigned budget);
-/* Once, after frames_init: the zero page, the features of the processor's page tables. */
-void mm_init(void);
 
 /* --- kernel calls of mm: sys_NAME(a..f) for space_*, vm_*, mo_*; mm/calls.h ---- */
 

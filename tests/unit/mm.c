@@ -121,7 +121,6 @@ static void boot(void)
 	frames_add(0x100000, 0x180000);
 	frames_add(0x200000, MEMORY - 0x300000);
 	frames_init();
-	mm_init();
 }
 
 static struct thread test_thread;
