@@ -72,7 +72,7 @@ static long copy_own(struct buffer *buffer, uint64_t offset, uint64_t own, uint6
 	long done;
 
 	if (buffer->memory)
-		return copy_memory_user(buffer->memory, start, space, own, length, !out, &fault);
+		return copy_buffer_user(buffer->memory, start, space, own, length, !out, &fault);
 	if (out)
 		done = copy_user_user(buffer->space, start, space, own, length, &to_side, &fault);
 	else
@@ -87,10 +87,8 @@ static long copy_object(struct buffer *buffer, uint64_t offset, struct memory *m
 	uint64_t start = buffer->start + offset, fault = 0;
 	long done;
 
-	if (buffer->memory && out)
-		return copy_memory_memory(buffer->memory, start, memory, memory_offset, length);
 	if (buffer->memory)
-		return copy_memory_memory(memory, memory_offset, buffer->memory, start, length);
+		return copy_buffer_memory(buffer->memory, start, memory, memory_offset, length, !out);
 	done = copy_memory_user(memory, memory_offset, buffer->space, start, length, out, &fault);
 	return done == -EFAULT ? client_fault(buffer, fault) : done;
 }
