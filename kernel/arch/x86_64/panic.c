@@ -11,19 +11,20 @@
 
 #define BACKTRACE_LINES 24
 
-/* Made by the build from the first link, in ascending order. */
+/* Made by the build from the first link (mk/symbols.awk), in ascending order. */
 struct kernel_symbol {
 	uint64_t address;
-	const char *name;
+	uint64_t name; /* offset into the names */
 };
-extern struct kernel_symbol kernel_symbols[] __attribute__((weak));
-extern uint64_t kernel_symbols_count __attribute__((weak));
+extern const struct kernel_symbol kernel_symbols[] __attribute__((weak));
+extern const char kernel_symbol_names[] __attribute__((weak));
+extern const uint64_t kernel_symbol_count __attribute__((weak));
 
 bool panicking;
 
 static const struct kernel_symbol *symbol_at(uint64_t address)
 {
-	uint64_t low = 0, high = &kernel_symbols_count ? kernel_symbols_count : 0;
+	uint64_t low = 0, high = &kernel_symbol_count ? kernel_symbol_count : 0;
 
 	while (low < high) {
 		uint64_t middle = (low + high) / 2;
@@ -46,8 +47,8 @@ static void print_place(const char *before, uint64_t address)
 	const struct kernel_symbol *symbol = in_text(address) ? symbol_at(address) : NULL;
 
 	if (symbol)
-		kprintf("%s%016lx %s+0x%lx\n", before, address, symbol->name,
-			address - symbol->address);
+		kprintf("%s%016lx %s+0x%lx\n", before, address,
+			kernel_symbol_names + symbol->name, address - symbol->address);
 	else
 		kprintf("%s%016lx\n", before, address);
 }
