@@ -89,7 +89,6 @@ void arch_start_processors(void)
 
 void smp_main(struct cpu *cpu)
 {
-	write_cr3(kernel_cr3);
 	cpu->loaded_cr3 = kernel_cr3;
 	cpu_init(cpu);
 	cpu_finish_user(cpu);

@@ -52,7 +52,9 @@ smp_protected:
 smp_64:
 	movabsq $1f, %rax
 	jmp *%rax
-1:	xorl %eax, %eax
+1:	movq kernel_cr3, %rax /* the stack may be above 4 GiB */
+	movq %rax, %cr3
+	xorl %eax, %eax
 	movw %ax, %ds
 	movw %ax, %es
 	movw %ax, %fs

@@ -21,7 +21,7 @@
 extern uint64_t boot_tsc;
 
 static uint64_t tsc_hz = NS, lapic_hz;
-static uint64_t multiplier = 1ul << 32; /* ns per tick, 32.32 */
+static uint64_t multiplier;             /* ns per tick, 32.32; 0 until known: time stands */
 static uint64_t base_tsc, base_ns;
 static uint64_t lapic_ratio;            /* timer counts per ns, 32.32 */
 static bool rate_known;
@@ -219,10 +219,6 @@ static void measure_both(void)
 		ticks = (now.reference - start.reference) & reference_mask();
 	} while (ticks * NS < FIRST_WINDOW_NS * reference_hz());
 	if (!rate_known) {
-		/* The clock starts anew from the kernel's entry, now that its rate is known. */
-		base_tsc = boot_tsc;
-		base_ns = 0;
-		multiplier = 0;
 		uint64_t hz = round_hz(muldiv(now.tsc - start.tsc, reference_hz(), ticks), ticks);
 		multiplier = muldiv(NS, 1ul << 32, hz ? hz : NS);
 		rate_set(hz ? hz : NS);
