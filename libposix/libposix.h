@@ -177,6 +177,9 @@ void lp_unlock(uint32_t *lock);
 
 /* Kernel's errors for a descriptor slot that holds no open file (a badge) are the right ones: EBADF. */
 
+/* entry.S: what a call answers that a bad pointer ended. */
+long lp_faulted(void);
+
 void *memcpy(void *to, const void *from, size_t length);
 void *memmove(void *to, const void *from, size_t length);
 void *memset(void *to, int byte, size_t length);
