@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* What services ask of RS. The badge says which of them asks. */
+#include "rs.h"
+
+#include <proto/rs.h>
+
+#define LIST_TEXT 16384
+#define PATIENCE_NS (3 * SECONDS)
+
+static const char *const state_names[] = {
+	[CHILD_MADE] = "made", [CHILD_RUNNING] = "running", [CHILD_ENDING] = "ending",
+	[CHILD_WAITING] = "waiting", [CHILD_STOPPED] = "stopped", [CHILD_FAILED] = "failed",
+};
+
+static bool asked_by(const struct request *rq, const char *name)
+{
+	const struct child *child = child_of_badge(rq->badge);
+
+	return child && !strcmp(child->manifest->name, name);
+}
+
+static int list_line(char *to, size_t size, const struct child *child)
+{
+	uint64_t uptime = child->state == CHILD_RUNNING ? clock_monotonic_ns() - child->started_ns : 0;
+
+	return snprintf(to, size, "%-14s %-8s %11u %4lu.%03lu %8u %s\n", child->name,
+			state_names[child->state], child->incarnation, uptime / SECONDS,
+			uptime % SECONDS / MILLISECONDS, child->restarts,
+			child->reason[0] ? child->reason : "-");
+}
+
+long list_text(char *to, size_t size)
+{
+	size_t length = (size_t)snprintf(to, size, "%-14s %-8s %11s %8s %8s %s\n", "name", "state",
+					 "incarnation", "uptime", "restarts", "last end");
+
+	for (unsigned i = 0; i < CHILDREN && length < size - 1; i++)
+		if (children[i].state != CHILD_FREE)
+			length += (size_t)list_line(to + length, size - length, &children[i]);
+	return (long)(length < size ? length : size - 1);
+}
+
+static long do_list(struct request *rq, const struct rs_list_req *request, struct rs_list_reply *reply)
+{
+	static char text[LIST_TEXT];
+	uint64_t length = (uint64_t)list_text(text, sizeof text), part;
+
+	(void)reply;
+	if (request->offset >= length)
+		return 0;
+	part = length - request->offset;
+	return request_write(rq, 0, text + request->offset, part < rq->out_length ? part : rq->out_length);
+}
+
+/* --- control ------------------------------------------------------------------------------ */
+
+static struct child *child_of_request(struct request *rq)
+{
+	return rq->context;
+}
+
+/* Ordered end for a control request: it is answered when the child is where it should be. */
+static struct request *controlling[CHILDREN];
+
+static void control_answer(struct child *child)
+{
+	struct request *rq = controlling[child - children];
+
+	controlling[child - children] = NULL;
+	if (rq)
+		request_answer(rq, 0);
+}
+
+static void stop_ended(struct child *child)
+{
+	child_stopped(child);
+	control_answer(child);
+}
+
+static void stop_now(struct child *child)
+{
+	child_end(child, "stopped by request", stop_ended);
+}
+
+static void restart_now(struct child *child)
+{
+	child_kill(child, "restarted by request");
+	control_answer(child);
+}
+
+static long end_orderly(struct request *rq, void (*then)(struct child *))
+{
+	struct child *child = child_of_request(rq);
+
+	if (child->state != CHILD_RUNNING || controlling[child - children])
+		return -EBUSY;
+	controlling[child - children] = rq;
+	child_shut_down(child, PATIENCE_NS, then);
+	return PARK;
+}
+
+static long control_kill(struct request *rq)
+{
+	if (child_of_request(rq)->state != CHILD_RUNNING)
+		return -EBUSY;
+	child_kill(child_of_request(rq), "killed by request");
+	return 0;
+}
+
+static long control_restart(struct request *rq)
+{
+	return end_orderly(rq, restart_now);
+}
+
+static long control_stop(struct request *rq)
+{
+	return end_orderly(rq, stop_now);
+}
+
+static long control_start(struct request *rq)
+{
+	struct child *child = child_of_request(rq);
+
+	if (child->state != CHILD_STOPPED && child->state != CHILD_FAILED)
+		return -EBUSY;
+	child_start(child);
+	return 0;
+}
+
+static const struct command {
+	const char *name;
+	long (*run)(struct request *rq);
+} commands[] = {
+	{ "kill", control_kill },
+	{ "restart", control_restart },
+	{ "stop", control_stop },
+	{ "start", control_start },
+};
+
+static long do_control(struct request *rq, const struct rs_control_req *request,
+		       struct rs_control_reply *reply)
+{
+	char line[64] = "", *name;
+	long length;
+
+	(void)request, (void)reply;
+	if (!asked_by(rq, "procfs") && !asked_by(rq, "pm"))
+		return -EPERM;
+	if (rq->in_length >= sizeof line)
+		return -EINVAL;
+	length = request_read(rq, 0, line, rq->in_length);
+	if (length < 0)
+		return length;
+	while (length && (line[length - 1] == '\n' || line[length - 1] == ' '))
+		line[--length] = 0;
+	name = strchr(line, ' ');
+	if (!name)
+		return -EINVAL;
+	*name++ = 0;
+	rq->context = child_find(name);
+	if (!rq->context)
+		return -ENOENT;
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (!strcmp(line, commands[i].name))
+			return commands[i].run(rq);
+	return -EINVAL;
+}
+
+/* --- the others --------------------------------------------------------------------------- */
+
+static long do_ready(struct request *rq, const struct rs_ready_req *request, struct rs_ready_reply *reply)
+{
+	struct child *child = child_of_badge(rq->badge);
+
+	(void)request, (void)reply;
+	if (!child)
+		return -ESRCH;
+	child->ready = true;
+	boot_ready(child);
+	return 0;
+}
+
+static long do_start_instance(struct request *rq, const struct rs_start_instance_req *request,
+			      struct rs_start_instance_reply *reply)
+{
+	char name[MANIFEST_NAME] = "";
+	const struct manifest *manifest;
+	struct child *child;
+	long status;
+
+	(void)request;
+	if (!asked_by(rq, "vfs"))
+		return -EPERM;
+	if (!rq->in_length || rq->in_length >= sizeof name)
+		return -ENOENT;
+	status = request_read(rq, 0, name, rq->in_length);
+	if (status < 0)
+		return status;
+	manifest = manifest_of(name);
+	if (!manifest || !manifest->instance)
+		return -ENODEV;
+	child = child_new(manifest);
+	if (!child)
+		return -ENOMEM;
+	status = child_grant(child);
+	if (!status)
+		status = child_right(child, rq->badge);
+	if (status > 0)
+		status = request_give(rq, (cap_t)status, CAP_ALL, true);
+	if (!status)
+		status = child_launch(child);
+	if (status)
+		child_free(child);
+	reply->instance = child->number;
+	return status;
+}
+
+static long do_stop_instance(struct request *rq, const struct rs_stop_instance_req *request,
+			     struct rs_stop_instance_reply *reply)
+{
+	struct child *child = child_of_badge(BADGE_SERVICE | request->instance);
+
+	(void)reply;
+	if (!asked_by(rq, "vfs"))
+		return -EPERM;
+	if (!child || !child->manifest->instance)
+		return -ENOENT;
+	child_free(child);
+	return 0;
+}
+
+static long do_shutdown(struct request *rq, const struct rs_shutdown_req *request,
+			struct rs_shutdown_reply *reply)
+{
+	(void)reply;
+	if (!asked_by(rq, "pm"))
+		return -EPERM;
+	if (request->how > 2)
+		return -EINVAL;
+	shutdown_begin(request->how);
+	return 0;
+}
+
+static long do_report(struct request *rq, const struct rs_report_req *request, struct rs_report_reply *reply)
+{
+	char name[32] = "", reason[80];
+	struct child *child, *reporter = child_of_badge(rq->badge);
+	long status;
+
+	(void)reply;
+	if (!rq->in_length || rq->in_length >= sizeof name || !reporter)
+		return -EINVAL;
+	status = request_read(rq, 0, name, rq->in_length);
+	if (status < 0)
+		return status;
+	child = child_find(name);
+	if (!child || child->state != CHILD_RUNNING)
+		return -ENOENT;
+	snprintf(reason, sizeof reason, "broke the protocol (%lu), says %s", request->reason,
+		 reporter->name);
+	slog("%s: %s", child->name, reason);
+	child_crashed(child, reason);
+	return 0;
+}
+
+static long do_next_driver(struct request *rq, const struct rs_next_driver_req *request,
+			   struct rs_next_driver_reply *reply)
+{
+	char class[MANIFEST_NAME] = "";
+	struct child *driver;
+	long status;
+
+	if (!rq->in_length || rq->in_length >= sizeof class)
+		return -EINVAL;
+	status = request_read(rq, 0, class, rq->in_length);
+	if (status < 0)
+		return status;
+	driver = driver_next(class, request->from);
+	if (!driver)
+		return request_park(rq, &driver_waiters);
+	status = child_right(driver, rq->badge);
+	if (status >= 0)
+		status = request_give(rq, (cap_t)status, CAP_ALL, true);
+	if (status < 0)
+		return status;
+	reply->number = driver->class_number;
+	if (!rq->out_length)
+		return 0;
+	status = (long)strlen(driver->name) + 1;
+	if ((uint64_t)status > rq->out_length)
+		status = (long)rq->out_length;
+	return request_write(rq, 0, driver->name, (size_t)status);
+}
+
+const struct rs_ops operations = {
+	.list = do_list,
+	.control = do_control,
+	.ready = do_ready,
+	.start_instance = do_start_instance,
+	.stop_instance = do_stop_instance,
+	.shutdown = do_shutdown,
+	.report = do_report,
+	.next_driver = do_next_driver,
+};

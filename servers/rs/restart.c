@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Death and reincarnation. A child that dies first loses its thread and address space, then its
+ * device is made quiet, then its calls are put back and the next incarnation starts: at once the
+ * first time, later and later if it goes on dying, at last never.
+ */
+#include "rs.h"
+
+#include <proto/pci.h>
+#include <proto/service.h>
+
+#define QUICK_NS (10 * SECONDS)     /* a crash within this of its start is one of a series */
+#define BACK_OFF_NS (50 * MILLISECONDS) /* before the third incarnation of a series; doubles */
+#define CRASHES_KEPT 4              /* with the preserved state; then it is started clean */
+#define CRASHES_LIMIT 8
+
+static struct child *child_of_timer(struct timer *timer)
+{
+	return (struct child *)((char *)timer - offsetof(struct child, timer));
+}
+
+static void give_up(struct child *child)
+{
+	slog("%s: given up after %u crashes: %s", child->name, child->crashes, child->reason);
+	child->state = CHILD_FAILED;
+	kcall(ep_refuse, child->endpoint, EIO);
+}
+
+/* Drop what it remembers; the calls in service come to it as new ones. */
+static void forget(struct child *child)
+{
+	long fresh = kcall(mo_create, child->manifest->preserved_size, 0);
+
+	if (fresh < 0)
+		return;
+	slog("%s: started clean: its open objects are lost", child->name);
+	kcall(cap_close, child->preserved);
+	child->preserved = (cap_t)fresh;
+	child->incarnation = 0;
+}
+
+static void reincarnate(struct child *child)
+{
+	kcall(ep_reset, child->endpoint);
+	if (child->crashes == CRASHES_KEPT)
+		forget(child);
+	child->restarts++;
+	if (child_launch(child))
+		give_up(child);
+}
+
+static void back_off_over(struct timer *timer)
+{
+	reincarnate(child_of_timer(timer));
+}
+
+static void succeed(struct child *child)
+{
+	if (child->manifest->never_restart || child->crashes >= CRASHES_LIMIT) {
+		give_up(child);
+	} else if (child->crashes < 2) {
+		reincarnate(child);
+	} else {
+		child->state = CHILD_WAITING;
+		timer_start(&child->timer,
+			    clock_monotonic_ns() + (BACK_OFF_NS << (child->crashes - 2)), back_off_over);
+	}
+}
+
+static void quiesced(struct acall *call)
+{
+	struct child *child = call->owner;
+
+	if (child->state == CHILD_ENDING)
+		child->ended(child);
+}
+
+void child_end(struct child *child, const char *reason, void (*ended)(struct child *))
+{
+	struct child *pci = child_find("pci");
+	struct pci_quiesce_req request = { child->address };
+	struct acall *call;
+
+	strlcpy(child->reason, reason, sizeof child->reason);
+	timer_stop(&child->timer);
+	child_destroy(child);
+	child->state = CHILD_ENDING;
+	child->ended = ended;
+	call = child->is_device && pci ? acall_new(quiesced, child) : NULL;
+	if (call)
+		pci_send_quiesce(call, pci->control, &request);
+	else
+		ended(child);
+}
+
+void child_crashed(struct child *child, const char *reason)
+{
+	if (child->after_shut_down) { /* it was to end anyway */
+		child_shut_down_over(child);
+		return;
+	}
+	if (clock_monotonic_ns() - child->started_ns > QUICK_NS)
+		child->crashes = 0;
+	child->crashes++;
+	child->crashed = true;
+	child_end(child, reason, succeed);
+}
+
+void child_kill(struct child *child, const char *reason)
+{
+	slog("%s: %s", child->name, reason);
+	child->crashed = false;
+	child->crashes = 0;
+	child_end(child, reason, succeed);
+}
+
+void child_stopped(struct child *child)
+{
+	child->state = CHILD_STOPPED;
+	kcall(ep_refuse, child->endpoint, EIO);
+}
+
+void child_start(struct child *child)
+{
+	kcall(ep_refuse, child->endpoint, 0);
+	child->crashes = 0;
+	child->crashed = false;
+	reincarnate(child);
+}
+
+/* --- orderly end -------------------------------------------------------------------------- */
+
+void child_shut_down_over(struct child *child)
+{
+	void (*then)(struct child *) = child->after_shut_down;
+
+	child->after_shut_down = NULL;
+	timer_stop(&child->timer);
+	if (then)
+		then(child);
+}
+
+static void shut_down_answered(struct acall *call)
+{
+	struct child *child = call->owner;
+
+	if (call->tag[0] == child->incarnation && child->state == CHILD_RUNNING)
+		child_shut_down_over(child);
+}
+
+static void patience_over(struct timer *timer)
+{
+	struct child *child = child_of_timer(timer);
+
+	slog("%s: does not end by itself", child->name);
+	child_shut_down_over(child);
+}
+
+void child_shut_down(struct child *child, uint64_t patience_ns, void (*then)(struct child *))
+{
+	struct service_shutdown_req request = { };
+	struct acall *call = acall_new(shut_down_answered, child);
+
+	child->after_shut_down = then;
+	if (!call) {
+		child_shut_down_over(child);
+		return;
+	}
+	call->tag[0] = child->incarnation;
+	timer_start(&child->timer, clock_monotonic_ns() + patience_ns, patience_over);
+	service_send_shutdown(call, child->control, &request);
+}
+
+/* --- faults ------------------------------------------------------------------------------- */
+
+static void describe(const struct child *child, const struct request *rq, const struct thread_regs *regs,
+		     char *reason, size_t size)
+{
+	uint64_t vector = rq->words[0], address = rq->words[1], rip = rq->words[2];
+
+	if (vector == 6 && regs->rax == SERVICE_EXIT_MAGIC) {
+		snprintf(reason, size, "exit with status %ld", (long)regs->rdi);
+		slog("%s: %s", child->name, reason);
+		return;
+	}
+	snprintf(reason, size, "fault %lu at %lx, address %lx", vector, rip, address);
+	slog("%s: %s, error code %lx, rsp %lx", child->name, reason, rq->words[3], rq->words[4]);
+	slog("%s: rax %lx rbx %lx rcx %lx rdx %lx rsi %lx rdi %lx", child->name, regs->rax, regs->rbx,
+	     regs->rcx, regs->rdx, regs->rsi, regs->rdi);
+	slog("%s: rbp %lx r8 %lx r9 %lx r10 %lx r12 %lx r13 %lx r14 %lx r15 %lx", child->name, regs->rbp,
+	     regs->r8, regs->r9, regs->r10, regs->r12, regs->r13, regs->r14, regs->r15);
+}
+
+static void log_stack(const struct child *child, uint64_t rsp)
+{
+	uint64_t words[64];
+	char line[160] = "";
+	size_t length = 0;
+	long bytes = kcall(space_read, child->space, rsp, words, sizeof words);
+
+	for (long i = 0; i < bytes / 8 && length < sizeof line - 20; i++)
+		if (words[i] >= 0x400000 && words[i] < PRESERVED_BASE)
+			length += (size_t)snprintf(line + length, sizeof line - length, " %lx", words[i]);
+	slog("%s: on the stack:%s", child->name, line);
+}
+
+static void end_instance(struct child *child)
+{
+	child_free(child);
+}
+
+long fault_taken(struct request *rq)
+{
+	struct child *child = child_of_badge(rq->badge);
+	struct thread_regs regs = { 0 };
+	char reason[80];
+	bool ended;
+
+	if (!child || child->state != CHILD_RUNNING)
+		return -EIO;
+	kcall(thread_regs, child->thread, 0, &regs);
+	describe(child, rq, &regs, reason, sizeof reason);
+	ended = rq->words[0] == 6 && regs.rax == SERVICE_EXIT_MAGIC;
+	if (!ended)
+		log_stack(child, rq->words[4]);
+	/* The thread goes; answering would find no one. */
+	request_answer(rq, -EIO);
+	if (ended && regs.rdi == 0 && child->manifest->instance)
+		child_end(child, reason, end_instance);
+	else
+		child_crashed(child, reason);
+	return ANSWERED;
+}
