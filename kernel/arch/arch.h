@@ -31,6 +31,7 @@ void arch_segments_changed(struct thread *thread);
  * may set. False if rip is no user address. After every change from outside, and for new threads. */
 bool arch_frame_sanitize(struct frame *frame);
 void arch_idle(void);                 /* enable interrupts, halt, disable; lock is not held */
+void arch_interrupt_window(void);     /* let pending interrupts in, as in arch_idle */
 void arch_fpu_copy(struct thread *to, struct thread *from); /* fork */
 void arch_fpu_drop(struct thread *thread);                  /* it is being destroyed */
 /* Invalidate translations of a space on every processor that may hold them (space->cpus). */

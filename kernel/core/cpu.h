@@ -35,6 +35,9 @@ static inline void kernel_unlock(void)
 /* Queues of a processor that is being prepared. */
 void sched_cpu_init(struct cpu *cpu);
 
+/* A part of the work that was put off; work_deferred is still set if there is more. kcall.c */
+void kernel_deferred(struct cpu *cpu);
+
 /* Let `current` go behind its equals at the way out: yield(). */
 void sched_yield_current(void);
 

@@ -25,7 +25,7 @@ static kcall_fn *const calls[KCALL_LIMIT - KCALL_FIRST] = {
  * A dead thread stays the current one until here. Its space may be loaded still:
  * arch_space_leave sees to that.
  */
-static void do_deferred(struct cpu *cpu)
+void kernel_deferred(struct cpu *cpu)
 {
 	bool more;
 
@@ -44,7 +44,7 @@ struct thread *kernel_leave(void)
 
 	for (;;) {
 		if (work_deferred)
-			do_deferred(cpu);
+			kernel_deferred(cpu);
 		thread = cpu->current;
 		if (!thread || thread->state != THREAD_RUNNING || cpu->need_resched)
 			thread = schedule();

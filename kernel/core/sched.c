@@ -276,8 +276,13 @@ static struct thread *idle_until_ready(struct cpu *cpu)
 		thread = steal(cpu);
 		if (thread)
 			return thread;
+		if (work_deferred)
+			kernel_deferred(cpu);
 		kernel_unlock();
-		arch_idle();
+		if (work_deferred)
+			arch_interrupt_window();
+		else
+			arch_idle();
 		kernel_lock();
 	}
 }

@@ -120,3 +120,8 @@ void arch_idle(void)
 	/* sti takes effect after hlt has begun: no wake-up is lost between the two. */
 	__asm__ volatile("sti; hlt; cli" : : : "memory");
 }
+
+void arch_interrupt_window(void)
+{
+	__asm__ volatile("sti; nop; cli" : : : "memory");
+}
