@@ -23,7 +23,7 @@ sources = $(if $(SRCS),$(foreach s,$(SRCS),$(firstword $(wildcard $(D)/$(s)) $(s
 	$(foreach d,$(D) $(addprefix $(D)/,$(SUBDIRS)),$(sort $(wildcard $(d)/*.c $(d)/*.S))))
 
 # Objects live below the leaf that compiles them, so one source can be compiled in two ways.
-object = $(BUILD)/obj/$(D)/$(patsubst $(D)/%,%,$(basename $(1))).o
+object = $(BUILD)/obj/$(D)/$(patsubst $(D)/%,%,$(1)).o
 
 # $(call remember,FILE,TEXT): FILE changes when TEXT does. Links depend on it, to notice files that come and go.
 remember = $(if $(and $(wildcard $(1)),$(call same,$(file <$(1)),$(2))),,$(shell mkdir -p $(dir $(1)))$(file >$(1),$(2)))
