@@ -19,11 +19,9 @@ static long handle_of(struct table *table, long slot)
 long sys_cap_close(uint64_t handle)
 {
 	uint32_t slot;
-	struct cap *cap = handle_cap(handle);
+	struct table *table = handle_table(handle, &slot);
 
-	if (!cap)
-		return -EBADF;
-	return table_clear(handle_table(handle, &slot), slot);
+	return table && handle_cap(handle) ? table_clear(table, slot) : -EBADF;
 }
 
 long sys_cap_copy(uint64_t handle, uint64_t rights, uint64_t min, uint64_t flags)
