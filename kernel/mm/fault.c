@@ -126,6 +126,7 @@ static long fault_object(struct space *space, struct region *region, uint64_t ad
 {
 	struct memory *memory = region->memory;
 	uint64_t page = (addr - region->start + region->offset) >> ANOLE_PAGE_SHIFT;
+	uint64_t resident = memory->resident;
 	int error;
 
 	if (page >= memory_pages(memory))
@@ -145,7 +146,8 @@ static long fault_object(struct space *space, struct region *region, uint64_t ad
 	if (write && memory->kind == MEMORY_PAGED)
 		memory_mark_dirty(memory, page, NULL);
 	map_new(space, entry, object_entry(region, frame, write ? SLOT_DIRTY : 0));
-	fault_around(space, region, addr, entry);
+	if (memory->resident == resident) /* a page made just now has no neighbours yet */
+		fault_around(space, region, addr, entry);
 	return 0;
 }
 

@@ -12,6 +12,7 @@
 #include "mm/frame.h"
 
 #include "arch/arch.h"
+#include "arch/x86_64/pagetable.h"
 
 #define MAX_ZONES 32
 #define RESERVE_MAX 2048u /* frames */
@@ -98,6 +99,12 @@ static uint64_t take_unused(void)
 	return 0;
 }
 
+/* Free something that is only kept; false if there is nothing. */
+static bool reclaim(void)
+{
+	return mm_reap(64) || slab_shrink() || pagetable_shrink();
+}
+
 uint64_t frame_alloc(void)
 {
 	uint32_t index = free_head;
@@ -107,7 +114,7 @@ uint64_t frame_alloc(void)
 
 		if (frame)
 			return frame;
-		while (!free_head && (mm_reap(64) || slab_shrink()))
+		while (!free_head && reclaim())
 			continue;
 		index = free_head;
 		if (!index)
@@ -121,7 +128,7 @@ uint64_t frame_alloc(void)
 uint64_t frame_alloc_above(size_t keep)
 {
 	while (__builtin_expect(available <= keep, 0))
-		if (!mm_reap(64) && !slab_shrink())
+		if (!reclaim())
 			return 0;
 	return frame_alloc();
 }

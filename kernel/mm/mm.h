@@ -48,7 +48,7 @@ struct space {
 	struct region_set regions;
 	uint64_t map_top;     /* mappings without an address are placed below */
 	uint64_t mapped_pages, resident_pages, table_pages;
-	uint32_t tables;      /* list of the frames that hold its page tables */
+	uint32_t tables;      /* list of the frames that hold its page tables, newest first */
 	bool service;         /* may use the reserve of frames */
 	uint64_t clone_next;  /* while it is being made by space_clone: where that goes on */
 	struct list_node reap_link; /* on the list of spaces being torn down */

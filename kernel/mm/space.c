@@ -103,6 +103,7 @@ bool mm_reap(unsigned budget)
 /* Copy entries that share their frames; private ones are write-protected on both sides. */
 static size_t share_entries(pte_t *from, pte_t *to, size_t count, pte_t keep)
 {
+	struct page *frames = frame_table;
 	size_t copied = 0;
 
 	for (pte_t *end = from + count; from < end; from++, to++) {
@@ -111,7 +112,7 @@ static size_t share_entries(pte_t *from, pte_t *to, size_t count, pte_t keep)
 		if (!entry)
 			continue;
 		if (entry & PTE_COUNTED)
-			frame_hold(entry & PTE_FRAME);
+			frames[(entry & PTE_FRAME) >> ANOLE_PAGE_SHIFT].refs++;
 		entry &= keep;
 		*from = entry;
 		*to = entry;

@@ -168,6 +168,7 @@ static size_t frames_in_use(void)
 	while (mm_reap(1000))
 		continue;
 	slab_shrink();
+	pagetable_shrink();
 	return frames_total() - frames_free() - kalloc_pages();
 }
 

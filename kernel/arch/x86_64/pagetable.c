@@ -5,6 +5,7 @@
 #include "mm/frame.h"
 
 #define TOP_USER (PT_ENTRIES / 2) /* entries of the top table that belong to user mode */
+#define PRUNE_SEARCH 4096u /* tables */
 #define TABLE_BITS (PTE_P | PTE_W | PTE_U | PTE_A)
 
 uint64_t pte_nx;
@@ -24,79 +25,129 @@ void pagetable_init(void)
 		pte_nx = PTE_NX;
 }
 
-static uint64_t table_alloc(struct space *space)
+/*
+ * Tables that were freed, kept since they need no clearing: fork and exec need a dozen
+ * each time. Tops have the kernel half in place.
+ */
+struct spare {
+	uint32_t head, count, limit;
+};
+static struct spare spare_tables = { .limit = 128 }, spare_tops = { .limit = 32 };
+
+static uint64_t frame_of(uint32_t index) { return (uint64_t)index << ANOLE_PAGE_SHIFT; }
+
+static uint32_t spare_take(struct spare *spare)
 {
-	uint64_t frame = frame_alloc_zeroed();
+	uint32_t index = spare->head;
 
-	if (!frame)
-		return 0;
-	struct page *page = page_of(frame);
-	uint32_t index = frame >> ANOLE_PAGE_SHIFT;
-
-	page->next = space->tables;
-	page->prev = 0;
-	if (space->tables)
-		frame_table[space->tables].prev = index;
-	space->tables = index;
-	space->table_pages++;
-	return frame;
+	if (index) {
+		spare->head = frame_table[index].next;
+		spare->count--;
+	}
+	return index;
 }
 
-static void table_free(struct space *space, uint64_t frame)
+static void spare_put(struct spare *spare, uint32_t index)
 {
-	struct page *page = page_of(frame);
+	if (spare->count == spare->limit) {
+		frame_release(frame_of(index));
+		return;
+	}
+	frame_table[index].next = spare->head;
+	spare->head = index;
+	spare->count++;
+}
 
-	if (page->prev)
-		frame_table[page->prev].next = page->next;
-	else
-		space->tables = page->next;
-	if (page->next)
-		frame_table[page->next].prev = page->prev;
-	space->table_pages--;
-	frame_release(frame);
+bool pagetable_shrink(void)
+{
+	bool any = spare_tables.count || spare_tops.count;
+	uint32_t index;
+
+	while ((index = spare_take(&spare_tables)) || (index = spare_take(&spare_tops)))
+		frame_release(frame_of(index));
+	return any;
+}
+
+/* Put a table on the space's list, before those it was made after; see pagetable_free. */
+static void table_link(struct space *space, uint32_t index, uint32_t parent, uint32_t slot)
+{
+	frame_table[index].next = space->tables;
+	frame_table[index].prev = parent;
+	frame_table[index].count = slot;
+	space->tables = index;
+	space->table_pages++;
+}
+
+static void copy_kernel_half(uint64_t *top)
+{
+	const uint64_t *kernel = phys_to_virt(kernel_cr3 & PTE_FRAME);
+
+	for (unsigned i = TOP_USER; i < PT_ENTRIES; i++)
+		top[i] = kernel[i];
 }
 
 long pagetable_new(struct space *space)
 {
-	uint64_t frame = table_alloc(space);
+	uint32_t index = spare_take(&spare_tops);
 
-	if (!frame)
-		return -ENOMEM;
-	uint64_t *top = phys_to_virt(frame), *kernel = phys_to_virt(kernel_cr3 & PTE_FRAME);
-	for (unsigned i = TOP_USER; i < PT_ENTRIES; i++)
-		top[i] = kernel[i];
-	space->cr3 = frame;
+	if (!index) {
+		uint64_t frame = frame_alloc_zeroed();
+
+		if (!frame)
+			return -ENOMEM;
+		copy_kernel_half(phys_to_virt(frame));
+		index = frame >> ANOLE_PAGE_SHIFT;
+	}
+	table_link(space, index, 0, 0);
+	space->cr3 = frame_of(index);
 	return 0;
 }
 
+/* A table is on the list before the one that points to it, whose entry is cleared: so
+ * each is empty when its turn comes. */
 void pagetable_free(struct space *space)
 {
-	while (space->tables)
-		table_free(space, (uint64_t)space->tables << ANOLE_PAGE_SHIFT);
+	uint32_t index;
+
+	while ((index = space->tables)) {
+		const struct page *page = &frame_table[index];
+
+		space->tables = page->next;
+		if (page->prev) {
+			table_of(frame_of(page->prev))[page->count] = 0;
+			spare_put(&spare_tables, index);
+		} else {
+			spare_put(&spare_tops, index);
+		}
+	}
+	space->table_pages = 0;
 	space->cr3 = 0;
 }
 
-static pte_t *table_make(struct space *space, pte_t *entry)
+static pte_t *table_make(struct space *space, pte_t *table, unsigned slot)
 {
-	if (!(*entry & PTE_P)) {
-		uint64_t frame = table_alloc(space);
+	if (!(table[slot] & PTE_P)) {
+		uint32_t index = spare_take(&spare_tables);
 
-		if (!frame)
+		if (!index)
+			index = frame_alloc_zeroed() >> ANOLE_PAGE_SHIFT;
+		if (!index)
 			return NULL;
-		*entry = frame | TABLE_BITS;
+		table_link(space, index, virt_to_phys(table) >> ANOLE_PAGE_SHIFT, slot);
+		table[slot] = frame_of(index) | TABLE_BITS;
 	}
-	return table_of(*entry);
+	return table_of(table[slot]);
 }
 
 pte_t *pagetable_make(struct space *space, uint64_t addr)
 {
 	pte_t *table = table_of(space->cr3);
 
-	table = table_make(space, &table[addr >> 39 & 511]);
+	table = table_make(space, table, addr >> 39 & 511);
 	if (table)
-		table = table_make(space, &table[addr >> 30 & 511]);
+		table = table_make(space, table, addr >> 30 & 511);
 	if (table)
-		table = table_make(space, &table[addr >> 21 & 511]);
+		table = table_make(space, table, addr >> 21 & 511);
 	return table ? &table[addr >> 12 & 511] : NULL;
 }
 
@@ -130,24 +181,40 @@ uint64_t pagetable_next(struct space *space, uint64_t addr, uint64_t end)
 	return end;
 }
 
+/* Take a table off the list; false if it is so old that searching would take too long. */
+static bool table_unlink(struct space *space, uint32_t index)
+{
+	uint32_t *link = &space->tables;
+
+	for (unsigned i = 0; i < PRUNE_SEARCH && *link; i++, link = &frame_table[*link].next) {
+		if (*link != index)
+			continue;
+		*link = frame_table[index].next;
+		space->table_pages--;
+		return true;
+	}
+	return false;
+}
+
 /*
  * The processor may hold the directory entry in its paging-structure caches
  * (SDM volume 3, 4.10.3), so it is flushed before the frame is used again.
  */
 void pagetable_prune(struct space *space, uint64_t start, uint64_t end)
 {
-	uint64_t addr = (start + PT_SPAN - 1) & ~(PT_SPAN - 1);
+	uint64_t addr = (start + PT_SPAN - 1) & ~(PT_SPAN - 1), next;
 	bool freed = false;
 
 	end &= ~(PT_SPAN - 1);
-	for (addr = pagetable_next(space, addr, end); addr < end;
-	     addr = pagetable_next(space, addr + PT_SPAN, end)) {
-		uint64_t next;
+	while ((addr = pagetable_next(space, addr, end)) < end) {
 		pte_t *entry = directory_entry(space, addr, &next);
-		uint64_t frame = *entry & PTE_FRAME;
+		uint32_t index = (*entry & PTE_FRAME) >> ANOLE_PAGE_SHIFT;
 
+		addr = next;
+		if (!table_unlink(space, index))
+			continue;
 		*entry = 0;
-		table_free(space, frame);
+		spare_put(&spare_tables, index);
 		freed = true;
 	}
 	if (freed)

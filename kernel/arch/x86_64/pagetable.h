@@ -32,8 +32,10 @@ void pagetable_init(void);
 
 /* A top table with the kernel half; 0 or -ENOMEM. */
 long pagetable_new(struct space *space);
-/* Free every table of the user half and the top one; the entries are gone already. */
+/* Free all tables; the lowest ones are empty already. */
 void pagetable_free(struct space *space);
+/* Give back the frames that are kept for new tables; whether there were any. */
+bool pagetable_shrink(void);
 
 /* The entry of addr, making tables where there are none; NULL: no memory. */
 pte_t *pagetable_make(struct space *space, uint64_t addr);
