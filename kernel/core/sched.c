@@ -101,18 +101,24 @@ static struct thread *steal(struct cpu *cpu)
 
 /* --- where a thread shall run -------------------------------------------------------- */
 
+/* Idle, and not about to run what it was given before. */
+static bool is_free(const struct cpu *cpu)
+{
+	return cpu->idle && !cpu->ready_mask;
+}
+
 static struct cpu *place(struct thread *thread)
 {
 	struct cpu *home = &cpus[thread->cpu], *last = home;
 
 	if (cpu_count == 1)
 		return home;
-	if (home->idle && home->online && allowed(thread, home))
+	if (is_free(home) && home->online && allowed(thread, home))
 		return home;
 	for (uint32_t i = 0; i < cpu_count; i++) {
 		if (!cpus[i].online || !allowed(thread, &cpus[i]))
 			continue;
-		if (cpus[i].idle)
+		if (is_free(&cpus[i]))
 			return &cpus[i];
 		if (last == home && !(home->online && allowed(thread, home)))
 			last = &cpus[i];

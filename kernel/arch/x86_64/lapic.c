@@ -45,6 +45,11 @@ void lapic_eoi(void)
 	lapic_write(LAPIC_EOI, 0);
 }
 
+bool lapic_can_reach(uint32_t apic_id)
+{
+	return x2apic || apic_id < 0xff;
+}
+
 void lapic_send(uint32_t apic_id, uint32_t command)
 {
 	if (x2apic) {

@@ -63,6 +63,7 @@ void acpi_init(uint64_t rsdp);
 /* --- lapic.c, ioapic.c ------------------------------------------------------------------------ */
 void lapic_init(struct cpu *cpu);
 void lapic_eoi(void);
+bool lapic_can_reach(uint32_t apic_id); /* 8 bits, but in x2APIC mode */
 void lapic_send(uint32_t apic_id, uint32_t command); /* low word of the command register */
 #define LAPIC_FIXED 0x4000u
 #define LAPIC_NMI 0x4400u

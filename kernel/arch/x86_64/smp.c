@@ -69,7 +69,9 @@ static void prepare(uint32_t apic_id)
 {
 	struct cpu *cpu = &cpus[cpu_count];
 
-	if (apic_id == cpus[0].apic_id || cpu_count == MAX_CPUS || cpu_prepare(cpu))
+	if (apic_id == cpus[0].apic_id || !lapic_can_reach(apic_id) || cpu_count == MAX_CPUS)
+		return;
+	if (cpu_prepare(cpu))
 		return;
 	cpu->id = cpu_count++;
 	cpu->apic_id = apic_id;
