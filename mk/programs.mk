@@ -17,7 +17,8 @@ $(2): $(1) mk/config.mk $(ANOLE_CACHE)/stamp/musl
 
 endef
 
-# Tests that say so (TEST: stock) are also built by an unmodified musl compiler, as NAME.stock: Linux binaries.
+# Benchmarks, and tests that say so (TEST: stock), are also built by an unmodified musl compiler, as NAME.stock: Linux
+# binaries.
 stock_sources := $(if $(wildcard tests/posix/*.c),$(shell grep -lw 'TEST:.*stock' tests/posix/*.c))
 define stock_program
 PROGRAMS += $(2)
@@ -32,6 +33,7 @@ $(eval $(foreach s,$(stock_sources),$(call stock_program,$(s),$(BUILD)/programs/
 $(eval $(call guest_programs,distrib/cmd,/bin))
 $(eval $(call guest_programs,tests/posix,/usr/lib/anole/tests))
 $(eval $(call guest_programs,tests/bench,/usr/lib/anole/bench))
+$(eval $(foreach s,$(wildcard tests/bench/*.c),$(call stock_program,$(s),$(BUILD)/programs/usr/lib/anole/bench/$(basename $(notdir $(s))).stock)))
 # A source that is gone must not stay on the image.
 $(call remember,$(BUILD)/programs.list,$(PROGRAMS))
 ALL += $(PROGRAMS)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Files and directories, all in caches: files DIRECTORY [NAME...]. Makes its own directory in there. */
+/*
+ * Files and directories, all in caches: files DIRECTORY [NAME...]. DIRECTORY is one level below the root: paths are
+ * absolute, of two components, as the published figures for Linux have them.
+ */
 #include "bench.h"
 #include <dirent.h>
 #include <fcntl.h>
@@ -11,13 +14,16 @@
 
 static char block[65536];
 static int fd;
-static char names[SMALL][16];
+static char names[SMALL][64];
+static char path_file[64], path_missing[64], path_new[64], path_directory[64], path_many[64], path_big[64];
+static char deep[3][64];        /* directories, one in the other */
+static char path_deep[96];
 
 OPERATION(stat)
 {
 	struct stat s;
 
-	must(stat("file", &s));
+	must(stat(path_file, &s));
 }
 
 OPERATION(fstat)
@@ -31,7 +37,7 @@ OPERATION(stat_missing)
 {
 	struct stat s;
 
-	if (stat("missing", &s) == 0 || errno != ENOENT)
+	if (stat(path_missing, &s) == 0 || errno != ENOENT)
 		must(-1);
 }
 
@@ -39,12 +45,12 @@ OPERATION(stat_deep)
 {
 	struct stat s;
 
-	must(stat("one/two/three/four/file", &s));
+	must(stat(path_deep, &s));
 }
 
 OPERATION(open_close)
 {
-	must(close(must(open("file", O_RDONLY))));
+	must(close(must(open(path_file, O_RDONLY))));
 }
 
 OPERATION(pread_1)
@@ -64,19 +70,19 @@ OPERATION(pwrite_1)
 
 OPERATION(create_unlink)
 {
-	must(close(must(open("new", O_CREAT | O_EXCL | O_WRONLY, 0600))));
-	must(unlink("new"));
+	must(close(must(open(path_new, O_CREAT | O_EXCL | O_WRONLY, 0600))));
+	must(unlink(path_new));
 }
 
 OPERATION(mkdir_rmdir)
 {
-	must(mkdir("directory", 0700));
-	must(rmdir("directory"));
+	must(mkdir(path_directory, 0700));
+	must(rmdir(path_directory));
 }
 
 OPERATION(readdir)
 {
-	DIR *list = opendir("many");
+	DIR *list = opendir(path_many);
 	long seen = 0;
 
 	must(list ? 0 : -1);
@@ -126,61 +132,57 @@ static void make(const char *name, size_t size)
 
 static void open_file(void)
 {
-	make("file", 4096);
-	fd = must(open("file", O_RDWR));
+	make(path_file, 4096);
+	fd = must(open(path_file, O_RDWR));
 }
 
 static void open_big(void)
 {
-	make("big", BIG);
-	fd = must(open("big", O_RDWR));
+	make(path_big, BIG);
+	fd = must(open(path_big, O_RDWR));
 }
 
 static void close_file(void)
 {
 	close(fd);
-	unlink("file");
-	unlink("big");
+	unlink(path_file);
+	unlink(path_big);
 }
 
 static void make_deep(void)
 {
-	must(mkdir("one", 0700));
-	must(mkdir("one/two", 0700));
-	must(mkdir("one/two/three", 0700));
-	must(mkdir("one/two/three/four", 0700));
-	make("one/two/three/four/file", 0);
+	for (size_t i = 0; i < NELEMS(deep); i++)
+		must(mkdir(deep[i], 0700));
+	make(path_deep, 0);
 }
 
 static void remove_deep(void)
 {
-	unlink("one/two/three/four/file");
-	rmdir("one/two/three/four");
-	rmdir("one/two/three");
-	rmdir("one/two");
-	rmdir("one");
+	unlink(path_deep);
+	for (size_t i = NELEMS(deep); i-- > 0;)
+		rmdir(deep[i]);
 }
 
 static void change_many(bool unmake)
 {
-	char name[32];
+	char name[96];
 
 	for (int i = 0; i < ENTRIES; i++) {
-		snprintf(name, sizeof name, "many/entry%d", i);
+		snprintf(name, sizeof name, "%s/entry%d", path_many, i);
 		unmake ? (void)unlink(name) : make(name, 0);
 	}
 }
 
 static void make_many(void)
 {
-	must(mkdir("many", 0700));
+	must(mkdir(path_many, 0700));
 	change_many(false);
 }
 
 static void remove_many(void)
 {
 	change_many(true);
-	rmdir("many");
+	rmdir(path_many);
 }
 
 static void small_create(void)
@@ -230,8 +232,6 @@ static void small_files(void)
 	int64_t best[NELEMS(phases)];
 
 	bench_error = 0;
-	for (int i = 0; i < SMALL; i++)
-		snprintf(names[i], sizeof names[i], "small%d", i);
 	for (int round = 0; round < ROUNDS; round++)
 		for (size_t p = 0; p < NELEMS(phases); p++) {
 			int64_t start = now_ns();
@@ -264,14 +264,40 @@ static const struct bench table[] = {
 	BENCH_AS("write_4K", write_by_4K, .setup = open_big, .teardown = close_file, .bytes = BIG),
 };
 
+static void path(char *to, const char *directory, const char *name)
+{
+	snprintf(to, sizeof names[0], "%.40s/%s", directory, name);
+}
+
+static void make_paths(const char *directory)
+{
+	char name[16];
+
+	path(path_file, directory, "file");
+	path(path_missing, directory, "missing");
+	path(path_new, directory, "new");
+	path(path_directory, directory, "directory");
+	path(path_many, directory, "many");
+	path(path_big, directory, "big");
+	path(deep[0], directory, "two");
+	path(deep[1], directory, "two/three");
+	path(deep[2], directory, "two/three/four");
+	path(path_deep, directory, "two/three/four/file");
+	for (int i = 0; i < SMALL; i++) {
+		snprintf(name, sizeof name, "small%d", i);
+		path(names[i], directory, name);
+	}
+}
+
 int main(int argc, char **argv)
 {
-	if (argc < 2 || chdir(argv[1]) || (mkdir("bench", 0700) && errno != EEXIST) || chdir("bench")) {
-		perror("files DIRECTORY");
+	if (argc < 2) {
+		fputs("usage: files DIRECTORY [NAME...]\n", stderr);
 		return 2;
 	}
+	make_paths(argv[1]);
 	bench_main(table, NELEMS(table), argc - 1, argv + 1);
 	if (argc == 2)
 		small_files();
-	return chdir("..") || rmdir("bench") ? 1 : 0;
+	return 0;
 }
