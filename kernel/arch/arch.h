@@ -49,7 +49,6 @@ uint64_t arch_now_ns(void);           /* monotonic, from the TSC */
 void arch_timer_set(uint64_t deadline_ns); /* one-shot local timer; UINT64_MAX: none */
 uint64_t arch_tsc_multiplier(void);   /* for struct time_page */
 void arch_time_ready(void);           /* the rates must be known now; before the first thread */
-uint64_t arch_battery_clock(void);    /* seconds since 1970; 0 unknown */
 
 /* --- interrupts, ports --------------------------------------------------------------------- */
 /* Connect a GSI or allocate an MSI vector; `irq` is opaque, passed back to irq_fired().

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The clock page: one memory object, mapped read-only by whoever asks. */
+/* The clock page: one memory object, mapped read-only by whoever asks. The wall clock
+ * begins in 1970; a driver that can read the time of day sets it. */
 #include "core/clock.h"
 #include "arch/arch.h"
 #include "core/kcall.h"
 #include "mm/mm.h"
-
-#define NS 1000000000ul
 
 static struct memory *memory;
 static struct time_page *page;
@@ -22,13 +21,6 @@ static void change_end(void)
 	page->sequence++;
 }
 
-static void set_realtime(uint64_t ns)
-{
-	change_begin();
-	page->realtime_offset_ns = ns - arch_now_ns();
-	change_end();
-}
-
 void clock_init(void)
 {
 	int error;
@@ -37,7 +29,6 @@ void clock_init(void)
 	page = memory ? memory_page(memory, 0, true, &error) : NULL;
 	if (!page)
 		panic("boot: no memory for the clock page");
-	set_realtime(arch_battery_clock() * NS);
 }
 
 void clock_rate_changed(uint64_t base_tsc, uint64_t base_ns, uint64_t multiplier)
@@ -60,6 +51,8 @@ long sys_clock_set(uint64_t root, uint64_t ns)
 
 	if (!cap_lookup((cap_t)root, CAPT_ROOT, CAP_CONTROL, &error))
 		return -error;
-	set_realtime(ns);
+	change_begin();
+	page->realtime_offset_ns = ns - arch_now_ns();
+	change_end();
 	return 0;
 }
