@@ -21,8 +21,18 @@ static void copy_bytes(void *to, const void *from, size_t length)
 	__asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
 	t = to;
 	f = from;
-	for (length &= 7; length > 0; length--)
-		*t++ = *f++;
+	if (length & 4) {
+		__builtin_memcpy(t, f, 4);
+		t += 4;
+		f += 4;
+	}
+	if (length & 2) {
+		__builtin_memcpy(t, f, 2);
+		t += 2;
+		f += 2;
+	}
+	if (length & 1)
+		*t = *f;
 }
 
 static long failed(uint64_t *fault, uint64_t addr)

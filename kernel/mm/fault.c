@@ -154,9 +154,9 @@ static long fault_object(struct space *space, struct region *region, uint64_t ad
 long region_fault(struct space *space, struct region *region, uint64_t addr, bool write)
 {
 	addr = page_down(addr);
-	pte_t *entry = pagetable_make(space, addr);
+	pte_t *entry = pagetable_find(space, addr);
 
-	if (!entry)
+	if (!entry && !(entry = pagetable_make(space, addr)))
 		return -ENOMEM;
 	if (*entry) {
 		*entry |= region->pte & PTE_P;
@@ -228,22 +228,40 @@ long space_fault(struct thread *thread, uint64_t addr, bool write, bool execute)
 	return FAULT_WAITS;
 }
 
-void *space_page(struct space *space, uint64_t addr, bool write, int *error)
+static pte_t access_bits(bool write)
 {
-	pte_t need = write ? PTE_P | PTE_U | PTE_W : PTE_P | PTE_U;
+	return write ? PTE_P | PTE_U | PTE_W : PTE_P | PTE_U;
+}
 
-	for (;;) {
-		pte_t *entry = addr < VM_USER_HIGH ? pagetable_find(space, addr) : NULL;
+/* Resolve what can be resolved at once, until the entry allows the access. */
+static __attribute__((noinline)) void *resolve_page(struct space *space, uint64_t addr, bool write,
+						    int *error)
+{
+	pte_t need = access_bits(write), *entry;
+	struct region *region;
+	long status;
 
-		if (entry && (*entry & need) == need)
-			return phys_to_virt((*entry & PTE_FRAME) | (addr & PAGE_MASK));
-		long status;
-		struct region *region = space_region(space, addr, write, false, &status);
+	do {
+		region = space_region(space, addr, write, false, &status);
 		if (region)
 			status = region_fault(space, region, addr, write);
 		if (status != 0) {
 			*error = status == -ENOMEM ? ENOMEM : EFAULT;
 			return NULL;
 		}
+		entry = pagetable_find(space, addr);
+	} while ((*entry & need) != need);
+	return phys_to_virt((*entry & PTE_FRAME) | (addr & PAGE_MASK));
+}
+
+void *space_page(struct space *space, uint64_t addr, bool write, int *error)
+{
+	pte_t need = access_bits(write), *entry;
+
+	if (addr < VM_USER_HIGH) {
+		entry = pagetable_find(space, addr);
+		if (entry && (*entry & need) == need)
+			return phys_to_virt((*entry & PTE_FRAME) | (addr & PAGE_MASK));
 	}
+	return resolve_page(space, addr, write, error);
 }

@@ -5,7 +5,7 @@
 #include "mm/frame.h"
 #include "mm/space.h"
 
-#define FLUSH_SINGLE 8u /* up to as many pages are flushed one by one */
+#define FLUSH_SINGLE 16u /* up to as many pages are flushed one by one */
 
 static void region_attach(struct region *region)
 {

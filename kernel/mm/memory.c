@@ -221,17 +221,18 @@ static bool drop_tail(struct memory *memory)
 	return true;
 }
 
-/* The rest of the last page must not show old bytes when the object grows again. */
+/*
+ * The rest of the last page must not show when the object grows again: old bytes after a
+ * truncation, or what was written there through a mapping.
+ */
 static void zero_tail(struct memory *memory)
 {
 	uint64_t used = memory->size & PAGE_MASK;
 	uint64_t *slot = radix_find(&memory->tree, memory->size >> ANOLE_PAGE_SHIFT);
 
-	if (!used || !slot)
-		return;
-	uint8_t *page = phys_to_virt(*slot & SLOT_FRAME);
-	for (uint64_t i = used; i < PAGE_SIZE; i++)
-		page[i] = 0;
+	if (used && slot)
+		__builtin_memset((char *)phys_to_virt(*slot & SLOT_FRAME) + used, 0,
+				 PAGE_SIZE - used);
 }
 
 long memory_resize(struct memory *memory, uint64_t size)
@@ -242,6 +243,8 @@ long memory_resize(struct memory *memory, uint64_t size)
 		return KCALL_RESTART;
 	bool shrinks = size < memory->size;
 
+	if (!shrinks && memory->mapping_count)
+		zero_tail(memory);
 	memory->size = size;
 	if (!shrinks)
 		return 0;

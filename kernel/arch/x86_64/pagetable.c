@@ -3,10 +3,10 @@
 
 #include "arch/arch.h"
 #include "mm/frame.h"
+#include "mm/space.h"
 
 #define TOP_USER (PT_ENTRIES / 2) /* entries of the top table that belong to user mode */
 #define PRUNE_SEARCH 4096u /* tables */
-#define TABLE_BITS (PTE_P | PTE_W | PTE_U | PTE_A)
 
 uint64_t pte_nx;
 
@@ -114,7 +114,7 @@ void pagetable_free(struct space *space)
 
 		space->tables = page->next;
 		if (page->prev) {
-			table_of(frame_of(page->prev))[page->count] = 0;
+			((pte_t *)phys_to_virt(frame_of(page->prev)))[page->count] = 0;
 			spare_put(&spare_tables, index);
 		} else {
 			spare_put(&spare_tops, index);
@@ -124,24 +124,36 @@ void pagetable_free(struct space *space)
 	space->cr3 = 0;
 }
 
+/* An empty table, counted against the space as its pages are; 0: no memory. */
+static uint32_t table_alloc(struct space *space)
+{
+	uint32_t index = spare_take(&spare_tables);
+	uint64_t frame;
+
+	if (index)
+		return index;
+	frame = space_frame(space);
+	if (frame)
+		page_zero(phys_to_virt(frame));
+	return frame >> ANOLE_PAGE_SHIFT;
+}
+
 static pte_t *table_make(struct space *space, pte_t *table, unsigned slot)
 {
-	if (!(table[slot] & PTE_P)) {
-		uint32_t index = spare_take(&spare_tables);
+	if (!table[slot]) {
+		uint32_t index = table_alloc(space);
 
-		if (!index)
-			index = frame_alloc_zeroed() >> ANOLE_PAGE_SHIFT;
 		if (!index)
 			return NULL;
 		table_link(space, index, virt_to_phys(table) >> ANOLE_PAGE_SHIFT, slot);
 		table[slot] = frame_of(index) | TABLE_BITS;
 	}
-	return table_of(table[slot]);
+	return table_below(table[slot]);
 }
 
 pte_t *pagetable_make(struct space *space, uint64_t addr)
 {
-	pte_t *table = table_of(space->cr3);
+	pte_t *table = phys_to_virt(space->cr3);
 
 	table = table_make(space, table, addr >> 39 & 511);
 	if (table)
@@ -154,15 +166,15 @@ pte_t *pagetable_make(struct space *space, uint64_t addr)
 /* The entry that points to the lowest table of addr. *next: where to look if there is none. */
 static pte_t *directory_entry(struct space *space, uint64_t addr, uint64_t *next)
 {
-	pte_t *table = table_of(space->cr3);
+	pte_t *table = phys_to_virt(space->cr3);
 
 	for (unsigned shift = 39; shift > 21; shift -= 9) {
 		pte_t entry = table[addr >> shift & 511];
 
 		*next = ((addr >> shift) + 1) << shift;
-		if (!(entry & PTE_P))
+		if (!entry)
 			return NULL;
-		table = table_of(entry);
+		table = table_below(entry);
 	}
 	*next = ((addr >> 21) + 1) << 21;
 	return &table[addr >> 21 & 511];
@@ -174,7 +186,7 @@ uint64_t pagetable_next(struct space *space, uint64_t addr, uint64_t end)
 		uint64_t next;
 		pte_t *entry = directory_entry(space, addr, &next);
 
-		if (entry && *entry & PTE_P)
+		if (entry && *entry)
 			return addr;
 		addr = next;
 	}

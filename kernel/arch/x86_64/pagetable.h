@@ -53,19 +53,23 @@ static inline pte_t pagetable_bits(uint32_t flags)
 	       (flags & VM_UNCACHED ? PTE_PCD | PTE_PWT : 0);
 }
 
-static inline pte_t *table_of(pte_t entry) { return phys_to_virt(entry & PTE_FRAME); }
+/* Bits of every entry that points to a lower table: no table has others. */
+#define TABLE_BITS (PTE_P | PTE_W | PTE_U | PTE_A)
+
+static inline pte_t *table_below(pte_t entry) { return phys_to_virt(entry - TABLE_BITS); }
 
 /* The entry of a user address, or NULL if no table is there. */
 static inline pte_t *pagetable_find(const struct space *space, uint64_t addr)
 {
-	pte_t entry = table_of(space->cr3)[addr >> 39 & 511];
-	if (!(entry & PTE_P))
+	pte_t entry = ((pte_t *)phys_to_virt(space->cr3))[addr >> 39 & 511];
+
+	if (!entry)
 		return NULL;
-	entry = table_of(entry)[addr >> 30 & 511];
-	if (!(entry & PTE_P))
+	entry = table_below(entry)[addr >> 30 & 511];
+	if (!entry)
 		return NULL;
-	entry = table_of(entry)[addr >> 21 & 511];
-	return entry & PTE_P ? &table_of(entry)[addr >> 12 & 511] : NULL;
+	entry = table_below(entry)[addr >> 21 & 511];
+	return entry ? &table_below(entry)[addr >> 12 & 511] : NULL;
 }
 
 #endif
