@@ -1,0 +1,651 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls to file servers and other services, and what their answers mean for the cache. */
+#include "vfs.h"
+
+#define JOB_MAX 512u
+#define FORGET_MAX 8192u
+
+static PRESERVED struct job jobs[JOB_MAX];
+static PRESERVED uint32_t jobs_touched;
+
+/* References that file servers may drop and have not been told of yet. */
+static PRESERVED struct forget {
+	struct mount *mount;
+	uint64_t number;
+	uint32_t lookups;
+} forgets[FORGET_MAX];
+static PRESERVED uint32_t forget_first, forget_count;
+
+static struct job *free_jobs;
+static struct waitq job_waiters, in_flight, dir_waiters;
+
+static struct call_buffer preserved_buffer(void *at, size_t length)
+{
+	if (!length)
+		return (struct call_buffer){ .memory = CAP_NONE };
+	return (struct call_buffer){ SLOT_PRESERVED, 0, (uintptr_t)at - PRESERVED_BASE, length };
+}
+
+long job_wait(struct request *rq)
+{
+	return request_park(rq, &job_waiters);
+}
+
+long dir_wait(struct request *rq)
+{
+	return request_park(rq, &dir_waiters);
+}
+
+static void job_reset(struct job *job)
+{
+	memset(job, 0, offsetof(struct job, words));
+	job->dir = job->dir2 = job->entry = NULL;
+	job->node = NULL;
+	job->changes = job->name_at = job->name_length = job->in_length = job->out_length = 0;
+	job->big = NULL;
+	job->sent = job->received = CAP_NONE;
+	job->status = 0;
+}
+
+/* Its client has died or was answered by an incarnation before. */
+static bool client_gone(const struct job *job)
+{
+	const struct request *rq = job->rq;
+
+	return !rq || !rq->state || rq->context != job || rq->token != job->token;
+}
+
+/* Jobs that finished for a client which died while VFS was down. */
+static void sweep(void)
+{
+	for (uint32_t i = 0; i < jobs_touched; i++)
+		if (jobs[i].used && jobs[i].done && client_gone(&jobs[i])) {
+			jobs[i].rq = NULL;
+			job_free(&jobs[i]);
+		}
+}
+
+struct job *job_new(struct request *rq, enum job_kind kind, cap_t to)
+{
+	struct job *job;
+
+	if (!free_jobs && jobs_touched == JOB_MAX)
+		sweep();
+	job = free_jobs;
+
+	if (job)
+		free_jobs = job->next;
+	else if (jobs_touched < JOB_MAX)
+		job = &jobs[jobs_touched++];
+	else
+		return NULL;
+	job_reset(job);
+	job->used = true;
+	job->kind = kind;
+	job->to = to;
+	job->rq = rq;
+	if (rq) {
+		job->token = rq->token;
+		rq->context = job;
+	}
+	return job;
+}
+
+void job_hold_dir(struct job *job, struct dentry *dir)
+{
+	dentry_get(dir);
+	job->dir = dir;
+	job->changes = dir->node->changes;
+}
+
+void job_hold_dir2(struct job *job, struct dentry *dir)
+{
+	dentry_get(dir);
+	job->dir2 = dir;
+}
+
+void job_hold_entry(struct job *job, struct dentry *entry)
+{
+	dentry_get(entry);
+	job->entry = entry;
+}
+
+void job_hold_node(struct job *job, struct vnode *node)
+{
+	vnode_get(node);
+	job->node = node;
+}
+
+bool job_text(struct job *job, const char *text, size_t length)
+{
+	char *to = job->text;
+
+	if (length > JOB_TEXT) {
+		to = job->big = pheap_alloc(length);
+		if (!to)
+			return false;
+	}
+	memcpy(to, text, length);
+	job->in_length = (uint32_t)length;
+	return true;
+}
+
+static bool changes_dirs(enum job_kind kind)
+{
+	return kind == JOB_MAKE || kind == JOB_LINK || kind == JOB_UNLINK || kind == JOB_RENAME;
+}
+
+static void lock_dirs(struct job *job, bool lock)
+{
+	if (!changes_dirs(job->kind))
+		return;
+	if (job->dir)
+		job->dir->node->locked = lock;
+	if (job->dir2)
+		job->dir2->node->locked = lock;
+	if (job->kind == JOB_RENAME && job->dir != job->dir2)
+		job->dir->mount->renaming = lock;
+	if (!lock)
+		waitq_wake(&dir_waiters);
+}
+
+static void let_go(struct job *job)
+{
+	if (job->entry)
+		dentry_put(job->entry);
+	if (job->node)
+		vnode_put(job->node);
+	if (job->dir)
+		dentry_put(job->dir);
+	if (job->dir2)
+		dentry_put(job->dir2);
+	job->entry = job->dir = job->dir2 = NULL;
+	job->node = NULL;
+}
+
+void job_free(struct job *job)
+{
+	if (!job->used)
+		return;
+	let_go(job);
+	if (job->rq && job->rq->context == job)
+		job->rq->context = NULL;
+	if (job->received != CAP_NONE)
+		kcall(cap_close, job->received);
+	if (job->sent != CAP_NONE)
+		kcall(cap_close, job->sent);
+	pheap_free(job->big);
+	job->big = NULL;
+	job->used = false;
+	job->next = free_jobs;
+	free_jobs = job;
+	waitq_wake_one(&job_waiters);
+}
+
+long job_finish(struct request *rq, struct job *job)
+{
+	long status = job->status;
+
+	(void)rq;
+	job_free(job);
+	return status;
+}
+
+cap_t job_take_cap(struct job *job)
+{
+	cap_t cap = job->received;
+
+	job->received = CAP_NONE;
+	return cap;
+}
+
+/* --- what an answer means ---------------------------------------------------------------------------- */
+
+static const char *job_name(const struct job *job)
+{
+	return (job->big ? job->big : job->text) + job->name_at;
+}
+
+static struct node_words words_of(const struct job *job)
+{
+	return (struct node_words){ job->answer[0], job->answer[1], job->answer[2], job->answer[3], job->answer[4] };
+}
+
+static void enter_absent(const struct job *job)
+{
+	struct dentry *d = dentry_enter(job->dir, job_name(job), job->name_length, NULL);
+
+	if (d)
+		dentry_put(d);
+}
+
+/* Answers without entering if the directory has changed since: the walk is made again anyway. */
+static void lookup_done(struct job *job)
+{
+	struct node_words words = words_of(job);
+	bool late = job->dir->node->changes != job->changes || job->dir->node->locked;
+	struct vnode *node;
+	struct dentry *d;
+
+	if (job->status == -ENOENT && !late)
+		enter_absent(job);
+	if (job->status < 0)
+		return;
+	node = vnode_enter(job->dir->mount, &words);
+	if (!node)
+		return;
+	if (late) {
+		vnode_put(node);
+		return;
+	}
+	d = dentry_enter(job->dir, job_name(job), job->name_length, node);
+	if (d)
+		dentry_put(d);
+}
+
+static void read_link_done(struct job *job)
+{
+	struct vnode *node = job->node;
+
+	if (job->status < 0 || node->link)
+		return;
+	if (job->status > (long)job->out_length)
+		job->status = job->out_length;
+	node->link = pheap_alloc((size_t)job->status + 1);
+	if (!node->link) {
+		job->status = -ENOMEM;
+		return;
+	}
+	memcpy(node->link, job->big, (size_t)job->status);
+	node->link_length = (uint32_t)job->status;
+}
+
+static void stat_done(struct job *job)
+{
+	struct vnode *node = job->node;
+
+	if (job->status < 0)
+		return;
+	/* The server need not know what VFS has called the mount. */
+	job->stat.dev = node->mount->device;
+	node->mode = job->stat.mode;
+	node->uid = job->stat.uid;
+	node->gid = job->stat.gid;
+	node->stat = job->stat;
+	node->stat_valid = job->answer[0] == 1 && node->changes == job->changes;
+}
+
+/* A repeated creation that finds its name there has made it the first time: ask what it is. */
+static bool made_before(struct job *job)
+{
+	struct fs_lookup_req request;
+
+	if (!job->repeated || job->status != -EEXIST || job->op == fs_op_lookup)
+		return false;
+	request.dir = job->dir->node->number;
+	job->in_length = job->name_length;
+	job_send(job, fs_op_lookup, OP_IN | OP_PARK, &request, sizeof(request));
+	return true;
+}
+
+static void make_done(struct job *job)
+{
+	struct node_words words = words_of(job);
+	struct dentry *d;
+
+	vnode_changed(job->dir->node);
+	if (job->status == -EEXIST) {
+		d = dentry_find(job->dir, job_name(job), job->name_length, name_hash(job_name(job), job->name_length));
+		if (d && !d->node && !d->references)
+			dentry_forget(d);
+	}
+	if (job->status < 0)
+		return;
+	job->node = vnode_enter(job->dir->mount, &words);
+	if (!job->node)
+		return;
+	vnode_get(job->node);
+	job->entry = dentry_enter(job->dir, job_name(job), job->name_length, job->node);
+}
+
+static void link_done(struct job *job)
+{
+	struct dentry *d;
+
+	vnode_changed(job->dir->node);
+	vnode_changed(job->node);
+	if (job->repeated && job->status == -EEXIST)
+		job->status = 0;
+	if (job->status < 0)
+		return;
+	vnode_get(job->node);
+	d = dentry_enter(job->dir, job_name(job), job->name_length, job->node);
+	if (d)
+		dentry_put(d);
+}
+
+static void unlink_done(struct job *job)
+{
+	struct dentry *d = job->entry;
+
+	vnode_changed(job->dir->node);
+	if (d->node)
+		vnode_changed(d->node);
+	if (job->repeated && job->status == -ENOENT)
+		job->status = 0;
+	if ((job->status == -ESTALE || job->status == -ENOENT) && d->hashed)
+		dentry_forget(d);
+	if (job->status < 0)
+		return;
+	job->entry = NULL;
+	dentry_delete_put(d);
+}
+
+static void rename_done(struct job *job)
+{
+	struct dentry *there;
+
+	vnode_changed(job->dir->node);
+	vnode_changed(job->dir2->node);
+	if (job->entry->node)
+		vnode_changed(job->entry->node);
+	there = dentry_find(job->dir2, job_name(job), job->name_length,
+			    name_hash(job_name(job), job->name_length));
+	if (there && there->node)
+		vnode_changed(there->node);
+	if (job->repeated && job->status == -ENOENT)
+		job->status = 0;
+	if (job->status < 0)
+		return;
+	if (job->words[3] & 2) {
+		if (there)
+			dentry_exchange(job->entry, there);
+		return;
+	}
+	dentry_rename(job->entry, job->dir2, job_name(job), job->name_length);
+}
+
+static void attr_done(struct job *job)
+{
+	const struct fs_set_attr_req *asked = (const void *)job->words;
+	struct vnode *node = job->node;
+
+	vnode_changed(node);
+	if (job->status < 0)
+		return;
+	if (asked->valid & FILE_SET_MODE)
+		node->mode = (node->mode & S_IFMT) | ((uint32_t)asked->mode & 07777);
+	if (asked->valid & FILE_SET_UID)
+		node->uid = (uint32_t)asked->owner;
+	if (asked->valid & FILE_SET_GID)
+		node->gid = (uint32_t)(asked->owner >> 32);
+}
+
+static void conclude(struct job *job)
+{
+	switch (job->kind) {
+	case JOB_LOOKUP:
+		lookup_done(job);
+		break;
+	case JOB_READ_LINK:
+		read_link_done(job);
+		break;
+	case JOB_STAT:
+		stat_done(job);
+		break;
+	case JOB_MAKE:
+		make_done(job);
+		break;
+	case JOB_LINK:
+		link_done(job);
+		break;
+	case JOB_UNLINK:
+		unlink_done(job);
+		break;
+	case JOB_RENAME:
+		rename_done(job);
+		break;
+	case JOB_ATTR:
+		attr_done(job);
+		break;
+	case JOB_OPEN:
+		/* A stat that was answered before the open must not be kept. */
+		vnode_changed(job->node);
+		break;
+	case JOB_MOUNT:
+	case JOB_OTHER:
+		break;
+	}
+}
+
+static void job_dispatch(struct job *job);
+
+static void take_answer(struct job *job, struct acall *call)
+{
+	job->status = call->status;
+	for (unsigned i = 0; i < IPC_WORDS; i++)
+		job->answer[i] = call->words[i];
+	for (unsigned i = 0; i < call->received_count; i++) {
+		if (!i && job->status >= 0)
+			job->received = call->received[i].slot;
+		else
+			kcall(cap_close, call->received[i].slot);
+	}
+}
+
+static void job_over(struct job *job)
+{
+	job->done = true;
+	if (client_gone(job)) {
+		job->rq = NULL;
+		job_free(job);
+	} else {
+		request_wake(job->rq);
+	}
+}
+
+static void answered(struct acall *call)
+{
+	struct job *job = call->owner;
+
+	/* After a crash the same answer may come twice. */
+	if (!job || !job->used || job->done || job->call != call)
+		return;
+	job->call = NULL;
+	if (call->status == -ERESTART) {
+		job->repeated = true;
+		job_dispatch(job);
+		return;
+	}
+	take_answer(job, call);
+	if (job->kind == JOB_MAKE && made_before(job))
+		return;
+	lock_dirs(job, false);
+	conclude(job);
+	job_over(job);
+	forget_flush();
+}
+
+/* Without a call object it fails as if the server had refused. */
+static void job_dispatch(struct job *job)
+{
+	struct acall *call = acall_new(answered, job);
+	void *out = job->big && !job->in_length ? (void *)job->big : (void *)&job->stat;
+
+	if (!call) {
+		job->status = -EAGAIN;
+		lock_dirs(job, false);
+		conclude(job);
+		job_over(job);
+		return;
+	}
+	job->call = call;
+	call->in = preserved_buffer(job->big && job->in_length ? job->big : job->text, job->in_length);
+	call->out = preserved_buffer(out, job->out_length);
+	call->caps_count = job->sent != CAP_NONE;
+	call->caps[0] = (struct ipc_cap){ job->sent, CAP_ALL, 0 };
+	proto_send(call, job->to, job->op, job->op_flags, job->words, 8 * job->words_count);
+}
+
+long job_send(struct job *job, uint64_t op, uint32_t op_flags, const void *request, size_t size)
+{
+	long status = job->rq ? request_park(job->rq, &in_flight) : PARK;
+
+	job->op = op;
+	job->op_flags = op_flags;
+	job->words_count = (uint32_t)(size / 8);
+	memcpy(job->words, request, size);
+	lock_dirs(job, true);
+	job_dispatch(job);
+	return status;
+}
+
+/* --- the handler's side -------------------------------------------------------------------------------- */
+
+long job_resume(struct request *rq, struct job **job)
+{
+	struct job *mine = rq->context;
+	long status;
+
+	*job = NULL;
+	if (!mine)
+		return 0;
+	if (!mine->used || mine->rq != rq) {
+		rq->context = NULL;
+		return 0;
+	}
+	if (!mine->done)
+		return request_park(rq, &in_flight);
+	if (mine->kind != JOB_LOOKUP && mine->kind != JOB_READ_LINK) {
+		*job = mine;
+		return 0;
+	}
+	status = mine->status;
+	job_free(mine);
+	return status < 0 && status != -ENOENT && status != -ESTALE ? status : 0;
+}
+
+static long fetch_name(struct request *rq, const struct walk *w)
+{
+	struct fs_lookup_req request;
+	struct job *job;
+
+	if (w->dir->node->locked)
+		return dir_wait(rq);
+	job = job_new(rq, JOB_LOOKUP, w->dir->mount->fs);
+	if (!job)
+		return job_wait(rq);
+	job_hold_dir(job, w->dir);
+	job_text(job, w->name, w->name_length);
+	job->name_length = w->name_length;
+	request.dir = w->dir->node->number;
+	return job_send(job, fs_op_lookup, OP_IN | OP_PARK, &request, sizeof(request));
+}
+
+static long fetch_link(struct request *rq, struct vnode *node)
+{
+	struct fs_readlink_req request = { node->number };
+	struct job *job = job_new(rq, JOB_READ_LINK, node->mount->fs);
+
+	if (!job)
+		return job_wait(rq);
+	job->big = pheap_alloc(PATH_LENGTH_MAX);
+	if (!job->big) {
+		job_free(job);
+		return -ENOMEM;
+	}
+	job_hold_node(job, node);
+	job->out_length = PATH_LENGTH_MAX;
+	return job_send(job, fs_op_readlink, OP_OUT | OP_PARK, &request, sizeof(request));
+}
+
+long job_fill(struct request *rq, const struct walk *w, long what)
+{
+	return what == WALK_LOOKUP ? fetch_name(rq, w) : fetch_link(rq, w->found->node);
+}
+
+/* The client was interrupted or has died. What has been sent takes its course; what waits for a device or
+ * the other end of a FIFO is called back. */
+long job_cancel(struct request *rq)
+{
+	struct job *job = rq->context;
+
+	if (!job || !job->used || job->rq != rq)
+		return -EINTR;
+	if (job->done)
+		return PARK;
+	if (rq->caller_dead) {
+		rq->context = NULL;
+		job->rq = NULL;
+		if (job->kind == JOB_OPEN && job->call)
+			kcall(call_cancel, job->call->object);
+		return -EINTR;
+	}
+	if (job->kind == JOB_OPEN && job->call)
+		kcall(call_cancel, job->call->object);
+	return PARK;
+}
+
+/* --- forget ------------------------------------------------------------------------------------------------ */
+
+void tree_forget(struct mount *mount, uint64_t number, uint32_t lookups)
+{
+	if (forget_count == FORGET_MAX)
+		return; /* the server keeps a node that nobody uses */
+	forgets[(forget_first + forget_count) % FORGET_MAX] = (struct forget){ mount, number, lookups };
+	forget_count++;
+}
+
+static void forgotten(struct acall *call)
+{
+	(void)call;
+	if (forget_count)
+		forget_flush();
+}
+
+void forget_flush(void)
+{
+	while (forget_count) {
+		struct forget *next = &forgets[forget_first];
+		struct fs_forget_req request = { next->number, next->lookups };
+		struct acall *call;
+
+		if (next->mount->used && next->mount->fs != CAP_NONE) {
+			call = acall_new(forgotten, NULL);
+			if (!call)
+				return;
+			fs_send_forget(call, next->mount->fs, &request);
+		}
+		forget_first = (forget_first + 1) % FORGET_MAX;
+		forget_count--;
+	}
+}
+
+/* --- after a crash ------------------------------------------------------------------------------------------- */
+
+static void job_count(struct job *job)
+{
+	if (job->dir)
+		dentry_get(job->dir);
+	if (job->dir2)
+		dentry_get(job->dir2);
+	if (job->entry)
+		dentry_get(job->entry);
+	if (job->node)
+		vnode_get(job->node);
+}
+
+void jobs_start(bool restarted)
+{
+	if (!restarted)
+		return;
+	free_jobs = NULL;
+	for (uint32_t i = 0; i < jobs_touched; i++) {
+		if (jobs[i].used) {
+			job_count(&jobs[i]);
+			continue;
+		}
+		jobs[i].next = free_jobs;
+		free_jobs = &jobs[i];
+	}
+}

@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: MIT */
+/* open(2) and the loader's open_exec. */
+#include "vfs.h"
+
+#define OPENED_TTY 1
+/* rq->progress[0]: the file has been created for this very call. */
+#define CREATED 1u
+
+static uint32_t access_mask(uint64_t flags)
+{
+	uint32_t mask = 0;
+
+	switch (flags & O_ACCMODE) {
+	case O_RDONLY:
+		mask = MAY_READ;
+		break;
+	case O_WRONLY:
+		mask = MAY_WRITE;
+		break;
+	default:
+		mask = MAY_READ | MAY_WRITE;
+	}
+	return flags & O_TRUNC ? mask | MAY_WRITE : mask;
+}
+
+static long open_file(struct request *rq, struct vnode *node, uint64_t flags, bool exec)
+{
+	struct fs_open_req request = {
+		.node = node->number, .flags = flags & ~(uint64_t)(O_CREAT | O_EXCL | O_CLOEXEC), .stamp = rq->stamp,
+		.exec = exec,
+	};
+	struct job *job = job_new(rq, JOB_OPEN, node->mount->fs);
+
+	if (!job)
+		return job_wait(rq);
+	job_hold_node(job, node);
+	vnode_changed(node);
+	return job_send(job, fs_op_open, OP_PARK | OP_RCAPS(1), &request, sizeof(request));
+}
+
+static long open_device(struct request *rq, struct vnode *node, uint64_t flags)
+{
+	struct device *device = device_find(node->mode & S_IFMT, node->rdev);
+	struct dev_open_req request = {
+		.major = dev_major(node->rdev), .minor = dev_minor(node->rdev), .flags = flags, .stamp = rq->stamp,
+		.device = node->mount->device, .node = node->number, .mode = node->mode,
+		.owner = node->uid | (uint64_t)node->gid << 32,
+	};
+	struct job *job;
+
+	if (node->mount->flags & MOUNT_NO_DEVICES)
+		return -EACCES;
+	if (!device)
+		return -ENXIO;
+	job = job_new(rq, JOB_OPEN, device->server);
+	if (!job)
+		return job_wait(rq);
+	job_hold_node(job, node);
+	return job_send(job, dev_op_open, OP_PARK | OP_RCAPS(1), &request, sizeof(request));
+}
+
+static long open_fifo(struct request *rq, struct vnode *node, uint64_t flags)
+{
+	struct pipe_open_fifo_req request = {
+		.device = node->mount->device, .node = node->number, .flags = flags, .stamp = rq->stamp,
+	};
+	struct job *job = job_new(rq, JOB_OPEN, service_cap("pipe"));
+
+	if (!job)
+		return job_wait(rq);
+	job_hold_node(job, node);
+	return job_send(job, pipe_op_open_fifo, OP_PARK | OP_INTR | OP_RCAPS(1), &request, sizeof(request));
+}
+
+static long open_kind(struct request *rq, struct dentry *d, uint64_t flags)
+{
+	struct vnode *node = d->node;
+
+	switch (node->mode & S_IFMT) {
+	case S_IFREG:
+		return open_file(rq, node, flags, false);
+	case S_IFDIR:
+		return description_open(rq, d, (uint32_t)flags);
+	case S_IFCHR:
+	case S_IFBLK:
+		return open_device(rq, node, flags);
+	case S_IFIFO:
+		return open_fifo(rq, node, flags);
+	}
+	return -ENXIO;
+}
+
+static long open_found(struct request *rq, const struct place *place, uint64_t flags)
+{
+	struct dentry *d = place->walk.found;
+	struct vnode *node = d->node;
+	bool directory = node_is(node, S_IFDIR), created = rq->progress[0] == CREATED;
+	long status;
+
+	if ((flags & O_CREAT) && (flags & O_EXCL) && !created)
+		return -EEXIST;
+	if ((flags & O_DIRECTORY) && !directory)
+		return -ENOTDIR;
+	if (flags & O_PATH)
+		return description_open(rq, d, (uint32_t)(flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW)));
+	if (node_is(node, S_IFLNK))
+		return -ELOOP;
+	if (directory && (access_mask(flags) & MAY_WRITE || flags & O_CREAT))
+		return -EISDIR;
+	status = created ? 0 : may_access(&place->creds, node, access_mask(flags));
+	if (status)
+		return status;
+	if ((flags & O_NOATIME) && place->creds.uid && place->creds.uid != node->uid)
+		return -EPERM;
+	return open_kind(rq, d, flags);
+}
+
+static long open_new(struct request *rq, struct place *place, uint64_t flags, uint32_t mode)
+{
+	if (!(flags & O_CREAT))
+		return -ENOENT;
+	if (rq->progress[0] == CREATED)
+		return -ENOENT; /* removed again at once */
+	return make_node(rq, place, (mode & 07777 & ~place->session->umask) | S_IFREG, 0);
+}
+
+/* What a finished job says; 0 to walk (again). */
+static long open_continue(struct request *rq, struct job *job, uint64_t flags, uint64_t *identity)
+{
+	long status = job->status;
+
+	if (job->kind == JOB_MAKE) {
+		struct vnode *node = job->node;
+
+		if (status == -EEXIST && !(flags & O_EXCL)) {
+			job_free(job);
+			return 0;
+		}
+		if (status < 0 || !node)
+			return job_finish(rq, job) < 0 ? status : -ENOMEM;
+		rq->progress[0] = CREATED;
+		vnode_get(node);
+		job_free(job);
+		status = open_file(rq, node, flags & ~(uint64_t)O_TRUNC, false);
+		vnode_put(node);
+		return status;
+	}
+	if (status < 0)
+		return job_finish(rq, job);
+	if (job->received == CAP_NONE) {
+		job_free(job);
+		return -EIO;
+	}
+	*identity = job->node->mode;
+	request_give(rq, job_take_cap(job), CAP_ALL, true);
+	job_free(job);
+	return status == OPENED_TTY && !(flags & O_NOCTTY) ? OPENED_TTY + 1 : 1;
+}
+
+static uint32_t walk_flags(uint64_t flags)
+{
+	uint32_t walk = 0;
+
+	if (!(flags & O_NOFOLLOW) && (flags & (O_CREAT | O_EXCL)) != (O_CREAT | O_EXCL))
+		walk |= WALK_FOLLOW;
+	if (flags & O_CREAT)
+		walk |= WALK_MAY_LACK;
+	return walk;
+}
+
+long open_path(struct request *rq, const struct vfs_open_req *in, struct vfs_open_reply *out)
+{
+	uint64_t flags = in->flags;
+	struct place place;
+	struct job *job;
+	long status = job_resume(rq, &job);
+
+	if (status)
+		return status;
+	if (job) {
+		status = open_continue(rq, job, flags, &out->identity);
+		if (status)
+			return status > 0 ? status - 1 : status;
+	}
+	if (flags & O_PATH)
+		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	if ((flags & O_TMPFILE) == O_TMPFILE)
+		return -EOPNOTSUPP;
+	status = path_walk(rq, &place, in->dir, 0, 0, rq->in_length, walk_flags(flags));
+	if (status)
+		return status;
+	if ((flags & O_CREAT) && place.walk.slash)
+		return -EISDIR;
+	if (!place.walk.found)
+		return open_new(rq, &place, flags, (uint32_t)in->mode);
+	out->identity = place.walk.found->node->mode;
+	return open_found(rq, &place, flags);
+}
+
+/* --- open_exec --------------------------------------------------------------------------------------------- */
+
+static long exec_answer(struct request *rq, struct job *job)
+{
+	struct file_stat stat = job->node->stat;
+	long status = job->status;
+
+	if (status < 0 || job->received == CAP_NONE) {
+		job_free(job);
+		return status < 0 ? status : -EIO;
+	}
+	if (job->node->mount->flags & MOUNT_NO_SUID)
+		stat.mode &= ~(S_ISUID | S_ISGID);
+	status = stat_answer(rq, &stat);
+	if (!status)
+		request_give(rq, job_take_cap(job), CAP_ALL, true);
+	job_free(job);
+	return status;
+}
+
+/* rq->progress[1]: the node whose attributes have been brought. */
+long open_exec(struct request *rq, const struct vfs_open_exec_req *in, struct vfs_open_exec_reply *out)
+{
+	const struct file_stat *stat;
+	struct place place;
+	struct vnode *node;
+	struct job *job;
+	long status = job_resume(rq, &job);
+
+	(void)out;
+	if (status)
+		return status;
+	if (job && job->kind == JOB_OPEN)
+		return exec_answer(rq, job);
+	if (job) {
+		status = job->status;
+		rq->progress[1] = job->node->number;
+		job_free(job);
+		if (status < 0)
+			return status;
+	}
+	status = path_walk(rq, &place, in->dir, 0, 0, rq->in_length,
+			   (in->flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
+				   (in->flags & AT_EMPTY_PATH ? PATH_EMPTY : 0));
+	if (status)
+		return status;
+	node = place.walk.found->node;
+	if (node_is(node, S_IFLNK))
+		return -ELOOP;
+	status = may_access(&place.creds, node, MAY_EXEC);
+	if (status || !node_is(node, S_IFREG) || (node->mount->flags & MOUNT_NO_EXEC))
+		return -EACCES;
+	if (rq->progress[1] != node->number) {
+		status = node_stat(rq, node, &stat);
+		if (status)
+			return status;
+	}
+	return open_file(rq, node, O_RDONLY, true);
+}

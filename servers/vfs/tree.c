@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: MIT */
+/* Names and nodes: the cache, its limits, and how it is made anew after a crash. */
+#include "tree.h"
+
+#include <util/string.h>
+
+#define DENTRY_HASH 8192u
+#define VNODE_HASH 4096u
+
+static PRESERVED struct dentry dentries[DENTRY_MAX];
+static PRESERVED struct vnode vnodes[VNODE_MAX];
+PRESERVED struct mount mounts[MOUNT_MAX];
+PRESERVED struct mount *root_mount;
+static PRESERVED uint32_t dentries_touched, vnodes_touched; /* slots beyond were never used */
+
+static struct dentry *dentry_hash[DENTRY_HASH];
+static struct vnode *vnode_hash[VNODE_HASH];
+static struct dentry *dentries_free, *newest, *oldest;
+static struct vnode *vnodes_free;
+
+uint32_t name_hash(const char *name, size_t length)
+{
+	uint32_t hash = 0;
+
+	for (size_t i = 0; i < length; i++)
+		hash = name_hash_step(hash, name[i]);
+	return hash;
+}
+
+static struct dentry **bucket_of(const struct dentry *dir, uint32_t hash)
+{
+	uint32_t mixed = hash + (uint32_t)(dir - dentries) * 0x9e3779b1u;
+
+	return &dentry_hash[(mixed ^ mixed >> 15) % DENTRY_HASH];
+}
+
+struct dentry *dentry_find(const struct dentry *dir, const char *name, size_t length, uint32_t hash)
+{
+	struct dentry *d = *bucket_of(dir, hash);
+
+	for (; d; d = d->hash_next)
+		if (d->hash == hash && d->parent == dir && d->length == length &&
+		    !memcmp(dentry_name(d), name, length))
+			return d;
+	return NULL;
+}
+
+static void hash_in(struct dentry *d)
+{
+	struct dentry **bucket = bucket_of(d->parent, d->hash);
+
+	d->hash_next = *bucket;
+	*bucket = d;
+	d->hashed = true;
+}
+
+static void hash_out(struct dentry *d)
+{
+	struct dentry **link = bucket_of(d->parent, d->hash);
+
+	while (*link && *link != d)
+		link = &(*link)->hash_next;
+	if (*link)
+		*link = d->hash_next;
+	d->hashed = false;
+}
+
+static void sibling_in(struct dentry *d)
+{
+	d->sibling = d->parent->children;
+	d->sibling_link = &d->parent->children;
+	if (d->sibling)
+		d->sibling->sibling_link = &d->sibling;
+	d->parent->children = d;
+}
+
+static void sibling_out(struct dentry *d)
+{
+	if (!d->sibling_link)
+		return;
+	*d->sibling_link = d->sibling;
+	if (d->sibling)
+		d->sibling->sibling_link = d->sibling_link;
+	d->sibling_link = NULL;
+}
+
+static void lru_out(struct dentry *d)
+{
+	*(d->newer ? &d->newer->older : &newest) = d->older;
+	*(d->older ? &d->older->newer : &oldest) = d->newer;
+	d->newer = d->older = NULL;
+}
+
+static void lru_in(struct dentry *d)
+{
+	d->newer = NULL;
+	d->older = newest;
+	*(newest ? &newest->newer : &oldest) = d;
+	newest = d;
+}
+
+void dentry_get(struct dentry *d)
+{
+	if (!d->references++)
+		lru_out(d);
+}
+
+static void set_node(struct dentry *d, struct vnode *node)
+{
+	struct vnode *old = d->node;
+
+	d->node = node;
+	if (old)
+		vnode_put(old);
+}
+
+static void dentry_free(struct dentry *d)
+{
+	struct dentry *parent = d->parent;
+
+	if (d->hashed)
+		hash_out(d);
+	sibling_out(d);
+	set_node(d, NULL);
+	pheap_free(d->long_name);
+	memset(d, 0, sizeof(*d));
+	d->hash_next = dentries_free;
+	dentries_free = d;
+	if (parent != d)
+		dentry_put(parent);
+}
+
+/* Roots of mounts are not hashed; they go with their last reference, the mount's. */
+void dentry_put(struct dentry *d)
+{
+	if (--d->references)
+		return;
+	if (d->hashed)
+		lru_in(d);
+	else
+		dentry_free(d);
+}
+
+static void evict(struct dentry *d)
+{
+	lru_out(d);
+	dentry_free(d);
+}
+
+static struct dentry *dentry_take(void)
+{
+	struct dentry *d;
+
+	if (!dentries_free && dentries_touched < DENTRY_MAX)
+		return &dentries[dentries_touched++];
+	if (!dentries_free && oldest)
+		evict(oldest);
+	d = dentries_free;
+	if (d)
+		dentries_free = d->hash_next;
+	return d;
+}
+
+static bool set_name(struct dentry *d, const char *name, size_t length)
+{
+	char *to = d->short_name;
+
+	if (length >= DENTRY_INLINE) {
+		to = pheap_alloc(length + 1);
+		if (!to)
+			return false;
+	}
+	pheap_free(d->long_name);
+	d->long_name = to == d->short_name ? NULL : to;
+	memcpy(to, name, length);
+	to[length] = 0;
+	d->length = (uint16_t)length;
+	d->hash = name_hash(name, length);
+	return true;
+}
+
+static struct dentry *dentry_make(struct dentry *dir, const char *name, size_t length, struct mount *mount)
+{
+	struct dentry *d = dentry_take();
+
+	if (!d)
+		return NULL;
+	memset(d, 0, sizeof(*d));
+	if (!set_name(d, name, length)) {
+		d->hash_next = dentries_free;
+		dentries_free = d;
+		return NULL;
+	}
+	d->parent = dir ? dir : d;
+	d->mount = mount;
+	d->references = 1;
+	d->used = true;
+	return d;
+}
+
+/* Consumes the caller's reference to the node; the dentry comes back with a reference of the caller's. */
+struct dentry *dentry_enter(struct dentry *dir, const char *name, size_t length, struct vnode *node)
+{
+	struct dentry *d = dentry_find(dir, name, length, name_hash(name, length));
+
+	if (d && d->node && d->node != node) {
+		dentry_delete(d);
+		d = dentry_find(dir, name, length, name_hash(name, length));
+	}
+	if (d) {
+		dentry_get(d);
+		set_node(d, node);
+		return d;
+	}
+	dentry_get(dir);
+	d = dentry_make(dir, name, length, dir->mount);
+	if (!d) {
+		dentry_put(dir);
+		if (node)
+			vnode_put(node);
+		return NULL;
+	}
+	d->node = node;
+	sibling_in(d);
+	hash_in(d);
+	return d;
+}
+
+struct dentry *dentry_make_root(struct mount *mount, struct vnode *node)
+{
+	struct dentry *d = dentry_make(NULL, "/", 1, mount);
+
+	if (d)
+		d->node = node;
+	return d;
+}
+
+void dentry_forget(struct dentry *d)
+{
+	dentry_prune(d);
+	if (d->references)
+		hash_out(d);
+	else
+		evict(d);
+}
+
+void dentry_delete_put(struct dentry *d)
+{
+	bool hashed = d->hashed;
+
+	dentry_put(d);
+	if (hashed)
+		dentry_delete(d);
+}
+
+void dentry_delete(struct dentry *d)
+{
+	dentry_prune(d);
+	if (!d->references) {
+		set_node(d, NULL);
+		return;
+	}
+	hash_out(d);
+}
+
+/* A directory that goes is empty: below it are at most names known to be absent. */
+void dentry_prune(struct dentry *d)
+{
+	struct dentry *c, *next;
+
+	for (c = d->children; c; c = next) {
+		next = c->sibling;
+		if (!c->references)
+			evict(c);
+	}
+}
+
+/* Leaves first: each round takes those that the round before has left without children. */
+void mount_prune(const struct mount *mount)
+{
+	bool again = true;
+
+	while (again) {
+		again = false;
+		for (uint32_t i = 0; i < dentries_touched; i++) {
+			struct dentry *d = &dentries[i];
+
+			if (d->used && d->mount == mount && d->hashed && !d->references) {
+				evict(d);
+				again = true;
+			}
+		}
+	}
+}
+
+void dentry_rename(struct dentry *d, struct dentry *dir, const char *name, size_t length)
+{
+	struct dentry *there = dentry_find(dir, name, length, name_hash(name, length));
+	struct dentry *old_dir = d->parent;
+
+	if (there == d)
+		return;
+	dentry_get(d);
+	dentry_get(dir);
+	hash_out(d);
+	if (there)
+		dentry_prune(there);
+	if (there && !there->references)
+		evict(there);
+	else if (there)
+		hash_out(there);
+	if (!set_name(d, name, length)) {
+		/* Without memory for the new name it is only not known any more. */
+		dentry_put(dir);
+		dentry_put(d);
+		return;
+	}
+	sibling_out(d);
+	d->parent = dir;
+	sibling_in(d);
+	hash_in(d);
+	dentry_put(d);
+	dentry_put(old_dir);
+}
+
+static void swap_bytes(void *a, void *b, size_t length)
+{
+	uint8_t *x = a, *y = b;
+
+	for (; length; length--, x++, y++) {
+		uint8_t t = *x;
+
+		*x = *y;
+		*y = t;
+	}
+}
+
+void dentry_exchange(struct dentry *a, struct dentry *b)
+{
+	struct dentry *parent = a->parent;
+
+	hash_out(a);
+	hash_out(b);
+	sibling_out(a);
+	sibling_out(b);
+	a->parent = b->parent;
+	b->parent = parent;
+	swap_bytes(&a->hash, &b->hash, sizeof(a->hash));
+	swap_bytes(&a->length, &b->length, sizeof(a->length));
+	swap_bytes(&a->long_name, &b->long_name, sizeof(a->long_name));
+	swap_bytes(a->short_name, b->short_name, DENTRY_INLINE);
+	sibling_in(a);
+	sibling_in(b);
+	hash_in(a);
+	hash_in(b);
+}
+
+bool dentry_is_below(const struct dentry *d, const struct dentry *ancestor)
+{
+	while (d != ancestor && !dentry_is_root(d))
+		d = d->parent;
+	return d == ancestor;
+}
+
+/* --- nodes ------------------------------------------------------------------------------------------ */
+
+static struct vnode **vnode_bucket(const struct mount *mount, uint64_t number)
+{
+	uint32_t mixed = (uint32_t)number * 0x9e3779b1u + (uint32_t)(mount - mounts) * 0x85ebca6bu;
+
+	return &vnode_hash[(mixed ^ mixed >> 15) % VNODE_HASH];
+}
+
+struct vnode *vnode_find(const struct mount *mount, uint64_t number)
+{
+	struct vnode *node = *vnode_bucket(mount, number);
+
+	while (node && (node->number != number || node->mount != mount))
+		node = node->hash_next;
+	return node;
+}
+
+static struct vnode *vnode_take(void)
+{
+	struct vnode *node;
+
+	if (!vnodes_free && vnodes_touched < VNODE_MAX)
+		return &vnodes[vnodes_touched++];
+	while (!vnodes_free && oldest)
+		evict(oldest);
+	node = vnodes_free;
+	if (node)
+		vnodes_free = node->hash_next;
+	return node;
+}
+
+static void vnode_update(struct vnode *node, const struct node_words *words)
+{
+	node->mode = (uint32_t)words->mode;
+	node->uid = (uint32_t)words->owner;
+	node->gid = (uint32_t)(words->owner >> 32);
+	node->rdev = words->rdev;
+}
+
+struct vnode *vnode_enter(struct mount *mount, const struct node_words *words)
+{
+	struct vnode *node = vnode_find(mount, words->node), **bucket;
+
+	if (!node) {
+		node = vnode_take();
+		if (!node) {
+			tree_forget(mount, words->node, 1);
+			return NULL;
+		}
+		memset(node, 0, offsetof(struct vnode, stat));
+		node->mount = mount;
+		node->number = words->node;
+		bucket = vnode_bucket(mount, words->node);
+		node->hash_next = *bucket;
+		*bucket = node;
+		node->used = true;
+	}
+	vnode_update(node, words);
+	node->lookups++;
+	node->references++;
+	return node;
+}
+
+void vnode_get(struct vnode *node)
+{
+	node->references++;
+}
+
+void vnode_put(struct vnode *node)
+{
+	struct vnode **link;
+
+	if (--node->references)
+		return;
+	for (link = vnode_bucket(node->mount, node->number); *link && *link != node;)
+		link = &(*link)->hash_next;
+	if (*link)
+		*link = node->hash_next;
+	node->used = false;
+	locks_free(&node->locks);
+	pheap_free(node->link);
+	node->link = NULL;
+	node->hash_next = vnodes_free;
+	vnodes_free = node;
+	tree_forget(node->mount, node->number, node->lookups);
+}
+
+/* --- mounts ------------------------------------------------------------------------------------------- */
+
+struct mount *mount_new(void)
+{
+	static PRESERVED uint64_t next_device;
+
+	for (struct mount *m = mounts; m < mounts + MOUNT_MAX; m++) {
+		if (m->used)
+			continue;
+		memset(m, 0, sizeof(*m));
+		m->used = m->dying = true;
+		m->fs = m->endpoint = CAP_NONE;
+		m->device = dev_make(0, (uint32_t)++next_device);
+		return m;
+	}
+	return NULL;
+}
+
+void mount_free(struct mount *mount)
+{
+	mount->used = false;
+}
+
+/* --- after a crash --------------------------------------------------------------------------------------- */
+
+static void rebuild_vnodes(void)
+{
+	for (uint32_t i = 0; i < vnodes_touched; i++) {
+		struct vnode *node = &vnodes[i], **bucket;
+
+		node->references = 0;
+		if (!node->used) {
+			node->hash_next = vnodes_free;
+			vnodes_free = node;
+			continue;
+		}
+		bucket = vnode_bucket(node->mount, node->number);
+		node->hash_next = *bucket;
+		*bucket = node;
+	}
+}
+
+/* A name half made has no parent yet; one half deleted is not used. */
+static bool dentry_whole(const struct dentry *d)
+{
+	return d->used && d->parent && d->parent->used && d->mount && (!d->node || d->node->used);
+}
+
+static void rebuild_dentry(struct dentry *d)
+{
+	d->newer = d->older = NULL;
+	d->references++; /* taken away by tree_rebuilt */
+	if (d->node)
+		d->node->references++;
+	if (dentry_is_root(d))
+		return;
+	d->parent->references++;
+	sibling_in(d);
+	if (d->hashed)
+		hash_in(d);
+}
+
+/* What hangs on a name that was not whole goes too. */
+static void drop_broken(void)
+{
+	bool again = true;
+
+	while (again) {
+		again = false;
+		for (uint32_t i = 0; i < dentries_touched; i++)
+			if (dentries[i].used && !dentry_whole(&dentries[i])) {
+				dentries[i].used = false;
+				again = true;
+			}
+	}
+}
+
+static void rebuild_dentries(void)
+{
+	drop_broken();
+	for (uint32_t i = 0; i < dentries_touched; i++) {
+		struct dentry *d = &dentries[i];
+
+		d->references = 0;
+		d->children = d->sibling = NULL;
+		d->sibling_link = NULL;
+		d->mounted = NULL;
+		if (!d->used) {
+			memset(d, 0, sizeof(*d));
+			d->hash_next = dentries_free;
+			dentries_free = d;
+		}
+	}
+	for (uint32_t i = 0; i < dentries_touched; i++)
+		if (dentries[i].used)
+			rebuild_dentry(&dentries[i]);
+}
+
+void tree_rebuild(void)
+{
+	memset(dentry_hash, 0, sizeof(dentry_hash));
+	memset(vnode_hash, 0, sizeof(vnode_hash));
+	dentries_free = newest = oldest = NULL;
+	vnodes_free = NULL;
+	rebuild_vnodes();
+	rebuild_dentries();
+	for (struct mount *m = mounts; m < mounts + MOUNT_MAX; m++) {
+		if (!m->used)
+			continue;
+		if (m->root)
+			dentry_get(m->root);
+		if (m->covered) {
+			dentry_get(m->covered);
+			m->covered->mounted = m;
+		}
+	}
+}
+
+void tree_rebuilt(void)
+{
+	for (uint32_t i = 0; i < vnodes_touched; i++)
+		if (vnodes[i].used && !vnodes[i].references) {
+			vnodes[i].references = 1;
+			vnode_put(&vnodes[i]);
+		}
+	for (uint32_t i = 0; i < dentries_touched; i++)
+		if (dentries[i].used)
+			dentry_put(&dentries[i]);
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The name space as VFS remembers it: mounts, nodes of file systems, and names. Nothing here knows of
+ * messages; what is missing is fetched by job.c and entered here.
+ *
+ * A name is a struct dentry: present (node set) or known to be absent (node NULL). Names form one tree
+ * for each mount, rooted at mount->root. A directory has exactly one dentry. Dentries that nobody refers
+ * to stay in the hash, on the LRU list, until room is needed. A vnode lives while a dentry or a job refers
+ * to it; when it goes, its file server is told to forget the lookups that VFS has counted.
+ *
+ * Everything lies in preserved arrays. Hash chains, the LRU list and the reference counts are derived:
+ * tree_rebuild makes them anew from the rest after a crash, whatever state it was in.
+ */
+#ifndef SERVERS_VFS_TREE_H
+#define SERVERS_VFS_TREE_H
+
+#include <fs/locks.h>
+#include <proto/file_types.h>
+#include <sys/server.h>
+
+#define DENTRY_MAX 12288u
+#define VNODE_MAX 12288u
+#define MOUNT_MAX 64u
+#define DENTRY_INLINE 36u
+
+/* mount->flags; Linux's MS_*. */
+#define MOUNT_READ_ONLY 1u
+#define MOUNT_NO_SUID 2u
+#define MOUNT_NO_DEVICES 4u
+#define MOUNT_NO_EXEC 8u
+
+struct dentry;
+
+struct mount {
+	bool used, dying;      /* dying: being unmounted, or not yet mounted */
+	bool renaming;         /* something moves between directories: one at a time, or two could make a loop */
+	uint32_t flags;
+	uint64_t device;       /* st_dev */
+	cap_t fs;              /* the mount's own capability: badge of the mount */
+	cap_t endpoint;        /* of an instance that serves only this mount, or CAP_NONE */
+	uint64_t instance;
+	struct dentry *root;
+	struct dentry *covered; /* directory that the root stands for; NULL for the root of all */
+	char type[16];
+	char source[64];
+};
+
+struct vnode {
+	bool used;
+	bool locked;           /* a directory that is being changed */
+	bool stat_valid;       /* `stat` may be answered */
+	struct mount *mount;
+	uint64_t number;       /* inode */
+	uint32_t mode, uid, gid;
+	uint32_t references;
+	uint32_t lookups;      /* to be given back by forget */
+	uint32_t changes;      /* of a directory: counts changes, so that a late lookup is recognised */
+	uint64_t rdev;
+	struct vnode *hash_next;
+	char *link;            /* target of a symbolic link once read (preserved heap) */
+	uint32_t link_length;
+	struct file_locks locks; /* flock on an open directory */
+	struct file_stat stat;
+};
+
+struct dentry {
+	struct dentry *hash_next;
+	struct dentry *parent; /* itself for the root of a mount */
+	struct vnode *node;    /* NULL: there is no such name */
+	uint32_t hash;
+	uint16_t length;
+	bool used, hashed;
+	struct mount *mounted; /* what is mounted on it */
+	struct mount *mount;   /* where it belongs */
+	uint32_t references;
+	struct dentry *newer, *older; /* LRU, while unreferenced */
+	struct dentry *children, *sibling, **sibling_link;
+	char *long_name;       /* preserved heap, if it does not fit */
+	char short_name[DENTRY_INLINE];
+};
+
+static inline const char *dentry_name(const struct dentry *d)
+{
+	return d->long_name ? d->long_name : d->short_name;
+}
+static inline bool dentry_is_root(const struct dentry *d) { return d->parent == d; }
+static inline bool node_is(const struct vnode *node, uint32_t type) { return (node->mode & S_IFMT) == type; }
+
+extern struct mount mounts[MOUNT_MAX];
+extern struct mount *root_mount; /* NULL until RS has had it mounted */
+
+/* What a file server says of a node (fs.def). */
+struct node_words {
+	uint64_t node, mode, owner, size, rdev;
+};
+
+/* Set by job.c (and by tests): the file server may drop `lookups` references of the node. */
+void tree_forget(struct mount *mount, uint64_t number, uint32_t lookups);
+
+static inline uint32_t name_hash_step(uint32_t hash, char c)
+{
+	return (hash ^ (uint8_t)c) * 0x01000193u;
+}
+uint32_t name_hash(const char *name, size_t length);
+
+/* The dentry of a name, present or known absent; NULL: not known. */
+struct dentry *dentry_find(const struct dentry *dir, const char *name, size_t length, uint32_t hash);
+void dentry_get(struct dentry *d);
+void dentry_put(struct dentry *d);
+/* A name with what the server answered (node NULL: absent), whose reference passes to it. What was known
+ * under that name is replaced. The dentry is the caller's to put. NULL without memory. */
+struct dentry *dentry_enter(struct dentry *dir, const char *name, size_t length, struct vnode *node);
+/* The name means nothing any more: known to be absent, or forgotten if somebody still holds it. */
+void dentry_delete(struct dentry *d);
+/* The same, giving up the caller's reference first. */
+void dentry_delete_put(struct dentry *d);
+/* Whether there is such a name is not known any more. */
+void dentry_forget(struct dentry *d);
+/* Take what is below out of the cache, as far as nobody refers to it. */
+void dentry_prune(struct dentry *d);
+void mount_prune(const struct mount *mount);
+/* Move a name; what stood at the new place is deleted, the old place is known to be absent. */
+void dentry_rename(struct dentry *d, struct dentry *dir, const char *name, size_t length);
+void dentry_exchange(struct dentry *a, struct dentry *b);
+bool dentry_is_below(const struct dentry *d, const struct dentry *ancestor);
+struct dentry *dentry_make_root(struct mount *mount, struct vnode *node);
+
+struct vnode *vnode_find(const struct mount *mount, uint64_t number);
+/* The vnode of what the server answered, referenced, its lookup counted. NULL without memory. */
+struct vnode *vnode_enter(struct mount *mount, const struct node_words *words);
+void vnode_get(struct vnode *node);
+void vnode_put(struct vnode *node);
+static inline void vnode_changed(struct vnode *node)
+{
+	node->stat_valid = false;
+	node->changes++;
+}
+
+struct mount *mount_new(void);
+void mount_free(struct mount *mount);
+
+/* Derived state anew; then each holder of references (sessions, descriptions, jobs) counts its own with
+ * dentry_get and vnode_get, and tree_rebuilt lists what nobody holds. */
+void tree_rebuild(void);
+void tree_rebuilt(void);
+
+/* --- walk.c ---------------------------------------------------------------------------------------- */
+struct creds {
+	uint32_t uid, gid;
+	uint32_t group_count;
+	const uint32_t *groups;
+};
+
+#define WALK_FOLLOW 1u    /* a symbolic link at the end is followed */
+#define WALK_MAY_LACK 2u  /* the last name may be absent: `found` is NULL then */
+#define WALK_NAME 4u      /* the name is wanted, to create or remove it: `last` tells what it is */
+
+/* What the walk answers besides 0 and errors: the cache lacks something, which walk.dir and walk.name
+ * (a lookup) or walk.found (a link to read) name; fetch it and walk again. */
+#define WALK_LOOKUP 1
+#define WALK_READ_LINK 2
+
+enum last_kind { LAST_NAME, LAST_ROOT, LAST_DOT, LAST_DOT_DOT };
+
+struct walk {
+	const struct creds *creds;
+	struct dentry *root, *start;
+	const char *path;
+	size_t length;
+	uint32_t flags;
+	/* out */
+	struct dentry *found; /* NULL: absent */
+	struct dentry *dir;   /* the directory of the last name, if last is LAST_NAME */
+	const char *name;     /* valid until the next walk */
+	uint32_t name_length, name_hash;
+	enum last_kind last;
+	bool slash;           /* the path ended in a slash */
+};
+long walk(struct walk *w);
+/* Absolute path of a dentry as seen from `root`, ending at to + size; answers its start. ENOENT if it has been
+ * removed, ENAMETOOLONG. An unreachable one begins with "(unreachable)". */
+long tree_path(const struct dentry *d, const struct dentry *root, char *to, size_t size, char **start);
+
+/* --- access.c --------------------------------------------------------------------------------------- */
+#define MAY_EXEC 1u
+#define MAY_WRITE 2u
+#define MAY_READ 4u
+/* 0, EACCES, EROFS. */
+long may_access(const struct creds *creds, const struct vnode *node, uint32_t mask);
+/* Entries of a directory: create one, remove `victim` from it. is_dir: rmdir, or a rename of a directory. */
+long may_create(const struct creds *creds, const struct dentry *dir);
+long may_delete(const struct creds *creds, const struct dentry *dir, const struct dentry *victim, bool is_dir);
+bool creds_in_group(const struct creds *creds, uint32_t gid);
+
+/* A change of attributes as asked for; set_attr_check corrects mode and valid as Linux does. */
+struct attr_change {
+	uint32_t valid, mode, uid, gid; /* FILE_SET_*; uid, gid only where valid says so */
+	int64_t atime, atime_nsec, mtime, mtime_nsec;
+};
+long attr_check(const struct creds *creds, const struct vnode *node, struct attr_change *change);
+/* Mode and group of a new node in `dir`. */
+void new_node_owner(const struct creds *creds, const struct vnode *dir, uint32_t *mode, uint32_t *gid);
+
+#endif
