@@ -224,6 +224,9 @@ long space_fault(struct thread *thread, uint64_t addr, bool write, bool execute)
 	if (error != FAULT_ABSENT)
 		return error;
 	uint64_t page = (addr - region->start + region->offset) >> ANOLE_PAGE_SHIFT;
+	thread->fault_address = addr;
+	thread->fault_write = write;
+	thread->fault_execute = execute;
 	ipc_page_request(thread, region->memory->pager, region->memory->badge, page, write);
 	return FAULT_WAITS;
 }
