@@ -26,6 +26,7 @@ long sys_system_info(uint64_t out)
 		.pages_total = frames_total(),
 		.pages_free = frames_free(),
 		.pages_kernel = kalloc_pages(),
+		.pages_cache = memory_cached,
 		.threads = thread_count,
 		.uptime_ns = arch_now_ns(),
 		.klog_start = klog_begin(),

@@ -7,6 +7,8 @@
 #include "mm/frame.h"
 #include "mm/space.h"
 
+uint64_t memory_cached;
+
 static uint64_t next_number = 1;
 static struct list_node dying = { &dying, &dying };
 
@@ -195,6 +197,8 @@ bool memory_drop(struct memory *memory, uint64_t first, uint64_t end, unsigned b
 
 		frame_release(slot & SLOT_FRAME);
 		memory->resident--;
+		if (memory->kind == MEMORY_PAGED)
+			memory_cached--;
 		if (slot & SLOT_DIRTY)
 			memory->dirty--;
 	}

@@ -88,6 +88,7 @@ long copy_user_user(struct space *to_space, uint64_t to, struct space *from_spac
 
 /* --- memory objects: mm/memory.c -------------------------------------------- */
 struct memory; /* mm/memory.h */
+extern uint64_t memory_cached; /* pages of all paged objects */
 struct memory *memory_new(uint64_t size, uint32_t flags);                  /* anonymous */
 struct memory *memory_new_phys(uint64_t address, uint64_t size, uint32_t flags);
 uint64_t memory_size(struct memory *memory);

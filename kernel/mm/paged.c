@@ -19,6 +19,7 @@ static bool fill_one(struct memory *memory, uint64_t page)
 		return false;
 	}
 	memory->resident++;
+	memory_cached++;
 	return true;
 }
 
@@ -45,6 +46,7 @@ static void fill_drop(struct memory *memory, uint64_t page)
 
 	frame_release(slot & SLOT_FRAME);
 	memory->resident--;
+	memory_cached--;
 }
 
 long memory_fill_end(struct memory *memory, uint64_t page, uint64_t count, unsigned ok)
@@ -105,6 +107,7 @@ static bool evict_one(struct memory *memory, uint64_t page, uint64_t *slot, bool
 		return false;
 	radix_remove(&memory->tree, page);
 	memory->resident--;
+	memory_cached--;
 	frame_release(frame);
 	return true;
 }
