@@ -62,7 +62,7 @@ struct process_block {
 	uint64_t unknown_traced[8]; /* one bit per unknown call number */
 	uint64_t files[128];     /* files*.c: their own */
 };
-#define process_block ((struct process_block *)PROCESS_BLOCK)
+static inline struct process_block *this_process(void) { return (struct process_block *)PROCESS_BLOCK; }
 
 static inline struct thread_block *tb(void)
 {

@@ -17,8 +17,8 @@ static void begin_child(void)
 	self->poll_notify = 0;
 	self->poll_words = 0;
 	memset(self->files, 0, sizeof(self->files));
-	process_block->lock_files = 0;
-	process_block->random_count = 0; /* see random.c */
+	this_process()->lock_files = 0;
+	this_process()->random_count = 0; /* see random.c */
 	memset(ipc_page()->watches, 0, sizeof(ipc_page()->watches));
 }
 

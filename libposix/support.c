@@ -186,7 +186,7 @@ void lp_unlock(uint32_t *lock)
 /* --- errors ------------------------------------------------------------------------------------------------ */
 long lp_unknown(uint64_t number)
 {
-	uint64_t bit = 1ull << (number & 63), *word = &process_block->unknown_traced[number >> 6 & 7];
+	uint64_t bit = 1ull << (number & 63), *word = &this_process()->unknown_traced[number >> 6 & 7];
 
 	if (!(__atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit)) {
 		struct pm_trace_unknown_req request = { .number = number };
