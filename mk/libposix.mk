@@ -8,4 +8,4 @@ BOOT_FILES += libposix
 $(BUILD)/boot/libposix: $(BUILD)/libposix/libposix.elf
 	$(Q)mkdir -p $(@D)
 	$(Q)if readelf -rW $< | grep R_X86_64; then echo "$<: an image that is only mapped cannot have relocations" >&2; exit 1; fi
-	$(Q)$(OBJCOPY) --strip-all $< $@
+	$(Q)$(OBJCOPY) -O binary -j .text $< $@
