@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The virtio transport over PCI (Virtual I/O Device 1.1, 2.6 split virtqueues, 4.1 PCI).
+ *
+ * A queue is divided into slots, one for each request in flight. A slot has a chain of
+ * descriptors of its own: in an indirect table where the device can, else a fixed run of the
+ * queue's. So nothing is allocated while the driver runs.
+ */
+#ifndef LIB_DRV_VIRTIO_H
+#define LIB_DRV_VIRTIO_H
+
+#include <sys/server.h>
+
+#define VIRTIO_F_INDIRECT (1ull << 28)
+#define VIRTIO_F_VERSION_1 (1ull << 32)
+
+/* Memory that the device reads and writes. The object is preserved, so that no page goes back to
+ * the kernel that a device might still know. */
+struct dma_memory {
+	cap_t memory;     /* preserved; 0: none yet */
+	uint64_t size;    /* preserved */
+	uint64_t physical;
+	char *at;         /* of this incarnation */
+};
+/* Contiguous, zeroed, mapped; the one of the incarnation before if there is one. */
+long dma_open(struct dma_memory *memory, uint64_t size);
+
+struct virtio_descriptor {
+	uint64_t address;
+	uint32_t length;
+	uint16_t flags, next;
+};
+
+struct virtio_queue {
+	unsigned size;      /* descriptors of the ring */
+	unsigned slots;     /* requests in flight at most */
+	unsigned slot_length; /* descriptors of a chain at most */
+	bool indirect;
+	uint16_t used_seen;
+	struct virtio_descriptor *ring, *tables;
+	uint64_t tables_physical;
+	volatile uint16_t *available; /* flags, index, ring */
+	volatile uint16_t *used;      /* flags, index, then pairs of 32-bit words */
+	volatile uint16_t *doorbell;
+	uint16_t number;
+	struct dma_memory memory;     /* the rings, then the tables */
+};
+
+struct virtio_device {
+	uint64_t features;            /* accepted */
+	volatile void *config;        /* device-specific configuration */
+	uint64_t config_size;
+	volatile struct virtio_common *common;
+	volatile char *notify;
+	uint32_t notify_step;
+	cap_t irq;
+};
+
+/* Find the function's structures, reset the device, agree on those of `wanted` that it has. Both structs
+ * may be PRESERVED; only their DMA memory is carried over. */
+long virtio_open(struct virtio_device *device, uint64_t wanted);
+/* Queue `number` with up to `slots` chains of up to `slot_length`; its interrupt is bit 0. */
+long virtio_queue_open(struct virtio_device *device, struct virtio_queue *queue, uint16_t number,
+		       unsigned slots, unsigned slot_length);
+long virtio_interrupt_open(struct virtio_device *device); /* before the queues */
+void virtio_run(struct virtio_device *device);            /* DRIVER_OK */
+void virtio_reset(struct virtio_device *device);
+
+/* Offer a chain: `count` ranges, of which the device writes those from `writable` on. */
+void virtio_offer(struct virtio_queue *queue, unsigned slot, const struct phys_range *ranges,
+		  unsigned count, unsigned writable);
+void virtio_kick(struct virtio_queue *queue);
+/* The slot of a chain that the device is done with, or -1. *written: bytes it wrote. */
+int virtio_take(struct virtio_queue *queue, uint32_t *written);
+
+#endif
