@@ -61,7 +61,7 @@ static void start_init(void)
 	struct acall *call = pm ? acall_new(init_started, NULL) : NULL;
 
 	wait_for("pm to start init");
-	kcall(system_reset, BOOT_CAP_ROOT, 2); /* from here on the console is the terminal's */
+	kcall(system_reset, root_cap, 2); /* from here on the console is the terminal's */
 	if (call)
 		pm_send_start_init(call, pm->control, &request);
 }
