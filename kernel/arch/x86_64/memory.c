@@ -19,7 +19,8 @@
 #define SIZE_4G 0x100000000ul
 #define LOW_MEMORY 0x100000ul
 
-uint64_t kernel_cr3, direct_map_end;
+uint64_t kernel_cr3;
+uint64_t direct_map_end = SIZE_4G; /* as boot.S has made it */
 
 static struct memory_range usable[MEMORY_RANGES];
 static unsigned usable_count;
@@ -70,8 +71,6 @@ static void usable_init(void)
 	reserve(0, LOW_MEMORY);
 	reserve((uint64_t)kernel_start - KERNEL_BASE, (uint64_t)kernel_end - KERNEL_BASE);
 	reserve(boot.archive.start & ~(SIZE_4K - 1), (boot.archive.end + SIZE_4K - 1) & ~(SIZE_4K - 1));
-	if (direct_map_end < SIZE_4G)
-		direct_map_end = SIZE_4G;
 	direct_map_end = (direct_map_end + SIZE_2M - 1) & ~(SIZE_2M - 1);
 	if (direct_map_end > 512 * SIZE_1G)
 		direct_map_end = 512 * SIZE_1G;

@@ -13,12 +13,14 @@ void arch_main(uint32_t magic, uint64_t info)
 	serial_init();
 	kprintf("Anole\n");
 	multiboot_parse(magic, info);
-	memory_init();
-	cpu_finish_user(cpu);
+	/* The tables of boot.S reach the ACPI tables and the APIC: the sooner the clocks are
+	 * read the first time, the better they are known at the end of all this. */
 	acpi_init(boot.rsdp);
 	lapic_init(cpu);
-	ioapic_init();
 	time_init();
+	memory_init();
+	cpu_finish_user(cpu);
+	ioapic_init();
 	cpu->online = true;
 	kernel_main(&boot.archive, boot.rsdp, boot.command_line);
 }

@@ -3,7 +3,7 @@
  * The clock is the TSC; its rate, and the local APIC timer's, come from CPUID, from
  * the hypervisor, or are measured against the ACPI timer (3.579545 MHz) or, without
  * one, counter 2 of the 8254. Nothing waits for the measurement: it begins early, the boot
- * goes on, and the result is refined twice when more time has passed.
+ * goes on, and the result is refined when more time has passed.
  */
 #include "core/clock.h"
 #include "core/timer.h"
@@ -14,9 +14,8 @@
 #define PIT_HZ 1193182ul
 #define PIT_MASK 0xfffful
 #define NS 1000000000ul
-#define FIRST_WINDOW_NS 400000ul /* error below 0.2 % until the first refinement */
-#define REFINE_1_NS 100000000ul
-#define REFINE_2_NS 3000000000ul
+#define FIRST_WINDOW_NS 200000ul /* error below 0.3 % until the first refinement */
+#define LONG_NS 20000000ul
 
 extern uint64_t boot_tsc;
 
@@ -26,6 +25,7 @@ static uint64_t base_tsc, base_ns;
 static uint64_t lapic_ratio;            /* timer counts per ns, 32.32 */
 static bool rate_known;
 static struct timer refine_timer;
+static const uint64_t refine_after_ns[] = { 20000000, 200000000, 3000000000 };
 static unsigned refinements;
 
 /* A moment on all clocks at once. */
@@ -165,17 +165,22 @@ static void measure_tsc(const struct moment *now, uint64_t ticks)
 		rate_set(round_hz(hz, ticks));
 }
 
+static void refine(struct timer *timer);
+
+static void refine_later(void)
+{
+	/* The 8254 wraps more often than a first measurement can tell. */
+	if (acpi.pm_timer && refinements < sizeof(refine_after_ns) / sizeof(*refine_after_ns))
+		timer_set(&refine_timer, arch_now_ns() + refine_after_ns[refinements++], refine);
+}
+
 static void refine(struct timer *timer)
 {
 	struct moment now = moment_now();
-	uint64_t ticks = reference_since(&now);
 
-	/* The 8254 has wrapped more often than the first measurement can tell. */
-	if (!acpi.pm_timer)
-		return;
-	measure_tsc(&now, ticks);
-	if (++refinements < 2)
-		timer_set(timer, arch_now_ns() + REFINE_2_NS, refine);
+	(void)timer;
+	measure_tsc(&now, reference_since(&now));
+	refine_later();
 }
 
 /* CPUID 0x15 with the crystal's frequency, or a hypervisor's leaf (kHz; VMware, KVM). */
@@ -236,7 +241,7 @@ void arch_time_ready(void)
 	if (!features.tsc_deadline)
 		lapic_timer_start(0);
 	if (!rate_known)
-		timer_set(&refine_timer, arch_now_ns() + REFINE_1_NS, refine);
+		refine_later();
 	kprintf("time: tsc %lu kHz, timer %s %lu kHz\n", tsc_hz / 1000,
 		features.tsc_deadline ? "by deadline" : "counts at", lapic_hz / 1000);
 }
@@ -258,5 +263,7 @@ void arch_timer_set(uint64_t deadline)
 	}
 	if (left > NS)
 		left = NS; /* early: it is set again then; the count has 32 bits */
+	else if (left > LONG_NS)
+		left -= left / 256; /* early too, as the rate is not known as well as the TSC's */
 	lapic_timer_start((uint32_t)mul_shift_32(left, lapic_ratio) + 1);
 }
