@@ -26,8 +26,8 @@ struct page *frame_table;
 
 static struct zone zones[MAX_ZONES];
 static unsigned zone_count;
-static uint32_t free_head;
-static size_t total, available, reserve;
+struct frame_pool frame_pool;
+static size_t total, reserve;
 
 void frames_add(uint64_t start, uint64_t end)
 {
@@ -63,7 +63,7 @@ void frames_init(void)
 		zone->high = zone->end;
 		frame_table = phys_to_virt(zone->end << ANOLE_PAGE_SHIFT);
 		total -= needed;
-		available = total;
+		frame_pool.available = total;
 		reserve = total / 64 < RESERVE_MAX ? total / 64 : RESERVE_MAX;
 		mm_init();
 		return;
@@ -74,7 +74,7 @@ void frames_init(void)
 static uint64_t take(uint32_t index)
 {
 	frame_table[index].refs = 1;
-	available--;
+	frame_pool.available--;
 	return (uint64_t)index << ANOLE_PAGE_SHIFT;
 }
 
@@ -85,7 +85,7 @@ static void list_take(uint32_t index)
 	if (page->prev)
 		frame_table[page->prev].next = page->next;
 	else
-		free_head = page->next;
+		frame_pool.head = page->next;
 	if (page->next)
 		frame_table[page->next].prev = page->prev;
 }
@@ -107,27 +107,27 @@ static bool reclaim(void)
 
 uint64_t frame_alloc(void)
 {
-	uint32_t index = free_head;
+	uint32_t index = frame_pool.head;
 
 	if (!index) {
 		uint64_t frame = take_unused();
 
 		if (frame)
 			return frame;
-		while (!free_head && reclaim())
+		while (!frame_pool.head && reclaim())
 			continue;
-		index = free_head;
+		index = frame_pool.head;
 		if (!index)
 			return 0;
 	}
-	free_head = frame_table[index].next;
-	frame_table[free_head].prev = 0; /* entry 0 is nobody's */
+	frame_pool.head = frame_table[index].next;
+	frame_table[frame_pool.head].prev = 0; /* entry 0 is nobody's */
 	return take(index);
 }
 
 uint64_t frame_alloc_above(size_t keep)
 {
-	while (__builtin_expect(available <= keep, 0))
+	while (__builtin_expect(frame_pool.available <= keep, 0))
 		if (!reclaim())
 			return 0;
 	return frame_alloc();
@@ -140,18 +140,6 @@ uint64_t frame_alloc_zeroed(void)
 	if (frame)
 		page_zero(phys_to_virt(frame));
 	return frame;
-}
-
-void frame_free(uint64_t frame)
-{
-	uint32_t index = frame >> ANOLE_PAGE_SHIFT;
-
-	frame_table[index].refs = 0;
-	frame_table[index].next = free_head;
-	frame_table[index].prev = 0;
-	frame_table[free_head].prev = index;
-	free_head = index;
-	available++;
 }
 
 static uint64_t take_run(uint64_t first, size_t count)
@@ -198,7 +186,7 @@ uint64_t frame_alloc_contiguous(size_t count, uint64_t below)
 	uint64_t limit = below >> ANOLE_PAGE_SHIFT;
 	uint64_t frame = 0;
 
-	if (count == 0 || count > available)
+	if (count == 0 || count > frame_pool.available)
 		return 0;
 	for (unsigned at = 0; at < zone_count && !frame; at++) {
 		struct zone *zone = &zones[at];
@@ -220,7 +208,7 @@ uint64_t frame_alloc_block(size_t count)
 {
 	if (count == 1)
 		return frame_alloc();
-	if (count == 0 || count > available)
+	if (count == 0 || count > frame_pool.available)
 		return 0;
 	for (unsigned at = zone_count; at-- > 0;) {
 		struct zone *zone = &zones[at];
@@ -251,5 +239,5 @@ void frame_get(uint64_t frame) { frame_hold(frame); }
 void frame_put(uint64_t frame) { frame_release(frame); }
 uint32_t frame_refs(uint64_t frame) { return page_of(frame)->refs; }
 size_t frames_total(void) { return total; }
-size_t frames_free(void) { return available; }
+size_t frames_free(void) { return frame_pool.available; }
 size_t frames_reserve(void) { return reserve; }

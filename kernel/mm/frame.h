@@ -36,14 +36,26 @@ bool frames_overlap(uint64_t start, uint64_t end);
 bool slab_shrink(void);
 /* The end of frames_init: the zero page, and what the page tables of this processor can do. */
 void mm_init(void);
-/* The last count has gone. */
-void frame_free(uint64_t frame);
+/* The free frames that were in use before, the last freed first, and how many are free in all. */
+extern struct frame_pool {
+	uint32_t head;
+	size_t available;
+} frame_pool;
 
 static inline void frame_hold(uint64_t frame) { page_of(frame)->refs++; }
+
+/* Inline, since clearing an address space does little else. */
 static inline void frame_release(uint64_t frame)
 {
-	if (--page_of(frame)->refs == 0)
-		frame_free(frame);
+	struct page *page = page_of(frame);
+
+	if (--page->refs)
+		return;
+	page->next = frame_pool.head;
+	page->prev = 0;
+	frame_table[page->next].prev = frame >> ANOLE_PAGE_SHIFT; /* entry 0 is nobody's */
+	frame_pool.head = frame >> ANOLE_PAGE_SHIFT;
+	frame_pool.available++;
 }
 
 static inline void page_zero(void *page)

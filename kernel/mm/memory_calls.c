@@ -5,8 +5,8 @@
 #include "mm/frame.h"
 #include "mm/space.h"
 
-#define CONTIGUOUS_LIMIT (64ul << 20)
-#define COPY_LIMIT (STEP_PAGES * PAGE_SIZE / 64) /* bytes of one mo_read or mo_write */
+#define CONTIGUOUS_LIMIT (16ul << 20)
+#define COPY_LIMIT (4ul << 20) /* bytes of one mo_read or mo_write */
 #define DIRTY_BATCH 32u
 
 static struct memory *lookup(uint64_t handle, uint32_t rights, int *error)
@@ -178,8 +178,8 @@ long sys_mo_dirty(uint64_t handle, uint64_t page, uint64_t result, uint64_t coun
 		return -error;
 	if (flags > 1)
 		return -EINVAL;
-	if (count > STEP_PAGES / 16)
-		count = STEP_PAGES / 16;
+	if (count > STEP_PAGES / 2)
+		count = STEP_PAGES / 2;
 	while (done < count) {
 		unsigned batch = count - done < DIRTY_BATCH ? count - done : DIRTY_BATCH;
 		long found = dirty_batch(memory, &page, result + done * sizeof(uint64_t), batch, flags);

@@ -3,6 +3,8 @@
 #include "mm/frame.h"
 #include "mm/space.h"
 
+#define FILL_STEP 512u /* pages zeroed by one mo_fill_begin */
+
 /* Give one absent page a frame; whether it is now being filled by us. */
 static bool fill_one(struct memory *memory, uint64_t page)
 {
@@ -31,8 +33,8 @@ long memory_fill_begin(struct memory *memory, uint64_t page, uint64_t count)
 		return -EINVAL;
 	if (count > limit - page)
 		count = limit - page;
-	if (count > STEP_PAGES)
-		count = STEP_PAGES;
+	if (count > FILL_STEP)
+		count = FILL_STEP;
 	while (done < count && fill_one(memory, page + done))
 		done++;
 	if (done == 0 && count > 0 && !radix_find(&memory->tree, page))

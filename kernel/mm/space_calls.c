@@ -179,7 +179,7 @@ long sys_vm_fault_in(uint64_t addr, uint64_t write)
 static long transfer(struct space *to_space, uint64_t to, struct space *from_space, uint64_t from,
 		     uint64_t length)
 {
-	const uint64_t limit = STEP_PAGES * PAGE_SIZE / 64;
+	const uint64_t limit = 4ul << 20;
 	uint64_t start = to, fault;
 	bool to_side;
 
