@@ -516,6 +516,143 @@ static void test_move(void)
 	object_put(space);
 }
 
+static void test_copies(void)
+{
+	static uint8_t out[3 * PAGE_SIZE], in[3 * PAGE_SIZE];
+	struct space *a = space_new(), *b = space_new();
+	uint64_t at = map(a, 0, 8 * PAGE_SIZE, VM_R | VM_W, NULL, 0), fault = 0;
+	uint64_t to = map(b, 0, 8 * PAGE_SIZE, VM_R | VM_W, NULL, 0);
+	struct memory *memory = memory_new(2 * PAGE_SIZE, 0);
+	bool to_side;
+
+	for (size_t i = 0; i < sizeof(out); i++)
+		out[i] = i * 7 + i / 256;
+	for (size_t length = 0; length < sizeof(out); length = length * 3 + 1) {
+		memset(in, 0, sizeof(in));
+		CHECK(copy_to_user(a, at + 4000, out, length, NULL) == 0);
+		CHECK(copy_user_user(b, to + 123, a, at + 4000, length, &to_side, NULL) == (long)length);
+		CHECK(copy_from_user(b, in, to + 123, length, NULL) == 0);
+		CHECK(memcmp(in, out, length) == 0 && in[length] == 0);
+	}
+	CHECK(copy_to_user(a, at + 7 * PAGE_SIZE, out, 2 * PAGE_SIZE, &fault) == -EFAULT);
+	CHECK(fault == at + 8 * PAGE_SIZE);
+	CHECK(copy_user_user(b, to + 8 * PAGE_SIZE - 1, a, at, 2, &to_side, &fault) == -EFAULT);
+	CHECK(to_side && fault == to + 8 * PAGE_SIZE);
+	CHECK(copy_from_user(a, in, UINT64_MAX - 10, 20, NULL) == -EFAULT);
+	CHECK(copy_from_user(a, in, VM_USER_HIGH - 10, 20, NULL) == -EFAULT);
+	/* An object ends at its size; what was never written reads as zero. */
+	CHECK(copy_memory_user(memory, 100, a, at, 3 * PAGE_SIZE, false, NULL) == 2 * PAGE_SIZE - 100);
+	CHECK(copy_memory_user(memory, 2 * PAGE_SIZE, a, at, 1, true, NULL) == 0);
+	CHECK(copy_memory_user(memory, UINT64_MAX, a, at, 1, true, NULL) == 0);
+	struct memory *other = memory_new(2 * PAGE_SIZE, 0);
+	CHECK(copy_memory_memory(other, 50, memory, 150, PAGE_SIZE) == PAGE_SIZE);
+	CHECK(copy_memory_user(other, 0, b, to, 2 * PAGE_SIZE, true, NULL) == 2 * PAGE_SIZE);
+	copy_from_user(a, out, at, sizeof(out), NULL);
+	copy_from_user(b, in, to, sizeof(in), NULL);
+	CHECK(memcmp(in + 50, out + 50, PAGE_SIZE) == 0 && in[49] == 0 && in[50 + PAGE_SIZE] == 0);
+	object_put(memory);
+	object_put(other);
+	object_put(a);
+	object_put(b);
+}
+
+/* A page being filled is seen by the answer of a driver only. */
+static void test_fill_by_copy(void)
+{
+	struct object pager = { .type = CAPT_ENDPOINT, .refs = 1 };
+	struct memory *memory = memory_new_paged((struct endpoint *)&pager, 5, 4 * PAGE_SIZE);
+	struct space *space = space_new();
+	uint64_t at = map(space, 0, PAGE_SIZE, VM_R | VM_W, NULL, 0);
+
+	put(space, at, 77);
+	CHECK(copy_buffer_user(memory, 0, space, at, 8, false, NULL) == 0);
+	CHECK(memory_fill_begin(memory, 0, 2) == 2);
+	CHECK(copy_memory_user(memory, 0, space, at, 8, false, NULL) == 0);
+	CHECK(copy_buffer_user(memory, 0, space, at, 3 * PAGE_SIZE, false, NULL) == -EFAULT);
+	CHECK(copy_buffer_user(memory, 0, space, at, PAGE_SIZE, false, NULL) == PAGE_SIZE);
+	CHECK(copy_memory_user(memory, 0, space, at, 8, true, NULL) == 0);
+	CHECK(memory_fill_end(memory, 0, 1, 1) == 0 && memory_fill_end(memory, 1, 1, 0) == 0);
+	CHECK(memory->resident == 1 && memory->dirty == 0);
+	put(space, at, 0);
+	CHECK(copy_memory_user(memory, 0, space, at, 2 * PAGE_SIZE, true, NULL) == -EFAULT ||
+	      get(space, at) == 77);
+	CHECK(copy_memory_user(memory, 1, space, at, 8, false, NULL) == 8 && memory->dirty == 1);
+	object_put(space);
+	object_put(memory);
+}
+
+/* --- arguments nobody sane would give ------------------------------------------------- */
+
+static uint64_t odd_number(void)
+{
+	static const uint64_t odd[] = {
+		0, 1, PAGE_SIZE - 1, PAGE_SIZE, 2 * PAGE_SIZE, PT_SPAN, 1ul << 30, 1ul << 47,
+		VM_USER_LOW, VM_USER_HIGH, VM_USER_HIGH - PAGE_SIZE, 1ul << 63, UINT64_MAX,
+		UINT64_MAX - PAGE_SIZE + 1, DIRECT_MAP, 0x7f0000000000, 0x7f0000000000 - PT_SPAN,
+	};
+	uint64_t number = odd[rand() % (sizeof(odd) / sizeof(*odd))];
+
+	switch (rand() % 4) {
+	case 0: return number + rand() % 3 * PAGE_SIZE;
+	case 1: return number ^ (uint64_t)rand() << (rand() % 40);
+	default: return number;
+	}
+}
+
+static void one_odd_call(struct space *space, struct memory *memory)
+{
+	uint64_t a = odd_number(), b = odd_number(), c = odd_number();
+	struct map_request request = {
+		.addr = a, .length = b, .offset = c, .flags = rand() % 0x400, .rights = rand() % 16,
+		.memory = rand() % 2 ? memory : NULL,
+	};
+	int error;
+
+	switch (rand() % 8) {
+	case 0: case 1: space_map_request(space, &request); break;
+	case 2:
+		if (!(a & PAGE_MASK) && a < VM_USER_HIGH && b <= VM_USER_HIGH - a)
+			while (space_unmap(space, a, page_up(a + b)) == KCALL_RESTART)
+				continue;
+		break;
+	case 3:
+		if (!(a & PAGE_MASK) && a < VM_USER_HIGH && b <= VM_USER_HIGH - a)
+			space_protect(space, a, page_up(a + b), rand() % 8);
+		break;
+	case 4: space_move(space, a, b, c, rand() % 4, odd_number()); break;
+	case 5: touch(space, a, rand() % 2); break;
+	case 6: memory_resize(memory, a); break;
+	case 7:
+		memory_page(memory, a, rand() % 2, &error);
+		memory_fill_begin(memory, a, b % 64);
+		memory_fill_end(memory, a, b, rand() % 3);
+		memory_evict(memory, a, b, rand() % 2);
+		break;
+	}
+}
+
+static void test_odd_arguments(void)
+{
+	size_t before = frames_in_use();
+	struct object pager = { .type = CAPT_ENDPOINT, .refs = 1000 };
+
+	for (int round = 0; round < 40; round++) {
+		struct space *space = space_new();
+		struct memory *memory = round % 2 ? memory_new(1 << 20, 0)
+			: memory_new_paged((struct endpoint *)&pager, 1, 1 << 20);
+
+		for (int i = 0; i < 1000; i++)
+			one_odd_call(space, memory);
+		for (uint32_t i = 1; i < space->regions.count; i++)
+			CHECK(space->regions.array[i - 1]->end <= space->regions.array[i]->start);
+		object_put(clone(space));
+		object_put(space);
+		CHECK(memory->object.refs == 1 && memory->mapping_count == 0);
+		object_put(memory);
+	}
+	CHECK(frames_in_use() == before);
+}
+
 /* --- random operations against a model ------------------------------------------------- */
 
 #define SPACES 4
@@ -646,6 +783,8 @@ static const struct {
 	{ "slab", test_slab }, { "radix", test_radix }, { "anonymous", test_anonymous },
 	{ "clone", test_clone }, { "clone_big", test_clone_big }, { "exhaustion", test_exhaustion },
 	{ "stack", test_stack }, { "paged", test_paged }, { "move", test_move },
+	{ "copies", test_copies },
+	{ "fill_by_copy", test_fill_by_copy }, { "odd_arguments", test_odd_arguments },
 	{ "random", test_random },
 };
 
