@@ -115,26 +115,6 @@ long read_link(struct request *rq, const struct vfs_readlink_req *in, struct vfs
 
 /* --- changes ------------------------------------------------------------------------------------------------- */
 
-/* "Now" is told as a time, so that file servers need not agree with each other. */
-static void resolve_now(struct attr_change *change)
-{
-	uint64_t now = 0;
-
-	if (change->valid & (FILE_SET_ATIME_NOW | FILE_SET_MTIME_NOW))
-		now = clock_realtime_ns();
-	if (change->valid & FILE_SET_ATIME_NOW) {
-		change->atime = (int64_t)(now / 1000000000u);
-		change->atime_nsec = (int64_t)(now % 1000000000u);
-		change->valid |= FILE_SET_ATIME;
-	}
-	if (change->valid & FILE_SET_MTIME_NOW) {
-		change->mtime = (int64_t)(now / 1000000000u);
-		change->mtime_nsec = (int64_t)(now % 1000000000u);
-		change->valid |= FILE_SET_MTIME;
-	}
-	change->valid &= ~(FILE_SET_ATIME_NOW | FILE_SET_MTIME_NOW);
-}
-
 static long attr_send(struct request *rq, struct vnode *node, const struct attr_change *change, uint64_t size)
 {
 	struct fs_set_attr_req request = {
@@ -155,16 +135,20 @@ static long attr_send(struct request *rq, struct vnode *node, const struct attr_
 
 long node_set_attr(struct request *rq, struct vnode *node, const struct creds *creds, struct attr_change *change)
 {
+	struct attr_owner owner = { node->mode, node->uid, node->gid };
 	long status;
 
 	change->valid &= FILE_SET_MODE | FILE_SET_UID | FILE_SET_GID | FILE_SET_ATIME | FILE_SET_MTIME |
 			 FILE_SET_ATIME_NOW | FILE_SET_MTIME_NOW;
 	if ((change->valid & FILE_SET_MODE) && node_is(node, S_IFLNK))
 		return -EOPNOTSUPP;
-	status = attr_check(creds, node, change);
+	if (node->mount->flags & MOUNT_READ_ONLY)
+		return -EROFS;
+	status = attr_check(creds, &owner, change);
 	if (status)
 		return status;
-	resolve_now(change);
+	/* Told as a time, so that file servers need not agree with each other. */
+	attr_resolve_now(change);
 	return attr_send(rq, node, change, 0);
 }
 

@@ -54,24 +54,6 @@ void sessions_count(void)
 		}
 }
 
-void creds_of(uint64_t stamp, struct creds *creds, bool real)
-{
-	const struct process_entry *process;
-
-	*creds = (struct creds){ 0 };
-	if (stamp_is_service(stamp))
-		return;
-	process = process_find(stamp);
-	if (!process) {
-		creds->uid = creds->gid = 65534;
-		return;
-	}
-	creds->uid = real ? process->uid : process->fsuid;
-	creds->gid = real ? process->gid : process->fsgid;
-	creds->groups = process->groups;
-	creds->group_count = process->group_count < PROCESS_GROUPS ? process->group_count : PROCESS_GROUPS;
-}
-
 /* --- session protocol ---------------------------------------------------------------------------------- */
 
 static bool may_order(const struct request *rq)

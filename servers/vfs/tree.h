@@ -14,6 +14,7 @@
 #ifndef SERVERS_VFS_TREE_H
 #define SERVERS_VFS_TREE_H
 
+#include <fs/attr.h>
 #include <fs/locks.h>
 #include <proto/file_types.h>
 #include <sys/server.h>
@@ -145,12 +146,6 @@ void tree_rebuild(void);
 void tree_rebuilt(void);
 
 /* --- walk.c ---------------------------------------------------------------------------------------- */
-struct creds {
-	uint32_t uid, gid;
-	uint32_t group_count;
-	const uint32_t *groups;
-};
-
 #define WALK_FOLLOW 1u    /* a symbolic link at the end is followed */
 #define WALK_MAY_LACK 2u  /* the last name may be absent: `found` is NULL then */
 #define WALK_NAME 4u      /* the name is wanted, to create or remove it: `last` tells what it is */
@@ -182,22 +177,11 @@ long walk(struct walk *w);
 long tree_path(const struct dentry *d, const struct dentry *root, char *to, size_t size, char **start);
 
 /* --- access.c --------------------------------------------------------------------------------------- */
-#define MAY_EXEC 1u
-#define MAY_WRITE 2u
-#define MAY_READ 4u
 /* 0, EACCES, EROFS. */
 long may_access(const struct creds *creds, const struct vnode *node, uint32_t mask);
 /* Entries of a directory: create one, remove `victim` from it. is_dir: rmdir, or a rename of a directory. */
 long may_create(const struct creds *creds, const struct dentry *dir);
 long may_delete(const struct creds *creds, const struct dentry *dir, const struct dentry *victim, bool is_dir);
-bool creds_in_group(const struct creds *creds, uint32_t gid);
-
-/* A change of attributes as asked for; set_attr_check corrects mode and valid as Linux does. */
-struct attr_change {
-	uint32_t valid, mode, uid, gid; /* FILE_SET_*; uid, gid only where valid says so */
-	int64_t atime, atime_nsec, mtime, mtime_nsec;
-};
-long attr_check(const struct creds *creds, const struct vnode *node, struct attr_change *change);
 /* Mode and group of a new node in `dir`. */
 void new_node_owner(const struct creds *creds, const struct vnode *dir, uint32_t *mode, uint32_t *gid);
 

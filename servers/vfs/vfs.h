@@ -31,8 +31,6 @@ struct session {
 };
 /* The caller's, NULL if it has none. Services work at the root. */
 struct session *session_find(uint64_t stamp);
-/* Credentials for path calls (fsuid), or for access(2) (`real`). */
-void creds_of(uint64_t stamp, struct creds *creds, bool real);
 void sessions_count(void); /* after tree_rebuild */
 void sessions_root_mounted(void);
 extern const struct session_ops session_ops;
