@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of nodes. */
+#include "tmpfs.h"
+
+static PRESERVED struct node *table[NODE_MAX];
+static PRESERVED uint32_t touched;
+PRESERVED struct mount mounts[MOUNT_MAX];
+static uint32_t hint;
+
+struct moment now(void)
+{
+	uint64_t ns = clock_realtime_ns();
+
+	return (struct moment){ (int64_t)(ns / 1000000000u), (uint32_t)(ns % 1000000000u) };
+}
+
+struct node *node_find(const struct mount *mount, uint64_t number)
+{
+	struct node *node = number - 1 < touched ? table[number - 1] : NULL;
+
+	return node && node->mount == mount ? node : NULL;
+}
+
+static long slot_take(void)
+{
+	for (uint32_t n = 0; n < NODE_MAX; n++) {
+		uint32_t i = (hint + n) % NODE_MAX;
+
+		if (table[i])
+			continue;
+		hint = i + 1;
+		if (i >= touched)
+			touched = i + 1;
+		return i;
+	}
+	return -ENOSPC;
+}
+
+struct node *node_new(struct mount *mount, uint32_t mode, uint32_t uid, uint32_t gid)
+{
+	long slot = mount->nodes_used < mount->nodes_max ? slot_take() : -ENOSPC;
+	struct node *node = slot < 0 ? NULL : pheap_alloc(sizeof(*node));
+
+	if (!node)
+		return NULL;
+	node->mount = mount;
+	node->number = (uint64_t)slot + 1;
+	node->mode = mode;
+	node->uid = uid;
+	node->gid = gid;
+	node->next_cookie = 3;
+	node->atime = node->mtime = node->ctime = now();
+	table[slot] = node;
+	mount->nodes_used++;
+	return node;
+}
+
+void node_free(struct node *node)
+{
+	uint32_t slot = (uint32_t)node->number - 1;
+
+	data_free(node);
+	locks_free(&node->locks);
+	pheap_free(node->target);
+	node->mount->nodes_used--;
+	table[slot] = NULL;
+	if (slot < hint)
+		hint = slot;
+	pheap_free(node);
+}
+
+void node_unused(struct node *node)
+{
+	if (!node->nlink && !node->holds && !node->descriptions)
+		node_free(node);
+}
+
+/* No description is left; whoever still holds a node holds nothing. */
+void mount_free_nodes(struct mount *mount)
+{
+	for (uint32_t i = 0; i < touched; i++) {
+		struct node *node = table[i];
+
+		if (!node || node->mount != mount)
+			continue;
+		while (node->first)
+			entry_remove(node->first);
+		node_free(node);
+	}
+	mount->root = NULL;
+}
+
+/* Counts are made anew from what they count, except those of VFS. */
+void nodes_rebuild(void)
+{
+	entries_forget_all();
+	for (struct mount *m = mounts; m < mounts + MOUNT_MAX; m++)
+		m->nodes_used = m->pages_used = m->descriptions = 0;
+	for (uint32_t i = 0; i < touched; i++) {
+		struct node *node = table[i];
+
+		if (!node)
+			continue;
+		node->mount->nodes_used++;
+		node->mount->pages_used += node->pages;
+		node->descriptions = 0;
+		if (is_dir(node))
+			entries_rebuild(node);
+	}
+	descriptions_count();
+}
