@@ -253,6 +253,7 @@ void test_main(void)
 	run(async_tests);
 	run(signal_tests);
 	run(memory_tests);
+	run(space_tests);
 	run(thread_tests);
 	run(hostile_tests);
 	finish(!failures);
