@@ -3,10 +3,12 @@
 #include "core/cpu.h"
 #include "arch/arch.h"
 
-struct ticket_lock big_lock;
+uint32_t big_lock;
 
-void kernel_lock_wait(uint32_t ticket)
+void kernel_lock_wait(void)
 {
-	while (__atomic_load_n(&big_lock.serving, __ATOMIC_ACQUIRE) != ticket)
-		arch_lock_wait();
+	do {
+		while (__atomic_load_n(&big_lock, __ATOMIC_RELAXED))
+			arch_lock_wait();
+	} while (__atomic_exchange_n(&big_lock, 1, __ATOMIC_ACQUIRE));
 }

@@ -2,34 +2,30 @@
 /*
  * The kernel lock, and what scheduling offers beside thread.h.
  *
- * The kernel runs with interrupts off and one ticket lock. A processor that waits
- * for the lock answers requests of the holder (TLB shootdown and the like), so the
- * holder may wait for another processor.
+ * The kernel runs with interrupts off and one lock. A processor that waits for it
+ * answers requests of the holder (TLB shootdown and the like), so the holder may wait
+ * for another processor. The lock is not handed on in order: where a hypervisor has taken the
+ * next in line off its processor, everybody would wait for that one.
  */
 #ifndef KERNEL_CORE_CPU_H
 #define KERNEL_CORE_CPU_H
 
 #include "core/thread.h"
 
-struct ticket_lock {
-	uint32_t next, serving; /* assembly knows: next at 0, serving at 4 */
-};
-extern struct ticket_lock big_lock;
+extern uint32_t big_lock; /* 1 while held */
 
-/* Wait for `ticket`, answering requests of the holder. */
-void kernel_lock_wait(uint32_t ticket);
+/* Wait for the lock and take it, answering requests of the holder. */
+void kernel_lock_wait(void);
 
 static inline void kernel_lock(void)
 {
-	uint32_t ticket = __atomic_fetch_add(&big_lock.next, 1, __ATOMIC_ACQUIRE);
-
-	if (__builtin_expect(__atomic_load_n(&big_lock.serving, __ATOMIC_ACQUIRE) != ticket, 0))
-		kernel_lock_wait(ticket);
+	if (__builtin_expect(__atomic_exchange_n(&big_lock, 1, __ATOMIC_ACQUIRE), 0))
+		kernel_lock_wait();
 }
 
 static inline void kernel_unlock(void)
 {
-	__atomic_store_n(&big_lock.serving, big_lock.serving + 1, __ATOMIC_RELEASE);
+	__atomic_store_n(&big_lock, 0, __ATOMIC_RELEASE);
 }
 
 /* Queues of a processor that is being prepared. */
