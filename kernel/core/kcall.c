@@ -5,12 +5,16 @@
 #include "arch/x86_64/offsets.h"
 #include "arch/x86_64/switch.h"
 #include "core/cpu.h"
+#include "core/table.h"
 #include "core/thread.h"
+#include "ipc/ipc.h"
 #include "mm/mm.h"
 
 #define VECTOR_INVALID_OPCODE 6
 #define REAP_OBJECTS 64 /* at each way out */
 #define REAP_PAGES 4096
+
+void kernel_syscall_locked(struct thread *thread);
 
 typedef long kcall_fn(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t);
 
@@ -75,11 +79,10 @@ static long dispatch(struct thread *thread)
  * The thread is no longer ours to act for if another processor has killed, stopped or
  * interrupted it while we came here: then the call is made again, if ever.
  */
-void kernel_syscall(struct thread *thread)
+void kernel_syscall_locked(struct thread *thread)
 {
 	long result = KCALL_RESTART;
 
-	kernel_lock();
 	if (!thread->attention)
 		result = dispatch(thread);
 	if (result == KCALL_RESTART)
@@ -89,8 +92,15 @@ void kernel_syscall(struct thread *thread)
 	arch_return_to_user(kernel_leave());
 }
 
+void kernel_syscall(struct thread *thread)
+{
+	kernel_lock();
+	kernel_syscall_locked(thread);
+}
+
+/* --- what offsets.h says ---------------------------------------------------------------- */
+
 #define OFFSET(type, member, value) _Static_assert(offsetof(type, member) == (value), #member)
-OFFSET(struct thread, reflect_entry, THREAD_REFLECT);
 OFFSET(struct frame, r15, FRAME_R15);
 OFFSET(struct frame, rbx, FRAME_RBX);
 OFFSET(struct frame, r11, FRAME_R11);
@@ -103,3 +113,28 @@ OFFSET(struct frame, rsp, FRAME_RSP);
 _Static_assert(sizeof(struct frame) == FRAME_SIZE, "FRAME_SIZE");
 _Static_assert(FRAME_SYSCALL == VECTOR_SYSCALL, "VECTOR_SYSCALL");
 _Static_assert(KCALL_FIRST == SYSCALL_FIRST && KCALL_LIMIT == SYSCALL_LIMIT, "offsets.h");
+_Static_assert(KCALL_call == SYSCALL_CALL && KCALL_reply_wait == SYSCALL_REPLY_WAIT, "offsets.h");
+_Static_assert(IPC_EXTRA == FLAG_EXTRA && IPC_INTR == FLAG_INTR, "offsets.h");
+OFFSET(struct caller, state, 0);
+_Static_assert(CALLER_IN_SERVICE == CALLER_WORD_IN_SERVICE && CALLER_IDLE == 0 && CALLER_THREAD == 0,
+	       "the first eight bytes of a caller");
+OFFSET(struct thread, wait, THREAD_STATE + 1);
+OFFSET(struct thread, no_fast_receive, THREAD_ATTENTION + 1);
+_Static_assert((THREAD_RUNNING | WAIT_NONE << 8) == STATE_RUNNING, "state and wait");
+_Static_assert((THREAD_CALLING | WAIT_CALL << 8) == STATE_CALLING, "state and wait");
+_Static_assert((THREAD_WAITING | WAIT_RECEIVE << 8) == STATE_RECEIVING, "state and wait");
+OFFSET(struct endpoint, refuse, EP_PENDING + 4);
+OFFSET(struct endpoint, dead, EP_PENDING + 6);
+_Static_assert(CHUNK_SHIFT == 6 && sizeof(struct chunk) == 16 && sizeof(struct cap) == 16, "table.h");
+_Static_assert(offsetof(struct cap, object) == 0 && offsetof(struct chunk, caps) == 0, "table.h");
+_Static_assert(CALLER_BITS == 20 && CALLER_CHUNK_BITS == 10, "callers");
+_Static_assert(offsetof(struct caller_chunk, slot) == 0, "callers");
+_Static_assert(CAP_PRIVATE == 1 << HANDLE_PRIVATE_BIT, "handles");
+_Static_assert(CAPT_BADGE == TYPE_BADGE && CAPT_ENDPOINT == TYPE_ENDPOINT, "types");
+OFFSET(struct object, type, 0);
+OFFSET(struct object, refs, OBJECT_REFS);
+OFFSET(struct list_node, next, 0);
+OFFSET(struct ipc_page, extra, 0);
+OFFSET(struct ipc_page, caps_count, PAGE_CAPS_COUNT);
+#define O(name, type, member) OFFSET(type, member, name);
+OFFSETS(O)

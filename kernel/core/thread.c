@@ -37,6 +37,7 @@ struct thread *thread_new(struct space *space, struct table *private_table, stru
 	thread->object = (struct object){ CAPT_THREAD, 1 };
 	thread->state = THREAD_STOPPED;
 	thread->affinity = ~0u;
+	thread->no_fast_receive = true;
 	thread->deadline = UINT64_MAX;
 	thread->frame.cs = USER_CS;
 	thread->frame.ss = USER_SS;
@@ -53,6 +54,7 @@ struct thread *thread_new(struct space *space, struct table *private_table, stru
 void thread_begin(struct thread *thread)
 {
 	thread->attention &= ~ATTENTION_STOP;
+	thread->no_fast_receive = !thread->no_fpu || ~thread->affinity;
 	if (!thread->started) {
 		thread->started = true;
 		object_get(thread);

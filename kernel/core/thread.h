@@ -41,17 +41,18 @@ struct callobj;
 enum caller_state { CALLER_IDLE, CALLER_QUEUED, CALLER_IN_SERVICE, CALLER_ANSWERED };
 enum caller_kind { CALLER_THREAD, CALLER_OBJECT };
 struct caller {
+	/* The fast path compares and writes these eight bytes as one. */
 	uint8_t state;        /* enum caller_state */
 	uint8_t kind;         /* enum caller_kind */
 	bool slow;            /* capabilities, reservations or a kernel message: no fast reply */
-	bool interruptible;
 	bool cancelled;       /* interrupted, or its thread is dead */
 	bool cancel_pending;  /* on the endpoint's list of cancels to deliver */
 	bool dead;
 	uint8_t kernel_op;    /* enum ipc_kernel_op: made by the kernel, words in kernel_words */
-	uint32_t index;
-	uint32_t deliveries;
+	uint8_t reserved_byte;
+	uint64_t index;
 	uint32_t flags;       /* IPC_* of the call */
+	uint32_t deliveries;
 	uint64_t token;       /* sequence << 20 | index, from its first receipt on */
 	uint64_t stamp;
 	uint64_t badge_number;
@@ -87,9 +88,11 @@ struct thread {
 	struct space *space;
 	struct table *private_table, *fd_table; /* fd_table: NULL if it has none */
 	uint64_t stamp;
+	/* The fast path uses these two by two. */
 	uint8_t state;   /* enum thread_state */
 	uint8_t wait;    /* enum thread_wait */
 	uint8_t attention; /* ATTENTION_* */
+	bool no_fast_receive; /* it has FPU state or is bound to processors */
 	uint8_t priority, base_priority;
 	bool no_fpu, in_ready_queue;
 	bool started;    /* holds a count of itself until it is dead */
@@ -100,7 +103,6 @@ struct thread {
 	void *fpu; /* fxsave area, allocated at first use */
 	struct list_node ready_link;
 	struct badge *fault_badge;
-	struct endpoint *waiting_on;   /* WAIT_RECEIVE; no count */
 	struct notify *waiting_notify; /* WAIT_NOTIFY; no count */
 	struct list_node wait_link;    /* receivers of an endpoint, waiters of a notification */
 	struct list_node timeout_link;

@@ -238,9 +238,12 @@ static long set_fault_endpoint(struct thread *thread, uint64_t handle)
 
 static long set_affinity(struct thread *thread, uint64_t mask)
 {
-	if (!(mask & ((1ul << cpu_count) - 1)))
+	uint64_t all = (1ul << cpu_count) - 1;
+
+	if (!(mask & all))
 		return -EINVAL;
-	thread->affinity = mask;
+	thread->affinity = (mask & all) == all ? ~0u : mask;
+	thread->no_fast_receive = !thread->no_fpu || ~thread->affinity;
 	sched_changed(thread);
 	return 0;
 }
@@ -337,7 +340,7 @@ long sys_thread_interrupt(uint64_t handle, uint64_t flags)
 	else if (thread->wait == WAIT_NOTIFY || thread->wait == WAIT_FUTEX ||
 		 thread->wait == WAIT_SLEEP)
 		thread_wake(thread, -EINTR);
-	else if (thread->wait == WAIT_CALL && thread->caller.interruptible)
+	else if (thread->wait == WAIT_CALL && thread->caller.flags & IPC_INTR)
 		endpoint_cancel(&thread->caller, false);
 	return 0;
 }

@@ -52,8 +52,9 @@ static long prepare_page(struct thread *thread, uint32_t flags)
 static void caller_begin(struct caller *caller, struct badge *badge, uint32_t flags)
 {
 	caller->flags = flags;
-	caller->interruptible = flags & IPC_INTR;
-	caller->slow = flags & ~IPC_INTR;
+	caller->slow = flags & IPC_RECV_CAPS || caller->caps_count;
+	caller->token = 0;
+	caller->deliveries = 0;
 	caller->badge = object_get(badge);
 	caller->badge_number = badge->number;
 }
@@ -120,7 +121,6 @@ static void wait_begin(struct thread *thread, struct endpoint *endpoint)
 {
 	thread_block(thread, THREAD_WAITING);
 	thread->wait = WAIT_RECEIVE;
-	thread->waiting_on = endpoint;
 	list_push_front(&endpoint->receivers, &thread->wait_link);
 }
 

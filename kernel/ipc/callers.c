@@ -4,7 +4,7 @@
 #include "mm/mm.h"
 
 struct caller_chunk *caller_chunks[CALLER_CHUNKS];
-uint64_t next_sequence = 1;
+uint64_t next_token = 1ul << CALLER_BITS;
 static struct caller no_caller;
 static struct caller_chunk no_chunk;
 static uint32_t first_free_chunk;

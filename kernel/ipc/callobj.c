@@ -109,7 +109,8 @@ static void send_call(struct callobj *call, struct badge *badge, const struct ca
 	for (unsigned i = 0; i < IPC_ALL_WORDS; i++)
 		call->words[i] = send->w[i];
 	caller->flags = (send->flags & 0xff) | IPC_EXTRA | IPC_INTR;
-	caller->interruptible = true;
+	caller->token = 0;
+	caller->deliveries = 0;
 	caller->stamp = current_thread()->stamp;
 	caller->badge = object_get(badge);
 	caller->badge_number = badge->number;

@@ -193,8 +193,10 @@ static void take_into_service(struct endpoint *endpoint, struct caller *caller)
 	list_remove(&caller->link);
 	list_push_back(&endpoint->in_service, &caller->link);
 	caller->state = CALLER_IN_SERVICE;
-	if (!caller->token)
-		caller->token = next_sequence++ << CALLER_BITS | caller->index;
+	if (caller->token)
+		return;
+	caller->token = next_token | caller->index;
+	next_token += 1ul << CALLER_BITS;
 }
 
 /* The first queued call; one that cannot be delivered is answered with the reason. */

@@ -49,8 +49,6 @@ void caller_detach(struct caller *caller)
 		endpoint->pending &= ~PENDING_CALL;
 	caller->state = CALLER_IDLE;
 	caller->endpoint = NULL;
-	caller->token = 0;
-	caller->deliveries = 0;
 	caller->cancelled = false;
 	message_drop_caps(caller->caps, &caller->caps_count);
 	if (caller->badge) {

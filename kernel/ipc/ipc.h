@@ -20,9 +20,12 @@
 
 struct endpoint {
 	struct object object;
-	uint32_t pending;            /* PENDING_*; the fast path wants 0 */
+	/* The fast path wants these eight bytes to be 0. */
+	uint32_t pending;            /* PENDING_* */
 	uint16_t refuse;             /* errno: answer every call with it */
-	bool dead, dma;
+	bool dead;
+	uint8_t reserved;
+	bool dma;                    /* ep_allow_dma */
 	struct list_node receivers;  /* threads in WAIT_RECEIVE */
 	struct list_node queue;      /* callers, not yet received */
 	struct list_node in_service; /* callers, in order of receipt */
@@ -57,7 +60,7 @@ struct caller_chunk {
 	uint64_t used[CALLER_CHUNK / 64];
 };
 extern struct caller_chunk *caller_chunks[CALLER_CHUNKS];
-extern uint64_t next_sequence;
+extern uint64_t next_token; /* without the index */
 long caller_register(struct caller *caller); /* 0 or -EAGAIN, -ENOMEM */
 void caller_unregister(struct caller *caller);
 /* The call in service at `endpoint` that a token names, or NULL. */

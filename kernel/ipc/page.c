@@ -14,8 +14,9 @@ static void kernel_call(struct thread *thread, struct endpoint *endpoint, struct
 	struct caller *caller = &thread->caller;
 
 	caller->flags = 0;
-	caller->interruptible = false;
 	caller->slow = true;
+	caller->token = 0;
+	caller->deliveries = 0;
 	caller->badge = badge ? object_get(badge) : NULL;
 	caller->badge_number = badge_number;
 	endpoint_queue(endpoint, caller);
