@@ -24,7 +24,7 @@ static PRESERVED struct acall *running;
 static PRESERVED unsigned running_crashes;
 
 static struct acall *free_calls;
-static struct acall *failed; /* answered without having been sent, and those left by a crash */
+struct acall *failed_calls; /* answered without having been sent, and those left by a crash */
 
 static void put_free(struct acall *call)
 {
@@ -95,8 +95,8 @@ static void fail_later(struct acall *call, long status)
 	call->status = status;
 	call->received_count = 0;
 	call->state = ACALL_ANSWERED;
-	call->next = failed;
-	failed = call;
+	call->next = failed_calls;
+	failed_calls = call;
 }
 
 long proto_send(struct acall *call, cap_t to, uint64_t op, uint32_t op_flags, const void *request,
@@ -140,18 +140,18 @@ static void run_done(struct acall *call)
 		put_free(call);
 }
 
-void acall_answered(struct ipc_msg *msg)
+void acall_answered(const struct request *message)
 {
-	struct acall *call = (struct acall *)msg->badge;
-	unsigned count = (unsigned)(msg->flags >> 8 & 0xff);
+	struct acall *call = (struct acall *)message->badge;
+	unsigned count = (unsigned)(message->received >> 8 & 0xff);
 
 	if (!preserved_contains(call, sizeof *call) || call->state != ACALL_SENT)
 		return;
-	call->status = (long)msg->op;
-	memcpy(call->words, msg->w, 8 * IPC_WORDS);
+	call->status = (long)message->op;
+	memcpy(call->words, message->words, 8 * IPC_WORDS);
 	memset(call->words + IPC_WORDS, 0, 8 * IPC_EXTRA_WORDS);
 	call->received_count = 0;
-	if (msg->flags & IPC_EXTRA) {
+	if (message->received & IPC_EXTRA) {
 		memcpy(call->words + IPC_WORDS, message_page->extra, 8 * IPC_EXTRA_WORDS);
 		call->received_count = count < IPC_MAX_CAPS ? count : IPC_MAX_CAPS;
 		memcpy(call->received, message_page->caps, sizeof call->received);
@@ -162,11 +162,11 @@ void acall_answered(struct ipc_msg *msg)
 
 bool acalls_run_failed(void)
 {
-	struct acall *call = failed;
+	struct acall *call = failed_calls;
 
 	if (!call)
 		return false;
-	failed = call->next;
+	failed_calls = call->next;
 	run_done(call);
 	return true;
 }
@@ -193,8 +193,8 @@ static void recover(struct acall *call)
 			put_free(call);
 			break;
 		}
-		call->next = failed;
-		failed = call;
+		call->next = failed_calls;
+		failed_calls = call;
 		break;
 	default:
 		put_free(call);

@@ -27,24 +27,41 @@ enum request_state {
 };
 extern const struct service *service;
 void requests_start(bool restarted);
-/* The record of a call that has come: a fresh one, or that of an earlier delivery; NULL: none is
- * left. */
-struct request *request_receive(const struct ipc_msg *msg);
+void requests_grow(void);                  /* if memory allows */
 struct request *request_find(uint64_t token);
 void request_release(struct request *rq);  /* the kernel has the answer */
 void request_dequeue(struct request *rq);
+extern struct waitq ready_requests;
 struct request *request_next_ready(void);  /* taken off the list, or NULL */
 void request_send(struct request *rq);     /* answer with a kernel entry of its own, release */
 void request_close_given(struct request *rq);
-/* Put the answer into *msg; answers the IPC_* flags for it. */
-uint32_t request_load_answer(struct request *rq, struct ipc_msg *msg);
-/* Whether something must be done between the answer and the release. */
-static inline bool request_gives(const struct request *rq) { return rq->reply_caps_count != 0; }
+/* What did not come in registers: words, capabilities, an early cancel. */
+void request_receive_rest(struct request *rq);
+/* The record of an earlier delivery of this call, brought up to date; the call's own if there is none. */
+struct request *request_receive_again(struct request *rq);
+/* Whether some record may be left from the incarnation before. */
+extern unsigned stale_count;
+extern struct request *free_requests;
+/* Flags that need nothing of the receiver. */
+#define IPC_PLAIN_FLAGS ((uint64_t)(IPC_INTR | IPC_RECV_FD | IPC_RECV_CLOEXEC | IPC_RECV_CAPS))
+/* Whether it is a call of words alone, with nothing to close and nothing to clear. caps_count and the
+ * four flags behind it are looked at as one word. */
+static inline bool request_plain(const struct request *rq)
+{
+	return !((rq->received & ~IPC_PLAIN_FLAGS) | *(const uint64_t *)&rq->caps_count |
+		 rq->reply_caps_count | (uintptr_t)rq->context);
+}
+
+/* receive.S: answer `answered` (NULL: none) with status and reply words, then
+ * wait. A clean record takes what comes: a CALL or CANCEL as it is; of a NOTIFY op is the bits,
+ * of a REPLY op is the status and badge the cookie. Answers enum ipc_kind or -errno. */
+long request_exchange(struct request *fresh, const struct request *answered, uint64_t first_word);
 
 /* acall.c */
 void acalls_start(bool restarted);
-void acall_answered(struct ipc_msg *msg);
-bool acalls_run_failed(void); /* `done` of those that could not be sent */
+void acall_answered(const struct request *message);
+bool acalls_run_failed(void); /* `done` of one that could not be sent; false if there is none */
+extern struct acall *failed_calls;
 
 /* watch.c, timer.c, clock.c */
 void watches_start(bool restarted);

@@ -42,15 +42,9 @@ static long cancel_parked(struct request *rq)
 	return service->cancel(rq);
 }
 
-static void run(struct request *rq)
+/* What is not simply a final status. */
+static void settle(struct request *rq, long status)
 {
-	long status;
-
-	if (__builtin_expect(rq->reply_caps_count, 0))
-		request_close_given(rq);
-	rq->state = REQUEST_RUNNING;
-	status = __builtin_expect(IPC_OP_PROTO(rq->op) == PROTO_ID_SERVICE, 0) ? serve_rs(rq)
-									      : service->dispatch(rq);
 	if (status == ANSWERED)
 		return;
 	if (status == PARK) {
@@ -67,7 +61,49 @@ static void run(struct request *rq)
 	finish(rq, status);
 }
 
-/* No record, or a poisonous request: answered here. */
+static void run(struct request *rq)
+{
+	request_close_given(rq);
+	rq->state = REQUEST_RUNNING;
+	settle(rq, rq->badge == BADGE_RS && IPC_OP_PROTO(rq->op) == PROTO_ID_SERVICE
+			   ? serve_rs(rq) : service->dispatch(rq));
+}
+
+/* Everything that a call can be besides plain words from a client. */
+static __attribute__((noinline)) void take_special(struct request *rq)
+{
+	if (rq->received & ~IPC_PLAIN_FLAGS)
+		request_receive_rest(rq);
+	if (stale_count)
+		rq = request_receive_again(rq);
+	if (rq->state == REQUEST_DONE)
+		finish(rq, rq->status); /* only the answer was lost, or poison */
+	else
+		run(rq);
+}
+
+/* Answers whether the next wait can follow at once: only the plain answer is left to do. */
+static inline bool take_call(struct request *rq)
+{
+	long status;
+
+	if (__builtin_expect((rq->received & ~IPC_PLAIN_FLAGS) | stale_count | (rq->badge & BADGE_RS), 0)) {
+		take_special(rq);
+		return false;
+	}
+	status = service->dispatch(rq);
+	if (__builtin_expect(status <= PARK || rq->state != REQUEST_RUNNING, 0)) {
+		settle(rq, status);
+		return false;
+	}
+	rq->status = status;
+	rq->state = REQUEST_DONE;
+	outgoing = rq;
+	return !(rq->reply_caps_count | rq->long_reply | (uintptr_t)ready_requests.first |
+		 (uintptr_t)failed_calls);
+}
+
+/* No record of it: nothing was done for it. */
 static void refuse(uint64_t token, long status)
 {
 	struct ipc_msg answer = { .op = (uint64_t)status };
@@ -75,41 +111,23 @@ static void refuse(uint64_t token, long status)
 	kcall(reply, SLOT_ENDPOINT, token, &answer);
 }
 
-static void take_call(const struct ipc_msg *msg)
+static void take_cancel(uint64_t token, bool dead)
 {
-	struct request *rq = request_receive(msg);
-
-	if (!rq)
-		refuse(msg->token, -EAGAIN);
-	else if (__builtin_expect(rq->state == REQUEST_DONE, 0))
-		finish(rq, rq->status); /* only the answer was lost */
-	else
-		run(rq);
-}
-
-static void take_cancel(const struct ipc_msg *msg)
-{
-	struct request *rq = request_find(msg->token);
+	struct request *rq = request_find(token);
 
 	if (!rq) {
-		refuse(msg->token, -EINTR);
+		refuse(token, -EINTR);
 		return;
 	}
 	rq->cancelled = true;
-	rq->caller_dead = rq->caller_dead || msg->w[0] == IPC_CANCEL_DEAD;
+	rq->caller_dead = rq->caller_dead || dead;
 	if (rq->state == REQUEST_DONE) {
 		finish(rq, rq->status);
-		return;
-	}
-	if (rq->state == REQUEST_RUNNING) {
+	} else if (rq->state == REQUEST_RUNNING) {
 		run(rq); /* left by the incarnation before: see what it holds */
-		return;
-	}
-	rq->cancel_told = false;
-	long status = cancel_parked(rq);
-	if (status != PARK && status != ANSWERED) {
-		request_dequeue(rq);
-		finish(rq, status);
+	} else {
+		rq->cancel_told = false;
+		settle(rq, PARK);
 	}
 }
 
@@ -139,47 +157,105 @@ static void run_ready(void)
 	} while (acalls_run_failed());
 }
 
-static long wait_next(struct ipc_msg *msg)
+/* What is no call leaves the record clean again. */
+static __attribute__((noinline)) void take_other(long kind, struct request *message)
 {
-	struct request *answered = outgoing;
-	uint32_t flags = 0;
-	long kind;
+	uint64_t token = message->token, op = message->op, badge = message->badge;
+	bool dead = message->words[0] == IPC_CANCEL_DEAD;
 
-	msg->token = 0;
-	if (answered && __builtin_expect(request_gives(answered), 0)) {
-		request_send(answered);
-		answered = NULL;
-	} else if (answered) {
-		flags = request_load_answer(answered, msg);
-	}
-	outgoing = NULL;
-	kind = ipc_reply_wait(SLOT_ENDPOINT, flags, msg);
-	if (answered)
-		request_release(answered);
-	return kind;
-}
-
-static void take(long kind, struct ipc_msg *msg)
-{
+	message->token = 0;
+	message->state = REQUEST_FREE;
 	switch (kind) {
-	case IPC_CALL:
-		take_call(msg);
-		break;
 	case IPC_NOTIFY:
-		take_notification(msg->op);
+		take_notification(op);
 		break;
 	case IPC_REPLY:
-		acall_answered(msg);
+		acall_answered(message);
 		break;
 	case IPC_CANCEL:
-		take_cancel(msg);
+		take_cancel(token, dead);
 		break;
 	case IPC_RELEASE:
-		take_release(msg->badge);
+		take_release(badge);
 		break;
 	case -EBADF:
 	case -EPERM:
 		check_failed(__FILE__, __LINE__, "an endpoint to serve");
+	}
+}
+
+#define FIRST_WORD (KCALL_reply_wait | (uint64_t)SLOT_ENDPOINT << 32)
+#define AT(field, offset) _Static_assert(offsetof(struct request, field) == (offset), "see receive.S")
+AT(token, 0);
+AT(words, 32);
+AT(in_length, 112);
+AT(received, 128);
+AT(reply, 144);
+AT(progress, 224);
+AT(state, 288);
+AT(caps_count, 296);
+AT(caps_taken, 304);
+
+static void put_free(struct request *rq)
+{
+	rq->next = free_requests;
+	free_requests = rq;
+}
+
+static inline void recycle(struct request *rq)
+{
+	if (__builtin_expect(!request_plain(rq), 0)) {
+		request_release(rq);
+		return;
+	}
+	rq->state = REQUEST_FREE;
+	put_free(rq);
+}
+
+/* What runs before the next wait, and what needs a kernel entry of its own. */
+static __attribute__((noinline)) void prepare(void)
+{
+	run_ready();
+	if (outgoing && (outgoing->reply_caps_count || outgoing->long_reply)) {
+		request_send(outgoing);
+		outgoing = NULL;
+	}
+	if (!free_requests || !free_requests->next)
+		requests_grow();
+	CHECK(free_requests);
+}
+
+/* One record is always kept to receive into: whoever would take it is to come again. */
+static __attribute__((noinline)) void refuse_last(struct request *rq)
+{
+	rq->status = -EAGAIN;
+	request_receive_rest(rq);
+	request_send(rq);
+}
+
+static void loop(void)
+{
+	struct request *fresh, *answered;
+	long kind;
+
+	prepare();
+	for (;;) {
+		answered = outgoing;
+		outgoing = NULL;
+		fresh = free_requests;
+		free_requests = fresh->next;
+		kind = request_exchange(fresh, answered, FIRST_WORD);
+		if (answered)
+			recycle(answered);
+		if (__builtin_expect(kind != IPC_CALL, 0)) {
+			take_other(kind, fresh);
+			put_free(fresh);
+			prepare();
+		} else if (__builtin_expect(!free_requests, 0)) {
+			refuse_last(fresh);
+		} else if (!take_call(fresh)) {
+			prepare();
+		}
 	}
 }
 
@@ -204,12 +280,8 @@ static void start(void)
 
 int service_main(const struct service *definition)
 {
-	struct ipc_msg msg;
-
 	service = definition;
 	start();
-	for (;;) {
-		run_ready();
-		take(wait_next(&msg), &msg);
-	}
+	loop();
+	__builtin_unreachable();
 }

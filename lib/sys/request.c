@@ -13,9 +13,9 @@
 static PRESERVED struct request *chunks[CHUNKS];
 static PRESERVED unsigned chunk_count;
 
-static struct request *free_requests;
-static struct waitq ready;
-static unsigned stale_count; /* records of the last incarnation, not yet delivered again */
+struct request *free_requests;
+struct waitq ready_requests;
+unsigned stale_count; /* records of the last incarnation, not yet delivered again */
 
 /* The copies of the functions that server.h has in line. */
 uint64_t request_op(const struct request *rq)
@@ -100,7 +100,7 @@ void request_wake(struct request *rq)
 		return;
 	request_dequeue(rq);
 	rq->state = REQUEST_READY;
-	queue_append(&ready, rq);
+	queue_append(&ready_requests, rq);
 }
 
 void waitq_wake_one(struct waitq *queue)
@@ -117,7 +117,7 @@ void waitq_wake(struct waitq *queue)
 
 struct request *request_next_ready(void)
 {
-	struct request *rq = ready.first;
+	struct request *rq = ready_requests.first;
 
 	if (rq)
 		request_dequeue(rq);
@@ -126,22 +126,21 @@ struct request *request_next_ready(void)
 
 /* --- the pool ----------------------------------------------------------------------------- */
 
-static bool grow(void)
+void requests_grow(void)
 {
 	struct request *chunk;
 
 	if (chunk_count == CHUNKS)
-		return false;
+		return;
 	chunk = pheap_alloc(CHUNK_REQUESTS * sizeof *chunk);
 	if (!chunk)
-		return false;
+		return;
 	for (unsigned i = CHUNK_REQUESTS; i-- > 0;) {
 		chunk[i].next = free_requests;
 		free_requests = &chunk[i];
 	}
 	chunks[chunk_count] = chunk;
 	chunk_count++;
-	return true;
 }
 
 struct request *request_find(uint64_t token)
@@ -174,15 +173,18 @@ void request_close_given(struct request *rq)
 			kcall(cap_close, rq->reply_caps[i].slot);
 }
 
+/* A free record is clean: what receive.S does not overwrite is zero. */
 void request_release(struct request *rq)
 {
 	rq->state = REQUEST_FREE;
-	if (rq->flags & IPC_EXTRA) {
-		close_received(rq);
-		memset(rq->words + IPC_WORDS, 0, 8 * IPC_EXTRA_WORDS);
-	}
-	if (rq->reply_caps_count)
-		request_close_given(rq);
+	close_received(rq);
+	request_close_given(rq);
+	memset(rq->words + IPC_WORDS, 0, 8 * IPC_EXTRA_WORDS);
+	rq->cancelled = rq->caller_dead = rq->long_reply = rq->cancel_told = false;
+	rq->crashes = 0;
+	rq->deliveries = 0;
+	rq->context = NULL;
+	rq->queue = NULL;
 	rq->next = free_requests;
 	free_requests = rq;
 }
@@ -205,7 +207,7 @@ static void make_stale(struct request *rq)
 void requests_start(bool restarted)
 {
 	if (!restarted) {
-		grow();
+		requests_grow();
 		return;
 	}
 	for (unsigned c = 0; c < chunk_count; c++) {
@@ -220,18 +222,23 @@ void requests_start(bool restarted)
 			free_requests = rq;
 		}
 	}
+	if (!free_requests)
+		requests_grow();
 }
 
 /* --- receiving ---------------------------------------------------------------------------- */
 
-static void receive_extra(struct request *rq, unsigned count)
+void request_receive_rest(struct request *rq)
 {
+	unsigned count = (unsigned)(rq->received >> 8 & 0xff);
+
+	rq->deliveries = (uint16_t)(rq->received >> 16);
+	rq->cancelled = rq->received & IPC_CANCELLED;
+	if (!(rq->received & IPC_EXTRA))
+		return;
 	memcpy(rq->words + IPC_WORDS, message_page->extra, 8 * IPC_EXTRA_WORDS);
-	if (count > IPC_MAX_CAPS)
-		count = IPC_MAX_CAPS;
-	for (unsigned i = 0; i < count; i++)
-		rq->caps[i] = message_page->caps[i];
-	rq->caps_count = count;
+	rq->caps_count = count < IPC_MAX_CAPS ? count : IPC_MAX_CAPS;
+	memcpy(rq->caps, message_page->caps, sizeof rq->caps);
 }
 
 /* Calls that are delivered again come before all others: once a new one is there, the kernel had
@@ -245,77 +252,50 @@ static void drop_stale(void)
 				request_release(&chunks[c][i]);
 }
 
-/* The same call once more: what the handler noted is kept, everything else is as sent. */
-static struct request *receive_again(const struct ipc_msg *msg)
+static void refuse_poison(struct request *rq)
 {
-	struct request *rq = request_find(msg->token);
+	slog("operation %lx of caller %lx has crashed %u incarnations: refused", rq->op, rq->stamp,
+	     rq->crashes);
+	rq->status = -EIO;
+	rq->state = REQUEST_DONE;
+}
 
-	if (!rq) {
+/* What the handler noted is kept; everything else is as sent, and what came with it came again. */
+struct request *request_receive_again(struct request *rq)
+{
+	uint64_t token = rq->token;
+	struct request *old;
+
+	rq->token = 0;
+	old = request_find(token);
+	rq->token = token;
+	if (!old) {
+		rq->state = REQUEST_PARKED; /* not one of those that are dropped */
 		drop_stale();
-		return NULL;
+		return rq;
 	}
 	stale_count--;
-	if (rq->state == REQUEST_DONE)
-		return rq;
-	close_received(rq);
-	request_close_given(rq);
-	if (rq->crashes >= POISON_CRASHES) {
-		slog("operation %lx of caller %lx has crashed %u incarnations: refused", rq->op,
-		     rq->stamp, rq->crashes);
-		rq->status = -EIO;
-		rq->state = REQUEST_DONE;
+	if (old->state == REQUEST_DONE) {
+		request_release(rq);
+		return old;
 	}
-	return rq;
-}
-
-static void begin(struct request *rq, const struct ipc_msg *msg)
-{
-	rq->token = msg->token;
-	rq->op = msg->op;
-	rq->badge = msg->badge;
-	rq->stamp = msg->stamp;
-	for (unsigned i = 0; i < IPC_WORDS; i++)
-		rq->words[i] = msg->w[i];
-	for (unsigned i = 0; i < IPC_WORDS; i++)
-		rq->reply[i] = 0;
-	rq->in_length = msg->in_len;
-	rq->out_length = msg->out_len;
-	rq->caps_count = 0;
-	rq->flags = (uint32_t)msg->flags & 0xff;
-	rq->deliveries = (uint32_t)(msg->flags >> 16);
-	rq->cancelled = rq->flags & IPC_CANCELLED;
-}
-
-struct request *request_receive(const struct ipc_msg *msg)
-{
-	struct request *rq = NULL;
-
-	if (__builtin_expect(stale_count != 0, 0))
-		rq = receive_again(msg);
-	if (rq && rq->state == REQUEST_DONE)
-		return rq;
-	if (!rq) {
-		if (__builtin_expect(!free_requests, 0) && !grow())
-			return NULL;
-		rq = free_requests;
-		free_requests = rq->next;
-		rq->queue = NULL;
-		rq->context = NULL;
-		rq->reply_caps_count = 0;
-		rq->caps_taken = rq->crashes = 0;
-		rq->caller_dead = rq->long_reply = rq->cancel_told = false;
-		for (unsigned i = 0; i < 8; i++)
-			rq->progress[i] = 0;
-	}
-	begin(rq, msg);
-	if (__builtin_expect(rq->flags & IPC_EXTRA, 0))
-		receive_extra(rq, (unsigned)(msg->flags >> 8 & 0xff));
-	return rq;
+	close_received(old);
+	request_close_given(old);
+	old->received = rq->received;
+	old->caps_count = rq->caps_count;
+	memcpy(old->caps, rq->caps, sizeof old->caps);
+	old->cancelled = rq->cancelled;
+	old->deliveries = rq->deliveries;
+	rq->caps_count = 0; /* they are the old record's now */
+	request_release(rq);
+	if (old->crashes >= POISON_CRASHES)
+		refuse_poison(old);
+	return old;
 }
 
 /* --- answering ---------------------------------------------------------------------------- */
 
-uint32_t request_load_answer(struct request *rq, struct ipc_msg *msg)
+static uint32_t load_answer(struct request *rq, struct ipc_msg *msg)
 {
 	unsigned count = rq->reply_caps_count;
 
@@ -338,7 +318,7 @@ void request_send(struct request *rq)
 {
 	struct ipc_msg msg = { 0 };
 
-	msg.flags = request_load_answer(rq, &msg);
+	msg.flags = load_answer(rq, &msg);
 	kcall(reply, SLOT_ENDPOINT, rq->token, &msg);
 	request_release(rq);
 }

@@ -31,28 +31,31 @@ struct waitq {
 	struct request *first, *last;
 };
 
+/* The first part is filled by lib/sys/receive.S, which knows its layout. */
 struct request {
 	uint64_t token, op, badge, stamp;
 	uint64_t words[IPC_ALL_WORDS];  /* the request's, unchanged */
-	uint64_t reply[IPC_ALL_WORDS];  /* the answer being made */
 	uint64_t in_length, out_length;
-	uint32_t caps_count, reply_caps_count;
-	struct ipc_cap caps[IPC_MAX_CAPS]; /* received: closed after the answer unless taken */
-	struct ipc_cap reply_caps[IPC_MAX_CAPS];
-	bool reply_caps_close[IPC_MAX_CAPS]; /* close our copy after the answer */
-	uint32_t deliveries;
-	bool cancelled, caller_dead;    /* a cancel has come; handlers see it when run again */
+	uint64_t received;              /* IPC_* | caps << 8 | deliveries << 16 */
+	long status;                    /* of the answer, once there is one */
+	uint64_t reply[IPC_ALL_WORDS];  /* the answer being made */
 	uint64_t progress[8];           /* the handler's own; zero at the first run */
+	uint32_t state;
+	uint32_t reply_caps_count;
+	/* Only for calls that carry more than words, were cancelled or redelivered; else zero. */
+	uint32_t caps_count;
+	bool cancelled, caller_dead;    /* a cancel has come; handlers see it when run again */
+	bool long_reply;                /* the answer has more than IPC_WORDS words */
+	bool cancel_told;               /* service->cancel has been asked */
+	uint8_t caps_taken;             /* bit i: request_take(i) was done */
+	uint8_t crashes;                /* incarnations that died running it */
+	uint16_t deliveries;            /* before this one */
 	void *context;                  /* the handler's own; preserved memory or NULL */
 	struct waitq *queue;            /* loop's */
 	struct request *next, *previous;
-	uint32_t state;
-	uint32_t flags;                 /* IPC_* as received */
-	long status;                    /* of the answer, once there is one */
-	uint8_t caps_taken;             /* bit i: request_take(i) was done */
-	uint8_t crashes;                /* incarnations that died running it */
-	bool long_reply;                /* the answer has more than IPC_WORDS words */
-	bool cancel_told;               /* service->cancel has been asked */
+	struct ipc_cap caps[IPC_MAX_CAPS]; /* received: closed after the answer unless taken */
+	struct ipc_cap reply_caps[IPC_MAX_CAPS];
+	bool reply_caps_close[IPC_MAX_CAPS]; /* close our copy after the answer */
 };
 
 /* What every dispatch does first, in line; request.c holds the copies that are called. */
