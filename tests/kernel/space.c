@@ -232,13 +232,16 @@ static void test_space_translations(void)
 
 	CHECK(address > 0);
 	hammer = (struct hammer){ .pages = (uint64_t *)address };
+	kcall(thread_set, CAP_SELF_THREAD, THREAD_AFFINITY, 1);
 	task = spawn(hammer_pages, &hammer, LOW);
+	kcall(thread_set, task->thread, THREAD_AFFINITY, 2); /* refused if there is no such processor */
 	for (int i = 0; i < 20; i++) {
 		check_clone_is_frozen(address);
 		check_discard(address);
 	}
 	hammer.stop = true;
 	CHECK(UNTIL(task->done));
+	kcall(thread_set, CAP_SELF_THREAD, THREAD_AFFINITY, ~0ul);
 	EQUAL(kcall(vm_unmap, SELF, address, HAMMERED * PAGE), 0);
 }
 
