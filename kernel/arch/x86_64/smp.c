@@ -9,6 +9,7 @@
 #include "core/timer.h"
 #include "machine.h"
 
+#define CR3_STALE 1ul /* in loaded_cr3 of an idle processor */
 #define START_RETRY_NS 10000000ul
 #define START_TRIES 5
 
@@ -154,14 +155,25 @@ static void ask(struct cpu *cpu, enum request_kind kind)
 		pause();
 }
 
+/*
+ * An idle processor touches no user address: it is not woken for a flush, but loads CR3
+ * anew before the next thread, as loaded_cr3 does not match then.
+ */
 static void ask_holders(uint64_t cr3, uint64_t address, enum request_kind kind)
 {
 	struct cpu *self = this_cpu();
 
 	request.address = address;
-	for (uint32_t i = 0; i < cpu_count; i++)
-		if (&cpus[i] != self && cpus[i].online && cpus[i].loaded_cr3 == cr3)
-			ask(&cpus[i], kind);
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		struct cpu *cpu = &cpus[i];
+
+		if (cpu == self || !cpu->online || (cpu->loaded_cr3 & ~CR3_STALE) != cr3)
+			continue;
+		if (cpu->idle && kind != REQUEST_LEAVE_SPACE)
+			cpu->loaded_cr3 |= CR3_STALE;
+		else
+			ask(cpu, kind);
+	}
 }
 
 void arch_tlb_flush_page(struct space *space, uint64_t address)
@@ -180,7 +192,7 @@ void arch_tlb_flush_space(struct space *space)
 
 void arch_space_leave(struct space *space)
 {
-	if (this_cpu()->loaded_cr3 == space->cr3)
+	if ((this_cpu()->loaded_cr3 & ~CR3_STALE) == space->cr3)
 		leave_space(this_cpu());
 	ask_holders(space->cr3, 0, REQUEST_LEAVE_SPACE);
 }
