@@ -36,6 +36,7 @@ void arch_fpu_copy(struct thread *to, struct thread *from); /* fork */
 void arch_fpu_drop(struct thread *thread);                  /* it is being destroyed */
 /* Invalidate translations of a space on every processor that may hold them (space->cpus). */
 void arch_tlb_flush_page(struct space *space, uint64_t addr);
+void arch_tlb_flush_range(struct space *space, uint64_t start, uint64_t end);
 void arch_tlb_flush_space(struct space *space);
 /* Before the page tables of a space are freed: every processor that has them loaded leaves them. */
 void arch_space_leave(struct space *space);

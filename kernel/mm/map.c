@@ -123,12 +123,10 @@ size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size
 
 void space_flush_range(struct space *space, uint64_t start, uint64_t end)
 {
-	if (end - start > FLUSH_SINGLE * PAGE_SIZE) {
+	if (end - start > FLUSH_SINGLE * PAGE_SIZE)
 		arch_tlb_flush_space(space);
-		return;
-	}
-	for (; start < end; start += PAGE_SIZE)
-		arch_tlb_flush_page(space, start);
+	else
+		arch_tlb_flush_range(space, start, end);
 }
 
 size_t space_clear(struct space *space, uint64_t start, uint64_t end)

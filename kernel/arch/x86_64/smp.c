@@ -14,12 +14,12 @@
 #define START_TRIES 5
 
 enum request_kind {
-	REQUEST_NONE, REQUEST_FLUSH_PAGE, REQUEST_FLUSH_SPACE, REQUEST_LEAVE_SPACE, REQUEST_SAVE_FPU,
+	REQUEST_NONE, REQUEST_FLUSH_RANGE, REQUEST_FLUSH_SPACE, REQUEST_LEAVE_SPACE, REQUEST_SAVE_FPU,
 };
 
 /* One at a time: the kernel lock is held. */
 static struct {
-	uint64_t address;
+	uint64_t start, end;
 } request;
 
 extern char smp_trampoline[], smp_trampoline_end[];
@@ -117,13 +117,19 @@ static void leave_space(struct cpu *cpu)
 	write_cr3(kernel_cr3);
 }
 
+static void flush_range(uint64_t start, uint64_t end)
+{
+	for (; start < end; start += ANOLE_PAGE_SIZE)
+		invlpg(start);
+}
+
 void smp_answer_request(struct cpu *cpu)
 {
 	uint32_t kind = __atomic_load_n(&cpu->tlb_request, __ATOMIC_ACQUIRE);
 
 	switch (kind) {
-	case REQUEST_FLUSH_PAGE:
-		invlpg(request.address);
+	case REQUEST_FLUSH_RANGE:
+		flush_range(request.start, request.end);
 		break;
 	case REQUEST_FLUSH_SPACE:
 		write_cr3(cpu->loaded_cr3);
@@ -159,11 +165,10 @@ static void ask(struct cpu *cpu, enum request_kind kind)
  * An idle processor touches no user address: it is not woken for a flush, but loads CR3
  * anew before the next thread, as loaded_cr3 does not match then.
  */
-static void ask_holders(uint64_t cr3, uint64_t address, enum request_kind kind)
+static void ask_holders(uint64_t cr3, enum request_kind kind)
 {
 	struct cpu *self = this_cpu();
 
-	request.address = address;
 	for (uint32_t i = 0; i < cpu_count; i++) {
 		struct cpu *cpu = &cpus[i];
 
@@ -176,25 +181,34 @@ static void ask_holders(uint64_t cr3, uint64_t address, enum request_kind kind)
 	}
 }
 
-void arch_tlb_flush_page(struct space *space, uint64_t address)
+void arch_tlb_flush_range(struct space *space, uint64_t start, uint64_t end)
 {
 	if (this_cpu()->loaded_cr3 == space->cr3)
-		invlpg(address);
-	ask_holders(space->cr3, address, REQUEST_FLUSH_PAGE);
+		flush_range(start, end);
+	if (cpu_count == 1)
+		return;
+	request.start = start;
+	request.end = end;
+	ask_holders(space->cr3, REQUEST_FLUSH_RANGE);
+}
+
+void arch_tlb_flush_page(struct space *space, uint64_t address)
+{
+	arch_tlb_flush_range(space, address, address + ANOLE_PAGE_SIZE);
 }
 
 void arch_tlb_flush_space(struct space *space)
 {
 	if (this_cpu()->loaded_cr3 == space->cr3)
 		write_cr3(space->cr3);
-	ask_holders(space->cr3, 0, REQUEST_FLUSH_SPACE);
+	ask_holders(space->cr3, REQUEST_FLUSH_SPACE);
 }
 
 void arch_space_leave(struct space *space)
 {
 	if ((this_cpu()->loaded_cr3 & ~CR3_STALE) == space->cr3)
 		leave_space(this_cpu());
-	ask_holders(space->cr3, 0, REQUEST_LEAVE_SPACE);
+	ask_holders(space->cr3, REQUEST_LEAVE_SPACE);
 }
 
 bool smp_save_fpu(struct thread *thread)
