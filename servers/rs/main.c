@@ -106,6 +106,7 @@ static long start(bool restarted)
 	(void)restarted;
 	manifests_load();
 	boot_services();
+	watchdog_start();
 	return 0;
 }
 

@@ -11,8 +11,8 @@
 
 #define QUICK_NS (10 * SECONDS)     /* a crash within this of its start is one of a series */
 #define BACK_OFF_NS (50 * MILLISECONDS) /* before the third incarnation of a series; doubles */
-#define CRASHES_KEPT 4              /* with the preserved state; then it is started clean */
-#define CRASHES_LIMIT 8
+#define CRASHES_KEPT 6              /* with the preserved state; then it is started clean */
+#define CRASHES_LIMIT 10
 
 static struct child *child_of_timer(struct timer *timer)
 {

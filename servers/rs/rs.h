@@ -122,7 +122,8 @@ void drivers_enumerate(void); /* once pci is ready */
 struct child *driver_next(const char *class, uint64_t from);
 extern struct waitq driver_waiters;
 
-/* boot.c, shutdown.c, operations.c */
+/* watchdog.c, boot.c, shutdown.c, operations.c */
+void watchdog_start(void);
 void boot_services(void);
 void boot_ready(struct child *child);
 void shutdown_begin(uint64_t how);

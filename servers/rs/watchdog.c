@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Services that run without end. One that has used most of the time between two looks is pinged; if it
+ * burns much more without answering, it hangs. Only processor time counts, so a service that waits, or
+ * that others keep from running, is left alone, and an idle system is not woken by pings.
+ */
+#include "rs.h"
+
+#include <proto/service.h>
+
+#define LOOK_NS (2 * SECONDS)
+#define SUSPICIOUS_NS (LOOK_NS / 2)
+#define HANG_NS (4 * SECONDS)
+
+static struct timer look_timer;
+static struct watched {
+	uint64_t used_ns;    /* at the last look */
+	uint64_t pinged_ns;  /* used when the ping went out */
+	uint32_t incarnation;
+	bool pinged;
+} watched[CHILDREN];
+
+static void answered(struct acall *call)
+{
+	struct child *child = call->owner;
+
+	watched[child - children].pinged = false;
+}
+
+static void ping(struct child *child, struct watched *watch, uint64_t used_ns)
+{
+	struct service_ping_req request = { };
+	struct acall *call = acall_new(answered, child);
+
+	if (!call)
+		return;
+	watch->pinged = true;
+	watch->pinged_ns = used_ns;
+	service_send_ping(call, child->control, &request);
+}
+
+static void look_at(struct child *child, struct watched *watch)
+{
+	struct thread_info info;
+	uint64_t used_ns;
+
+	if (kcall(thread_info, child->thread, &info) < 0)
+		return;
+	used_ns = info.user_ns + info.system_ns;
+	if (watch->incarnation != child->restarts) {
+		watch->incarnation = child->restarts;
+		watch->used_ns = watch->pinged_ns = 0;
+	}
+	if (!watch->pinged && used_ns - watch->used_ns > SUSPICIOUS_NS)
+		ping(child, watch, used_ns);
+	watch->used_ns = used_ns;
+	if (!watch->pinged || used_ns - watch->pinged_ns < HANG_NS)
+		return;
+	slog("%s: hangs at %lx", child->name, info.rip);
+	child_crashed(child, "hangs");
+}
+
+static void look(struct timer *timer)
+{
+	for (unsigned i = 0; i < CHILDREN; i++)
+		if (children[i].state == CHILD_RUNNING)
+			look_at(&children[i], &watched[i]);
+	timer_start(timer, clock_monotonic_ns() + LOOK_NS, look);
+}
+
+void watchdog_start(void)
+{
+	timer_start(&look_timer, clock_monotonic_ns() + LOOK_NS, look);
+}
