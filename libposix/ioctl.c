@@ -1,81 +1,122 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * ioctl(2): the server that holds the file does it; here its argument becomes a buffer. Newer requests
- * say in their number how large it is and which way it goes (ioctl-number.rst: bits 30..31
- * direction, 16..29 size); the table has the older ones.
- */
-#include "libposix.h"
+/* ioctl: which requests read or write memory at the argument, and how much. */
+#include "files.h"
 
-#include <proto/file.h>
-
-#define IOC_WRITE 1u
-#define IOC_READ 2u
 #define FIONBIO 0x5421u
 #define FIONCLEX 0x5450u
 #define FIOCLEX 0x5451u
-#define TERMIOS_SIZE 36
+#define FIOASYNC 0x5452u
+#define TERMIOS_SIZE 36u
 
-static const struct old_request {
-	uint32_t request;
-	uint16_t in, out;
-} old_requests[] = {
-	{ 0x5401, 0, TERMIOS_SIZE }, /* TCGETS */
-	{ 0x5402, TERMIOS_SIZE, 0 }, { 0x5403, TERMIOS_SIZE, 0 }, { 0x5404, TERMIOS_SIZE, 0 },
-	{ 0x540f, 0, 4 }, { 0x5410, 4, 0 },  /* TIOCGPGRP, TIOCSPGRP */
-	{ 0x5411, 0, 4 },                    /* TIOCOUTQ */
-	{ 0x5413, 0, 8 }, { 0x5414, 8, 0 },  /* TIOCGWINSZ, TIOCSWINSZ */
-	{ 0x5415, 0, 4 }, { 0x5416, 4, 0 }, { 0x5417, 4, 0 }, { 0x5418, 4, 0 }, /* TIOCM... */
-	{ 0x541b, 0, 4 },                    /* FIONREAD */
-	{ 0x5429, 0, 4 },                    /* TIOCGSID */
-	{ 0x125d, 4, 0 }, { 0x125e, 0, 4 },  /* BLKROSET, BLKROGET */
-	{ 0x1260, 0, 8 },                    /* BLKGETSIZE */
-	{ 0x1263, 0, 8 }, { 0x1268, 0, 4 },  /* BLKRAGET, BLKSSZGET */
-	{ 0x1278, 0, 4 }, { 0x1279, 0, 4 }, { 0x127a, 0, 4 }, { 0x127b, 0, 4 }, /* BLKIOMIN ... BLKPBSZGET */
-	{ 0x1272, 0, 8 },                    /* BLKGETSIZE64, in its old form */
-};
+#define IN(bytes) ((uint32_t)(bytes))
+#define OUT(bytes) ((uint32_t)(bytes) << 16)
 
-static struct old_request sizes_of(uint32_t request)
+/* Requests from the time before sizes were part of the number. */
+static uint32_t old_style(uint32_t request)
 {
-	uint32_t direction = request >> 30;
-	uint16_t size = request >> 16 & 0x3fff;
-
-	for (size_t i = 0; i < sizeof(old_requests) / sizeof(*old_requests); i++)
-		if (old_requests[i].request == request)
-			return old_requests[i];
-	return (struct old_request){ request, direction & IOC_WRITE ? size : 0,
-				     direction & IOC_READ ? size : 0 };
+	switch (request) {
+	case 0x5401: /* TCGETS */
+		return OUT(TERMIOS_SIZE);
+	case 0x5402: /* TCSETS, TCSETSW, TCSETSF */
+	case 0x5403:
+	case 0x5404:
+		return IN(TERMIOS_SIZE);
+	case 0x5405: /* TCGETA */
+		return OUT(18);
+	case 0x5406: /* TCSETA, TCSETAW, TCSETAF */
+	case 0x5407:
+	case 0x5408:
+		return IN(18);
+	case 0x5412: /* TIOCSTI */
+		return IN(1);
+	case 0x5413: /* TIOCGWINSZ */
+		return OUT(8);
+	case 0x5414: /* TIOCSWINSZ */
+		return IN(8);
+	case 0x540f: /* TIOCGPGRP */
+	case 0x5411: /* TIOCOUTQ */
+	case 0x5415: /* TIOCMGET */
+	case 0x5419: /* TIOCGSOFTCAR */
+	case 0x541b: /* FIONREAD */
+	case 0x5424: /* TIOCGETD */
+	case 0x5429: /* TIOCGSID */
+	case 0x4b3b: /* KDGETMODE */
+	case 0x125e: /* BLKROGET */
+	case 0x1268: /* BLKSSZGET */
+	case 0x1278: /* BLKIOMIN */
+	case 0x1279: /* BLKIOOPT */
+	case 0x127a: /* BLKALIGNOFF */
+	case 0x127b: /* BLKPBSZGET */
+		return OUT(4);
+	case 0x5410: /* TIOCSPGRP */
+	case 0x5416: /* TIOCMBIS, TIOCMBIC, TIOCMSET */
+	case 0x5417:
+	case 0x5418:
+	case 0x541a: /* TIOCSSOFTCAR */
+	case 0x5420: /* TIOCPKT */
+	case 0x5423: /* TIOCSETD */
+	case 0x125d: /* BLKROSET */
+		return IN(4);
+	case 0x4b33: /* KDGKBTYPE */
+		return OUT(1);
+	case 0x1260: /* BLKGETSIZE */
+	case 0x1263: /* BLKRAGET */
+		return OUT(8);
+	case 0x1277: /* BLKDISCARD */
+		return IN(16);
+	case 0x0301: /* HDIO_GETGEO */
+		return OUT(16);
+	}
+	return 0;
 }
 
-static long set_nonblocking(cap_t fd, const int32_t *on)
+/* _IOC: direction in bits 30 and 31 (1 written to the driver, 2 read from it), size in 16 to 29. */
+static uint32_t sizes(uint32_t request)
 {
-	struct file_get_flags_req get = {};
-	struct file_get_flags_reply got;
-	struct file_set_flags_req set;
-	struct file_set_flags_reply done;
-	long flags = file_call_get_flags(fd, NULL, &get, &got);
+	uint32_t size = request >> 16 & 0x3fff;
+
+	if (request == 0x80081270) /* BLKBSZGET says size_t and means int */
+		return OUT(4);
+	if (!(request >> 30))
+		return old_style(request);
+	return (request >> 30 & 1 ? IN(size) : 0) | (request >> 31 ? OUT(size) : 0);
+}
+
+static long set_nonblocking(cap_t fd, bool on)
+{
+	long flags = file_call_get_flags(fd, NULL, &(struct file_get_flags_req){}, NULL), status;
+	struct file_set_flags_req request;
 
 	if (flags < 0)
 		return flags;
-	set.flags = (uint64_t)(*on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK);
-	return file_call_set_flags(fd, NULL, &set, &done);
+	request.flags = on ? (uint64_t)flags | O_NONBLOCK : (uint64_t)flags & ~(uint64_t)O_NONBLOCK;
+	status = file_call_set_flags(fd, NULL, &request, NULL);
+	return status < 0 ? status : 0;
 }
 
-long lp_ioctl(uint64_t fd, uint64_t request, uint64_t argument)
+static long set_cloexec(cap_t fd, uint64_t on)
 {
-	struct old_request sizes = sizes_of((uint32_t)request);
-	struct call_options options = {
-		.in = (const void *)argument, .in_length = sizes.in,
-		.out = (void *)argument, .out_length = sizes.out,
-	};
-	struct file_ioctl_req message = { .request = (uint32_t)request, .argument = argument };
-	struct file_ioctl_reply reply;
+	long status = kcall(fd_flags, fd, 1, on);
 
-	switch ((uint32_t)request) {
+	return status < 0 ? status : 0;
+}
+
+long lp_ioctl(uint64_t a, uint64_t b, uint64_t c)
+{
+	uint32_t number = (uint32_t)b, size = sizes(number);
+	struct file_ioctl_req request = { number, c };
+	struct call_options options = {
+		.in = (void *)c, .in_length = size & 0xffff, .out = (void *)c, .out_length = size >> 16,
+	};
+
+	switch (number) {
+	case FIONBIO:
+		return set_nonblocking(fd_cap(a), *(const int32_t *)c != 0);
 	case FIOCLEX:
 	case FIONCLEX:
-		return kcall(fd_flags, (cap_t)fd, 1, (uint32_t)request == FIOCLEX);
-	case FIONBIO:
-		return set_nonblocking((cap_t)fd, (const int32_t *)argument);
+		return set_cloexec(fd_cap(a), number == FIOCLEX);
+	case FIOASYNC:
+		return kcall(fd_flags, fd_cap(a), 0, 0) < 0 ? -EBADF : *(const int32_t *)c ? -ENOTTY : 0;
 	}
-	return file_call_ioctl((cap_t)fd, &options, &message, &reply);
+	return file_call_ioctl(fd_cap(a), &options, &request, NULL);
 }
