@@ -1,130 +1,141 @@
 /* SPDX-License-Identifier: MIT */
-/* Descriptors that the pipe server makes: pipes, eventfd, timerfd, socketpair. */
-#include "files.h"
+/* Pipes, socket pairs, event and timer descriptors: all made by the pipe server. */
+#include "libposix.h"
+
+#include <proto/file_types.h>
+#include <proto/pipe.h>
 
 #define AF_UNIX 1
-#define SOCK_TYPE 0xfu
+#define SOCK_TYPE_MASK 0xfu
 #define EFD_SEMAPHORE 1u
-#define NS 1000000000ull
-
-static struct call_options fd_options(uint64_t flags)
-{
-	return (struct call_options){ .flags = IPC_RECV_FD | (flags & O_CLOEXEC ? IPC_RECV_CLOEXEC : 0) };
-}
-
-static long pair_answer(int32_t *fds)
-{
-	fds[0] = (int32_t)received_fd(0);
-	fds[1] = (int32_t)received_fd(1);
-	return 0;
-}
-
-long lp_pipe2(uint64_t a, uint64_t b)
-{
-	struct call_options options = fd_options(b);
-	struct pipe_pipe_req request = { b & O_NONBLOCK };
-	long status;
-
-	if (b & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK | O_DIRECT))
-		return -EINVAL;
-	if (b & O_DIRECT)
-		return -EINVAL; /* packets: not there */
-	lp_writable((void *)a, 8);
-	status = pipe_call_pipe(PROC_SLOT_PIPE, &options, &request, NULL);
-	return status < 0 ? status : pair_answer((int32_t *)a);
-}
-
-long lp_pipe(uint64_t a)
-{
-	return lp_pipe2(a, 0);
-}
-
-long lp_socketpair(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
-{
-	struct call_options options = fd_options(b);
-	struct pipe_socketpair_req request = { b & SOCK_TYPE, b & O_NONBLOCK };
-	long status;
-
-	if (a != AF_UNIX)
-		return -EAFNOSUPPORT;
-	if (c > 1)
-		return -EPROTONOSUPPORT;
-	if (b & ~(uint64_t)(SOCK_TYPE | O_CLOEXEC | O_NONBLOCK))
-		return -EINVAL;
-	lp_writable((void *)d, 8);
-	status = pipe_call_socketpair(PROC_SLOT_PIPE, &options, &request, NULL);
-	return status < 0 ? status : pair_answer((int32_t *)d);
-}
-
-long lp_eventfd2(uint64_t a, uint64_t b)
-{
-	struct call_options options = fd_options(b);
-	struct pipe_eventfd_req request = { (uint32_t)a, b & (O_NONBLOCK | EFD_SEMAPHORE) };
-	long status;
-
-	if (b & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK | EFD_SEMAPHORE))
-		return -EINVAL;
-	status = pipe_call_eventfd(PROC_SLOT_PIPE, &options, &request, NULL);
-	return status < 0 ? status : received_fd(0);
-}
-
-long lp_eventfd(uint64_t a)
-{
-	return lp_eventfd2(a, 0);
-}
-
-/* --- timerfd ---------------------------------------------------------------------------------------- */
+#define TFD_TIMER_FLAGS 3u /* ABSTIME, CANCEL_ON_SET */
+#define NANOSECONDS 1000000000ull
 
 struct itimerspec {
 	struct lp_timespec interval, value;
 };
 
-long lp_timerfd_create(uint64_t a, uint64_t b)
+static struct call_options new_descriptors(uint64_t flags)
 {
-	struct call_options options = fd_options(b);
-	struct pipe_timerfd_req request = { (uint32_t)a, b & O_NONBLOCK };
+	return (struct call_options){
+		.flags = IPC_RECV_FD | (flags & O_CLOEXEC ? IPC_RECV_CLOEXEC : 0),
+	};
+}
+
+static long first_descriptor(long status)
+{
+	return status < 0 ? status : ipc_page()->caps[0].slot;
+}
+
+/* The program's int[2] has been found writable before anything was made. */
+static long both_descriptors(long status, int32_t *to)
+{
+	if (status < 0)
+		return status;
+	to[0] = ipc_page()->caps[0].slot;
+	to[1] = ipc_page()->caps[1].slot;
+	return 0;
+}
+
+long lp_pipe2(uint64_t to, uint64_t flags)
+{
+	struct call_options options = new_descriptors(flags);
+	struct pipe_pipe_req request = { .flags = flags & O_NONBLOCK };
+	struct pipe_pipe_reply reply;
+
+	if (flags & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK))
+		return -EINVAL;
+	lp_writable((void *)to, 2 * sizeof(int32_t));
+	return both_descriptors(pipe_call_pipe(PROC_SLOT_PIPE, &options, &request, &reply),
+				(int32_t *)to);
+}
+
+long lp_pipe(uint64_t to)
+{
+	return lp_pipe2(to, 0);
+}
+
+long lp_socketpair(uint64_t domain, uint64_t type, uint64_t protocol, uint64_t to)
+{
+	struct call_options options = new_descriptors(type);
+	struct pipe_socketpair_req request = { .type = type & SOCK_TYPE_MASK, .flags = type & O_NONBLOCK };
+	struct pipe_socketpair_reply reply;
+
+	if (domain != AF_UNIX)
+		return -EAFNOSUPPORT;
+	if (protocol > 1)
+		return -EPROTONOSUPPORT;
+	lp_writable((void *)to, 2 * sizeof(int32_t));
+	return both_descriptors(pipe_call_socketpair(PROC_SLOT_PIPE, &options, &request, &reply),
+				(int32_t *)to);
+}
+
+long lp_eventfd2(uint64_t initial, uint64_t flags)
+{
+	struct call_options options = new_descriptors(flags);
+	struct pipe_eventfd_req request = { .initial = (uint32_t)initial,
+					    .flags = flags & (O_NONBLOCK | EFD_SEMAPHORE) };
+	struct pipe_eventfd_reply reply;
+
+	if (flags & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK | EFD_SEMAPHORE))
+		return -EINVAL;
+	return first_descriptor(pipe_call_eventfd(PROC_SLOT_PIPE, &options, &request, &reply));
+}
+
+long lp_eventfd(uint64_t initial)
+{
+	return lp_eventfd2(initial, 0);
+}
+
+long lp_timerfd_create(uint64_t clock, uint64_t flags)
+{
+	struct call_options options = new_descriptors(flags);
+	struct pipe_timerfd_req request = { .clock = clock, .flags = flags & O_NONBLOCK };
+	struct pipe_timerfd_reply reply;
+
+	if (flags & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK))
+		return -EINVAL;
+	return first_descriptor(pipe_call_timerfd(PROC_SLOT_PIPE, &options, &request, &reply));
+}
+
+static struct lp_timespec timespec_of(uint64_t ns)
+{
+	return (struct lp_timespec){ (int64_t)(ns / NANOSECONDS), (int64_t)(ns % NANOSECONDS) };
+}
+
+static void put_setting(struct itimerspec *to, uint64_t value_ns, uint64_t interval_ns)
+{
+	to->value = timespec_of(value_ns);
+	to->interval = timespec_of(interval_ns);
+}
+
+long lp_timerfd_settime(uint64_t fd, uint64_t flags, uint64_t setting, uint64_t old)
+{
+	const struct itimerspec *new = (const struct itimerspec *)setting;
+	long value = lp_timespec_ns(&new->value), interval = lp_timespec_ns(&new->interval);
+	struct pipe_timerfd_settime_req request = {
+		.flags = flags, .value_ns = (uint64_t)value, .interval_ns = (uint64_t)interval,
+	};
+	struct pipe_timerfd_settime_reply reply;
 	long status;
 
-	if (b & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK))
+	if (value < 0 || interval < 0 || (flags & ~(uint64_t)TFD_TIMER_FLAGS))
 		return -EINVAL;
-	status = pipe_call_timerfd(PROC_SLOT_PIPE, &options, &request, NULL);
-	return status < 0 ? status : received_fd(0);
-}
-
-static void put_times(struct itimerspec *to, uint64_t value, uint64_t interval)
-{
-	to->value = (struct lp_timespec){ (int64_t)(value / NS), (int64_t)(value % NS) };
-	to->interval = (struct lp_timespec){ (int64_t)(interval / NS), (int64_t)(interval % NS) };
-}
-
-/* A descriptor of another server does not know the operation. */
-static long timer_status(long status)
-{
+	if (old)
+		lp_writable((void *)old, sizeof(*new));
+	status = pipe_call_timerfd_settime((cap_t)fd, NULL, &request, &reply);
+	if (status >= 0 && old)
+		put_setting((struct itimerspec *)old, reply.value_ns, reply.interval_ns);
 	return status == -ENOSYS ? -EINVAL : status;
 }
 
-long lp_timerfd_settime(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+long lp_timerfd_gettime(uint64_t fd, uint64_t to)
 {
-	const struct itimerspec *new = (const void *)c;
-	struct pipe_timerfd_settime_reply old;
-	long value = lp_timespec_ns(&new->value), interval = lp_timespec_ns(&new->interval), status;
-	struct pipe_timerfd_settime_req request = { b, (uint64_t)value, (uint64_t)interval };
-
-	if (value < 0 || interval < 0 || b > 3)
-		return -EINVAL;
-	status = timer_status(pipe_call_timerfd_settime(fd_cap(a), NULL, &request, &old));
-	if (status >= 0 && d)
-		put_times((void *)d, old.value_ns, old.interval_ns);
-	return status;
-}
-
-long lp_timerfd_gettime(uint64_t a, uint64_t b)
-{
-	struct pipe_timerfd_gettime_reply now;
-	long status = timer_status(
-		pipe_call_timerfd_gettime(fd_cap(a), NULL, &(struct pipe_timerfd_gettime_req){}, &now));
+	struct pipe_timerfd_gettime_req request = {};
+	struct pipe_timerfd_gettime_reply reply;
+	long status = pipe_call_timerfd_gettime((cap_t)fd, NULL, &request, &reply);
 
 	if (status >= 0)
-		put_times((void *)b, now.value_ns, now.interval_ns);
-	return status;
+		put_setting((struct itimerspec *)to, reply.value_ns, reply.interval_ns);
+	return status == -ENOSYS ? -EINVAL : status;
 }

@@ -1,377 +1,319 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * poll and select over any servers. Each descriptor's server is asked once what holds. If nothing does,
- * it is asked again with a watch, a capability with which it sets a word of this thread's message page and
- * signals this thread's notification when something changes; after that only descriptors whose word was set
- * are asked. With more descriptors than words, several share one.
+ * poll and select over many servers. Each descriptor's server is asked what holds now. If nothing
+ * does, each is asked again with a watch: a word of the thread's message page that the server ors
+ * events into, signalling the thread's notification. Only descriptors whose word was set are asked
+ * again after that.
  */
-#include "files.h"
+#include "libposix.h"
 
-#define WORDS 63u
-#define POLL_MAX 65536u
-#define SELECT_MAX 1024u
-#define ALWAYS (POLLERR | POLLHUP)
+#include <proto/file.h>
 
-struct lp_pollfd {
+#define WORDS 64u /* of the message page; descriptors beyond share */
+#define FD_SETSIZE 1024u
+#define ALWAYS (POLLERR | POLLHUP | POLLNVAL)
+#define FOR_EVER UINT64_MAX
+#define MILLISECOND 1000000ull
+#define MICROSECOND 1000ull
+#define NANOSECONDS 1000000000ll
+
+struct pollfd {
 	int32_t fd;
 	int16_t events, revents;
 };
 
-static cap_t notification(void)
+/* What holds; a server that does not know polling holds something that never blocks. */
+static long ask(const struct pollfd *p, const struct call_options *options)
 {
-	struct lp_thread *self = lp_thread();
-	long made;
+	struct file_poll_req request = { .events = (uint16_t)p->events | ALWAYS };
+	struct file_poll_reply reply;
+	long status = file_call_poll(p->fd, options, &request, &reply);
 
-	if (self->poll_notify)
-		return self->poll_notify;
-	made = kcall(notify_create);
-	if (made > 0)
-		self->poll_notify = (cap_t)made;
-	return (cap_t)made;
-}
-
-/* What holds of the wanted events, with a watch left behind if nothing does. */
-static long ask(const struct lp_pollfd *item, cap_t watch)
-{
-	struct file_poll_req request = { (uint16_t)item->events | ALWAYS };
-	struct call_options options = { .caps_count = watch != CAP_NONE, .caps = { watch } };
-	long ready = file_call_poll(fd_cap((uint32_t)item->fd), watch == CAP_NONE ? NULL : &options, &request, NULL);
-
-	if (ready == -EBADF)
+	if (status == -EBADF)
 		return POLLNVAL;
-	if (ready < 0)
-		return ready == -EINTR ? 0 : POLLERR;
-	return ready & ((uint16_t)item->events | ALWAYS);
+	if (status < 0)
+		return p->events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM);
+	return status & ((uint16_t)p->events | ALWAYS);
 }
 
-static unsigned word_of(uint64_t i)
-{
-	return (unsigned)(i % WORDS);
-}
-
-static long ask_all(struct lp_pollfd *items, uint64_t count)
+static long ask_all(struct pollfd *fds, uint64_t count)
 {
 	long ready = 0;
 
 	for (uint64_t i = 0; i < count; i++) {
-		items[i].revents = items[i].fd < 0 ? 0 : (int16_t)ask(&items[i], CAP_NONE);
-		ready += items[i].revents != 0;
+		fds[i].revents = fds[i].fd < 0 ? 0 : (int16_t)ask(&fds[i], NULL);
+		ready += fds[i].revents != 0;
 	}
 	return ready;
 }
 
-static long ask_with_watch(struct lp_pollfd *item, cap_t notify, unsigned word)
+/* The thread's notification, made at its first wait. */
+static long notification(void)
 {
-	long watch = kcall(watch_create, notify, 1, word);
-	long ready;
+	struct lp_thread *thread = lp_thread();
+	long slot;
+
+	if (thread->poll_notify)
+		return thread->poll_notify;
+	slot = kcall(notify_create);
+	if (slot > 0)
+		thread->poll_notify = (cap_t)slot;
+	return slot;
+}
+
+/* Leave a watch with the server; answers what holds already. */
+static long arm(const struct pollfd *p, cap_t notify, uint64_t word)
+{
+	struct call_options options = { .caps_count = 1 };
+	long watch = kcall(watch_create, notify, 0, word), ready;
 
 	if (watch < 0)
 		return watch;
-	ready = ask(item, (cap_t)watch);
+	options.caps[0] = (cap_t)watch;
+	ready = ask(p, &options);
 	kcall(cap_close, watch);
-	item->revents = (int16_t)ready;
-	return ready != 0;
+	return ready;
 }
 
-/* Those whose word is set, or all at first. */
-static long watch_some(struct lp_pollfd *items, uint64_t count, cap_t notify, uint64_t words)
+static bool is_set(uint64_t word)
 {
-	long ready = 0;
+	return __atomic_load_n(&ipc_page()->watches[word], __ATOMIC_ACQUIRE) != 0;
+}
+
+/* Arm all descriptors, or those whose word was set. Answers how many are ready, or -errno. */
+static long arm_some(struct pollfd *fds, uint64_t count, cap_t notify, uint64_t which)
+{
+	long ready = 0, status;
 
 	for (uint64_t i = 0; i < count; i++) {
-		long status;
-
-		if (items[i].fd < 0 || !(words >> word_of(i) & 1))
+		if (fds[i].fd < 0 || !(which >> i % WORDS & 1))
 			continue;
-		status = ask_with_watch(&items[i], notify, word_of(i));
+		status = arm(&fds[i], notify, i % WORDS);
 		if (status < 0)
-			return ready ? ready : status;
-		ready += status;
+			return status;
+		fds[i].revents = (int16_t)status;
+		ready += status != 0;
 	}
 	return ready;
 }
 
-static uint64_t take_words(void)
+/* The words that are set, as a mask; their watches are spent. */
+static uint64_t take_words(uint64_t count)
 {
-	struct ipc_page *page = ipc_page();
 	uint64_t set = 0;
 
-	for (unsigned i = 0; i < WORDS; i++)
-		if (__atomic_exchange_n(&page->watches[i], 0, __ATOMIC_ACQUIRE))
-			set |= 1ull << i;
+	for (uint64_t word = 0; word < WORDS && word < count; word++) {
+		if (!is_set(word))
+			continue;
+		kcall(watch_revoke, word);
+		set |= 1ull << word;
+	}
 	return set;
 }
 
-static long wait_watched(struct lp_pollfd *items, uint64_t count, uint64_t deadline, cap_t notify)
+static long wait_ready(struct pollfd *fds, uint64_t count, uint64_t deadline)
 {
-	uint64_t words = UINT64_MAX;
-	long status;
+	long notify = notification(), ready, status = 0;
+	uint64_t which = UINT64_MAX;
 
-	take_words();
+	if (notify < 0)
+		return notify;
 	for (;;) {
-		status = watch_some(items, count, notify, words);
-		if (status)
-			return status;
+		ready = arm_some(fds, count, (cap_t)notify, which);
+		if (ready)
+			return ready;
+		if (lp_signal_pending())
+			return -EINTR;
 		status = kcall(notify_wait, notify, deadline);
 		if (status < 0)
 			return status == -ETIMEDOUT ? 0 : status;
-		words = take_words();
+		which = take_words(count);
 	}
 }
 
-/* deadline: 0 none: do not wait; UINT64_MAX: for ever. */
-static long poll_until(struct lp_pollfd *items, uint64_t count, uint64_t deadline)
+static long poll_until(struct pollfd *fds, uint64_t count, uint64_t deadline)
 {
-	long ready = ask_all(items, count);
-	cap_t notify;
+	long ready = ask_all(fds, count);
 
 	if (ready || !deadline)
 		return ready;
-	if (lp_signal_pending())
-		return -EINTR;
-	notify = notification();
-	if (notify < 0)
-		return notify;
-	ready = wait_watched(items, count, deadline, notify);
+	ready = wait_ready(fds, count, deadline);
 	if (count)
 		kcall(watch_revoke, -1);
 	return ready;
 }
 
-static long poll_finish(long status)
+/* timeout in ns; FOR_EVER. */
+static long poll_for(struct pollfd *fds, uint64_t count, uint64_t timeout)
 {
-	return lp_deadline_end(status);
+	uint64_t deadline = timeout == FOR_EVER ? FOR_EVER : timeout ? lp_deadline(timeout) : 0;
+	long status = poll_until(fds, count, deadline);
+
+	return deadline && deadline != FOR_EVER ? lp_deadline_end(status) : status;
 }
 
-long lp_poll(uint64_t a, uint64_t b, uint64_t c)
+static long poll_checked(uint64_t fds, uint64_t count, uint64_t timeout)
 {
-	struct lp_pollfd *items = (struct lp_pollfd *)a;
-	uint64_t deadline = UINT64_MAX;
-
-	if (b > POLL_MAX)
+	if (count > 1u << 20)
 		return -EINVAL;
-	lp_writable(items, b * sizeof(*items));
-	if (!(int32_t)c)
-		return poll_until(items, b, 0);
-	if ((int32_t)c > 0)
-		deadline = lp_deadline((uint64_t)c * 1000000);
-	return poll_finish(poll_until(items, b, deadline));
+	if (count)
+		lp_writable((void *)fds, count * sizeof(struct pollfd));
+	return poll_for((struct pollfd *)fds, count, timeout);
 }
 
-/* A timespec's deadline; NULL: for ever. -EINVAL. */
-static long deadline_of(const struct lp_timespec *timeout, uint64_t *deadline)
+long lp_poll(uint64_t fds, uint64_t count, uint64_t milliseconds)
 {
-	long ns;
+	int32_t timeout = (int32_t)milliseconds;
 
-	*deadline = UINT64_MAX;
-	if (!timeout)
-		return 0;
-	ns = lp_timespec_ns(timeout);
-	if (ns < 0)
-		return ns;
-	*deadline = ns ? lp_deadline((uint64_t)ns) : 0;
-	return 0;
+	return poll_checked(fds, (uint32_t)count, timeout < 0 ? FOR_EVER : (uint64_t)timeout * MILLISECOND);
 }
 
-static void put_left(struct lp_timespec *timeout, uint64_t deadline)
+static long timeout_of(const struct lp_timespec *time, uint64_t *timeout)
 {
-	uint64_t now = lp_monotonic(), left = deadline > now ? deadline - now : 0;
+	long ns = time ? lp_timespec_ns(time) : 0;
 
-	if (!timeout)
-		return;
-	timeout->seconds = (int64_t)(left / 1000000000);
-	timeout->nanoseconds = (int64_t)(left % 1000000000);
+	*timeout = time ? (uint64_t)ns : FOR_EVER;
+	return ns < 0 ? ns : 0;
 }
 
-long lp_ppoll(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
+long lp_ppoll(uint64_t fds, uint64_t count, uint64_t time, uint64_t mask, uint64_t mask_size)
 {
-	struct lp_pollfd *items = (struct lp_pollfd *)a;
-	uint64_t deadline;
-	long status;
+	uint64_t timeout;
+	long status = timeout_of((const struct lp_timespec *)time, &timeout);
 
-	if (b > POLL_MAX)
-		return -EINVAL;
-	lp_writable(items, b * sizeof(*items));
-	status = deadline_of((const void *)c, &deadline);
-	if (!status && d)
-		status = lp_temporary_mask((const uint64_t *)d, e);
+	if (status < 0)
+		return status;
+	status = lp_temporary_mask((const uint64_t *)mask, mask_size);
 	if (!status)
-		status = poll_until(items, b, deadline);
-	if (status != -EINVAL)
-		put_left((void *)c, deadline);
-	return poll_finish(status);
+		status = poll_checked(fds, count, timeout);
+	return lp_temporary_mask_end(status);
 }
 
 /* --- select ------------------------------------------------------------------------------------------ */
-
-#define SELECT_IN (POLLIN | POLLRDNORM | POLLHUP | POLLERR)
-#define SELECT_OUT (POLLOUT | POLLWRNORM | POLLERR)
-#define SELECT_PRI POLLPRI
-
+/* The sets of select(2), in the order of its arguments, and the events that they mean. */
 struct sets {
-	uint64_t *set[3]; /* read, write, exceptional */
+	uint64_t *set[3];
 };
+#define READ_EVENTS (POLLIN | POLLRDNORM | POLLHUP | POLLERR)
+#define WRITE_EVENTS (POLLOUT | POLLWRNORM | POLLERR)
 
 static bool in_set(const uint64_t *set, uint64_t fd)
 {
-	return set && set[fd / 64] >> fd % 64 & 1;
+	return set && (set[fd / 64] >> fd % 64 & 1);
 }
 
-static uint64_t collect(const struct sets *sets, uint64_t limit, struct lp_pollfd *items)
+static int16_t events_of(const struct sets *sets, uint64_t fd)
 {
-	uint64_t count = 0;
+	return (int16_t)((in_set(sets->set[0], fd) ? POLLIN | POLLRDNORM : 0) |
+			 (in_set(sets->set[1], fd) ? POLLOUT | POLLWRNORM : 0) |
+			 (in_set(sets->set[2], fd) ? POLLPRI : 0));
+}
 
-	for (uint64_t fd = 0; fd < limit; fd++) {
-		uint32_t events = (in_set(sets->set[0], fd) ? POLLIN | POLLRDNORM : 0) |
-				  (in_set(sets->set[1], fd) ? POLLOUT | POLLWRNORM : 0) |
-				  (in_set(sets->set[2], fd) ? POLLPRI : 0);
+static uint64_t gather(const struct sets *sets, uint64_t count, struct pollfd *fds)
+{
+	uint64_t used = 0;
+
+	for (uint64_t fd = 0; fd < count; fd++) {
+		int16_t events = events_of(sets, fd);
 
 		if (events)
-			items[count++] = (struct lp_pollfd){ (int32_t)fd, (int16_t)events, 0 };
+			fds[used++] = (struct pollfd){ (int32_t)fd, events, 0 };
 	}
-	return count;
+	return used;
 }
 
-static long mark(uint64_t *set, const struct lp_pollfd *item, uint32_t wanted, uint32_t holds)
+static long put_bit(uint64_t *set, uint64_t fd, bool wanted, bool ready)
 {
-	if (!set || !(item->events & (int16_t)wanted) || !(item->revents & (int16_t)holds))
+	if (!set || !wanted)
 		return 0;
-	set[item->fd / 64] |= 1ull << item->fd % 64;
-	return 1;
+	if (ready)
+		set[fd / 64] |= 1ull << fd % 64;
+	return ready;
 }
 
-static long answer_sets(const struct sets *sets, uint64_t limit, const struct lp_pollfd *items, uint64_t count)
+/* Write the answer into the sets; select counts bits, not descriptors. */
+static long scatter(const struct sets *sets, uint64_t count, const struct pollfd *fds, uint64_t used)
 {
-	long total = 0;
+	long bits = 0;
 
-	for (int i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 3; i++)
 		if (sets->set[i])
-			memset(sets->set[i], 0, (limit + 63) / 64 * 8);
-	for (uint64_t i = 0; i < count; i++) {
-		total += mark(sets->set[0], &items[i], POLLIN, SELECT_IN);
-		total += mark(sets->set[1], &items[i], POLLOUT, SELECT_OUT);
-		total += mark(sets->set[2], &items[i], POLLPRI, SELECT_PRI);
+			memset(sets->set[i], 0, (count + 63) / 64 * 8);
+	for (uint64_t i = 0; i < used; i++) {
+		uint64_t fd = (uint64_t)fds[i].fd;
+
+		bits += put_bit(sets->set[0], fd, fds[i].events & POLLIN, fds[i].revents & READ_EVENTS);
+		bits += put_bit(sets->set[1], fd, fds[i].events & POLLOUT, fds[i].revents & WRITE_EVENTS);
+		bits += put_bit(sets->set[2], fd, fds[i].events & POLLPRI, fds[i].revents & POLLPRI);
 	}
-	return total;
+	return bits;
 }
 
-static __attribute__((noinline)) long select_until(uint64_t limit, const struct sets *sets, uint64_t deadline)
+static long select_for(uint64_t count, const struct sets *sets, uint64_t timeout)
 {
-	struct lp_pollfd items[SELECT_MAX];
-	uint64_t count;
+	struct pollfd fds[FD_SETSIZE];
+	uint64_t used;
 	long status;
 
-	if ((int32_t)limit < 0)
-		return -EINVAL;
-	if (limit > SELECT_MAX)
-		limit = SELECT_MAX;
-	for (int i = 0; i < 3; i++)
+	if (count > FD_SETSIZE)
+		count = FD_SETSIZE;
+	for (unsigned i = 0; i < 3; i++)
 		if (sets->set[i])
-			lp_writable(sets->set[i], (limit + 63) / 64 * 8);
-	count = collect(sets, limit, items);
-	status = poll_until(items, count, deadline);
+			lp_writable(sets->set[i], (count + 63) / 64 * 8);
+	used = gather(sets, count, fds);
+	status = poll_for(fds, used, timeout);
+	for (uint64_t i = 0; i < used && status > 0; i++)
+		if (fds[i].revents & POLLNVAL)
+			return -EBADF;
+	return status < 0 ? status : scatter(sets, count, fds, used);
+}
+
+static struct sets sets_of(uint64_t read, uint64_t write, uint64_t except)
+{
+	return (struct sets){ { (uint64_t *)read, (uint64_t *)write, (uint64_t *)except } };
+}
+
+long lp_select(uint64_t count, uint64_t read, uint64_t write, uint64_t except, uint64_t time)
+{
+	struct sets sets = sets_of(read, write, except);
+	struct lp_timeval *given = (struct lp_timeval *)time;
+	uint64_t timeout = FOR_EVER, before = lp_monotonic(), spent;
+	long status;
+
+	if ((int32_t)count < 0 || (given && (given->seconds < 0 || given->microseconds < 0)))
+		return -EINVAL;
+	if (given)
+		timeout = (uint64_t)given->seconds > 1u << 30 ? (uint64_t)NANOSECONDS << 30
+			  : (uint64_t)given->seconds * (uint64_t)NANOSECONDS +
+				    (uint64_t)given->microseconds * MICROSECOND;
+	status = select_for(count, &sets, timeout);
+	if (given && status != -EBADF) {
+		spent = lp_monotonic() - before;
+		spent = spent < timeout ? timeout - spent : 0;
+		given->seconds = (int64_t)(spent / (uint64_t)NANOSECONDS);
+		given->microseconds = (int64_t)(spent % (uint64_t)NANOSECONDS / MICROSECOND);
+	}
+	return status;
+}
+
+struct pselect_mask {
+	uint64_t set, size;
+};
+
+long lp_pselect6(uint64_t count, uint64_t read, uint64_t write, uint64_t except, uint64_t time,
+		 uint64_t mask)
+{
+	const struct pselect_mask *given = (const struct pselect_mask *)mask;
+	struct sets sets = sets_of(read, write, except);
+	uint64_t timeout;
+	long status = timeout_of((const struct lp_timespec *)time, &timeout);
+
+	if ((int32_t)count < 0)
+		return -EINVAL;
 	if (status < 0)
 		return status;
-	for (uint64_t i = 0; i < count; i++)
-		if (items[i].revents & POLLNVAL)
-			return -EBADF;
-	return answer_sets(sets, limit, items, count);
-}
-
-long lp_select(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e)
-{
-	struct sets sets = { { (uint64_t *)b, (uint64_t *)c, (uint64_t *)d } };
-	struct lp_timeval *timeout = (struct lp_timeval *)e;
-	struct lp_timespec time;
-	uint64_t deadline;
-	long status;
-
-	if (timeout && (timeout->seconds < 0 || timeout->microseconds < 0))
-		return -EINVAL;
-	if (timeout)
-		time = (struct lp_timespec){ timeout->seconds + timeout->microseconds / 1000000,
-					     timeout->microseconds % 1000000 * 1000 };
-	status = deadline_of(timeout ? &time : NULL, &deadline);
+	status = lp_temporary_mask(given ? (const uint64_t *)given->set : NULL, given ? given->size : 8);
 	if (!status)
-		status = select_until((uint32_t)a, &sets, deadline);
-	if (timeout) {
-		put_left(&time, deadline);
-		*timeout = (struct lp_timeval){ time.seconds, time.nanoseconds / 1000 };
-	}
-	return poll_finish(status);
-}
-
-long lp_pselect6(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
-{
-	struct sets sets = { { (uint64_t *)b, (uint64_t *)c, (uint64_t *)d } };
-	const struct {
-		const uint64_t *mask;
-		uint64_t size;
-	} *signals = (const void *)f;
-	uint64_t deadline;
-	long status = deadline_of((const void *)e, &deadline);
-
-	if (!status && signals && signals->mask)
-		status = lp_temporary_mask(signals->mask, signals->size);
-	if (!status)
-		status = select_until((uint32_t)a, &sets, deadline);
-	if (status != -EINVAL)
-		put_left((void *)e, deadline);
-	return poll_finish(status);
-}
-
-/* --- epoll, signalfd: no server holds them -------------------------------------------------------------- */
-
-long lp_epoll_create(uint64_t a)
-{
-	(void)a;
-	return -ENOSYS;
-}
-
-long lp_epoll_create1(uint64_t a)
-{
-	return lp_epoll_create(a);
-}
-
-long lp_epoll_ctl(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
-{
-	(void)b;
-	(void)c;
-	(void)d;
-	return lp_epoll_create(a);
-}
-
-long lp_epoll_wait(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
-{
-	return lp_epoll_ctl(a, b, c, d);
-}
-
-long lp_epoll_pwait(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
-{
-	(void)e;
-	(void)f;
-	return lp_epoll_ctl(a, b, c, d);
-}
-
-long lp_epoll_pwait2(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
-{
-	return lp_epoll_pwait(a, b, c, d, e, f);
-}
-
-long lp_signalfd(uint64_t a, uint64_t b, uint64_t c)
-{
-	(void)b;
-	(void)c;
-	return lp_epoll_create(a);
-}
-
-long lp_signalfd4(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
-{
-	return lp_epoll_ctl(a, b, c, d);
-}
-
-long lp_memfd_create(uint64_t a, uint64_t b)
-{
-	(void)b;
-	return lp_epoll_create(a);
+		status = select_for(count, &sets, timeout);
+	return lp_temporary_mask_end(status);
 }
