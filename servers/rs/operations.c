@@ -29,11 +29,20 @@ static int list_line(char *to, size_t size, const struct child *child)
 			child->reason[0] ? child->reason : "-");
 }
 
+static int list_own(char *to, size_t size)
+{
+	uint64_t uptime = clock_monotonic_ns();
+
+	return snprintf(to, size, "%-14s %-8s %11u %4lu.%03lu %8u %s\n", "rs", "running", 1, uptime / SECONDS,
+			uptime % SECONDS / MILLISECONDS, 0, "-");
+}
+
 long list_text(char *to, size_t size)
 {
 	size_t length = (size_t)snprintf(to, size, "%-14s %-8s %11s %8s %8s %s\n", "name", "state",
 					 "incarnation", "uptime", "restarts", "last end");
 
+	length += (size_t)list_own(to + length, size - length);
 	for (unsigned i = 0; i < CHILDREN && length < size - 1; i++)
 		if (children[i].state != CHILD_FREE)
 			length += (size_t)list_line(to + length, size - length, &children[i]);
