@@ -43,10 +43,12 @@ struct pages;
 struct inode {
 	struct ext2 *fs;
 	uint32_t number;
+	uint32_t parent; /* directory of the name last used, a hint */
 	uint32_t held;   /* counted by VFS: lookups that it has not forgotten */
 	uint32_t opens;  /* descriptions, and running operations that must not lose it */
 	bool dirty;      /* d differs from the inode table */
 	bool orphan;     /* on the orphan list */
+	uint8_t pinned;  /* the server's reasons to keep it, INODE_* */
 	bool loaded;     /* d is valid; rolled back where a creation is */
 	struct inode_data {
 		uint32_t mode, uid, gid, links, flags, generation, file_acl, dtime;
@@ -66,6 +68,10 @@ struct inode {
 	struct dir_index *index;
 	struct pages *pages; /* the server's page cache of this file */
 };
+
+#define INODE_DIRTY_PAGES 1u
+#define INODE_IO 2u     /* pages on their way from or to the disk */
+#define INODE_MAPPED 4u /* its memory object has been handed out */
 
 struct list {
 	struct inode *first, *last;

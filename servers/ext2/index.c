@@ -70,9 +70,11 @@ void index_drop(struct inode *dir)
 {
 	if (!dir->index)
 		return;
-	dir->fs->index_entries -= dir->index->mask + 1;
-	core_free(dir->index);
-	dir->index = NULL;
+	struct dir_index *index = dir->index;
+
+	dir->fs->index_entries -= index->mask + 1;
+	dir->index = NULL; /* first: a crash in between must not free it again */
+	core_free(index);
 }
 
 static void insert(struct dir_index *index, uint32_t hash, uint32_t position)
@@ -102,8 +104,8 @@ static bool grow(struct inode *dir)
 	new->complete = old->complete;
 	new->changed = old->changed;
 	dir->fs->index_entries -= slots;
-	core_free(old);
 	dir->index = new;
+	core_free(old);
 	return true;
 }
 

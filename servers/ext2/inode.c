@@ -121,7 +121,7 @@ struct inode *inode_make(struct ext2 *fs, uint32_t number)
 
 bool inode_idle(const struct inode *inode)
 {
-	return !inode->held && !inode->opens && !inode->dirty && !inode->orphan;
+	return !inode->held && !inode->opens && !inode->dirty && !inode->orphan && !inode->pinned;
 }
 
 void inode_drop(struct inode *inode)
@@ -150,6 +150,7 @@ void inodes_rebuild(struct ext2 *fs)
 	for (uint32_t i = 0; i < fs->chunk_count * INODE_CHUNK; i++) {
 		struct inode *inode = &fs->chunks[i / INODE_CHUNK][i % INODE_CHUNK];
 
+		core_free(inode->index);
 		inode->index = NULL;
 		inode->window_start = inode->window_end = 0;
 		inode->last.count = 0;
