@@ -187,9 +187,10 @@ long sys_thread_stop(uint64_t handle)
 	thread->attention |= ATTENTION_STOP;
 	if (thread->state == THREAD_READY)
 		thread_block(thread, THREAD_STOPPED);
-	else if (thread->state == THREAD_RUNNING)
-		sched_poke(thread);
-	return 0;
+	if (thread->state != THREAD_RUNNING || thread == current_thread())
+		return 0;
+	sched_poke(thread);
+	return KCALL_RESTART; /* until the other processor has let go of it */
 }
 
 long sys_thread_kill(uint64_t handle)
@@ -200,7 +201,9 @@ long sys_thread_kill(uint64_t handle)
 	if (!thread)
 		return -error;
 	thread_finish(thread);
-	return thread == current_thread() ? KCALL_BLOCKED : 0;
+	if (thread == current_thread())
+		return KCALL_BLOCKED;
+	return thread->state == THREAD_DEAD ? 0 : KCALL_RESTART;
 }
 
 static long set_fd_table(struct thread *thread, uint64_t handle)

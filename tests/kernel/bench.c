@@ -52,6 +52,7 @@ struct meter {
 	cap_t badge;
 	uint32_t flags;
 	bool stub;
+	struct ipc_page *page;
 	volatile uint64_t result;
 };
 
@@ -96,13 +97,74 @@ static void serve_stub(void *argument)
 	}
 }
 
+/* Answers each call with a capability, as open does. */
+static void serve_cap(void *argument)
+{
+	struct service_pair *s = argument;
+	struct ipc_page *page = NULL;
+	struct ipc_msg m = { 0 };
+
+	for (;;) {
+		ipc_reply_wait(s->endpoint, m.token ? IPC_EXTRA : 0, &m);
+		if (!page)
+			page = (struct ipc_page *)m.w[0];
+		page->caps_count = 1;
+		page->caps[0] = (struct ipc_cap){ .slot = s->badge, .rights = CAP_ALL };
+		m.op = 0;
+	}
+}
+
+static void measure_cap(void *argument)
+{
+	struct meter *meter = argument;
+	uint64_t least = ~0ul;
+	struct ipc_msg m = { .w = { meter->result } };
+
+	for (int i = 0; i < ROUNDS; i++) {
+		uint64_t start, passed;
+
+		meter->page->recv_count = 1;
+		start = tsc();
+		ipc_call(meter->badge, IPC_RECV_CAPS, &m);
+		passed = tsc() - start;
+		if (passed < least)
+			least = passed;
+		kcall(cap_close, meter->page->caps[0].slot);
+	}
+	meter->result = least - overhead();
+}
+
+static void bench_cap(void)
+{
+	static struct service_pair s;
+	static struct meter meter;
+	struct task *server, *caller;
+
+	s = pair_create(1);
+	server = spawn(serve_cap, &s, HIGH);
+	meter = (struct meter){ .badge = s.badge, .result = (uint64_t)server->page };
+	model.space = (cap_t)kcall(space_clone, CAP_SELF_SPACE);
+	caller = spawn_stopped(measure_cap, &meter, LOW);
+	meter.page = caller->page;
+	kcall(thread_start, caller->thread);
+	CHECK(UNTIL(caller->done));
+	say("bench ipc_call_reply_cap %lu\n", meter.result);
+	kcall(cap_close, model.space);
+	model.space = CAP_SELF_SPACE;
+	task_end(server);
+	task_end(caller);
+	pair_close(&s);
+}
+
 static void bench_round(const char *name, uint32_t flags, bool stub, bool other_space)
 {
 	static struct meter meter;
 	struct service_pair s = pair_create(1);
 	struct task *server, *caller;
 	cap_t space = CAP_SELF_SPACE;
+	uint32_t caller_flags = model.flags;
 
+	model.flags = THREAD_NO_FPU;
 	if (other_space)
 		space = (cap_t)kcall(space_clone, CAP_SELF_SPACE);
 	first_for_server = first_word(s.endpoint, flags & IPC_EXTRA, KCALL_reply_wait);
@@ -110,6 +172,7 @@ static void bench_round(const char *name, uint32_t flags, bool stub, bool other_
 		      : spawn(serve, (void *)first_for_server, HIGH);
 	pause_ms(1);
 	model.space = space;
+	model.flags = caller_flags;
 	meter = (struct meter){ .badge = s.badge, .flags = flags, .stub = stub };
 	caller = spawn(measure, &meter, LOW);
 	CHECK(UNTIL(caller->done));
@@ -128,6 +191,10 @@ static void test_bench_ipc(void)
 	bench_round("ipc_call_reply_5_same_space", 0, false, false);
 	bench_round("ipc_call_reply_5_stubs", 0, true, true);
 	bench_round("ipc_call_reply_10", IPC_EXTRA, false, true);
+	model.flags = 0;
+	bench_round("ipc_call_reply_5_fpu", 0, false, true);
+	model.flags = THREAD_NO_FPU;
+	bench_cap();
 }
 
 static void test_bench_page_touch(void)

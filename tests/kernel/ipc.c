@@ -89,11 +89,12 @@ static void test_ipc_order_and_park(void)
 {
 	struct service_pair s = pair_create(1);
 	struct ipc_msg m[4];
+	struct task *task;
 
 	for (int i = 0; i < 4; i++) {
 		calls[i] = (struct call){ 0 };
-		client(&calls[i], s.badge, i);
-		pause_ms(1);
+		task = client(&calls[i], s.badge, i);
+		CHECK(UNTIL(thread_state(task->thread) == THREAD_CALLING));
 	}
 	for (int i = 0; i < 4; i++) {
 		EQUAL(receive(s.endpoint, &m[i]), IPC_CALL);
@@ -242,6 +243,45 @@ static void test_ipc_buffer_absent(void)
 	pair_close(&s);
 }
 
+/* Two threads with FPU registers and FS bases of their own, each calling in turn. */
+static struct fpu_user {
+	cap_t badge;
+	uint64_t mark;
+	volatile long wrong;
+} fpu_users[2];
+
+static void use_fpu(void *argument)
+{
+	struct fpu_user *user = argument;
+	struct ipc_msg m = { 0 };
+	uint64_t seen, base;
+
+	kcall(set_fsbase, user);
+	__asm__ volatile("movq %0, %%xmm7" : : "r"(user->mark));
+	for (int i = 0; i < 200; i++) {
+		ipc_call(user->badge, 0, &m);
+		__asm__ volatile("movq %%xmm7, %0; mov %%fs:8, %1" : "=r"(seen), "=r"(base));
+		user->wrong += seen != user->mark || base != user->mark;
+	}
+}
+
+static void test_ipc_keeps_fpu(void)
+{
+	struct service_pair s = pair_create(5);
+	struct task *t[2];
+
+	spawn(echo, &s, HIGH);
+	model.flags = 0;
+	for (int i = 0; i < 2; i++) {
+		fpu_users[i] = (struct fpu_user){ .badge = s.badge, .mark = 0x1234567 + i };
+		t[i] = spawn(use_fpu, &fpu_users[i], LOW);
+	}
+	CHECK(UNTIL(t[0]->done && t[1]->done));
+	EQUAL(fpu_users[0].wrong, 0);
+	EQUAL(fpu_users[1].wrong, 0);
+	pair_close(&s);
+}
+
 static void test_ipc_errors(void)
 {
 	struct service_pair s = pair_create(1);
@@ -266,5 +306,5 @@ static void test_ipc_errors(void)
 const struct test ipc_tests[] = {
 	TEST(ipc_words), TEST(ipc_fast), TEST(ipc_other_space), TEST(ipc_order_and_park),
 	TEST(ipc_tokens), TEST(ipc_ten_words), TEST(ipc_buffers), TEST(ipc_buffer_objects),
-	TEST(ipc_buffer_absent), TEST(ipc_errors), { 0 },
+	TEST(ipc_buffer_absent), TEST(ipc_keeps_fpu), TEST(ipc_errors), { 0 },
 };

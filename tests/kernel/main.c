@@ -7,7 +7,7 @@
 
 #define TASKS 40
 #define STACK 16384
-#define HANG_NS 20000000000ul
+#define HANG_NS 60000000000ul
 
 static struct slot {
 	uint8_t stack[STACK];
