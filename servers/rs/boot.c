@@ -97,8 +97,12 @@ static void mount_root(void)
 
 static void device_settled(void)
 {
-	if (--devices_left == 0)
-		mount_root();
+	static bool mounting;
+
+	if (--devices_left || mounting)
+		return;
+	mounting = true;
+	mount_root();
 }
 
 static void device_added(struct acall *call)
@@ -131,17 +135,21 @@ static void add_node(struct child *vfs, const struct child *child, const struct 
 	kcall(cap_close, right);
 }
 
-static void add_nodes(void)
+void boot_add_nodes(const struct child *child)
 {
 	struct child *vfs = child_find("vfs");
 
-	if (!vfs)
-		return;
+	for (unsigned n = 0; vfs && n < child->manifest->nodes_count; n++)
+		add_node(vfs, child, &child->manifest->nodes[n]);
+}
+
+/* The root is mounted when VFS knows all that are there now. */
+static void add_all_nodes(void)
+{
 	devices_left = 1;
 	for (unsigned i = 0; i < CHILDREN; i++)
-		for (unsigned n = 0; children[i].state != CHILD_FREE &&
-				     n < children[i].manifest->nodes_count; n++)
-			add_node(vfs, &children[i], &children[i].manifest->nodes[n]);
+		if (children[i].state != CHILD_FREE)
+			boot_add_nodes(&children[i]);
 	device_settled();
 }
 
@@ -165,7 +173,7 @@ void boot_services(void)
 		if (!manifest->instance && !manifest->devices_count)
 			child_new(manifest);
 	start_all();
-	add_nodes();
+	add_all_nodes();
 }
 
 void boot_ready(struct child *child)

@@ -87,6 +87,7 @@ static void granted(struct acall *call)
 		drop_driver(error);
 		return;
 	}
+	boot_add_nodes(probe.child);
 	waitq_wake(&driver_waiters);
 	next_function();
 }

@@ -126,6 +126,7 @@ extern struct waitq driver_waiters;
 void watchdog_start(void);
 void boot_services(void);
 void boot_ready(struct child *child);
+void boot_add_nodes(const struct child *child); /* tell VFS what it serves */
 void shutdown_begin(uint64_t how);
 struct rs_ops;
 extern const struct rs_ops operations;
