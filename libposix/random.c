@@ -7,39 +7,7 @@
  */
 #include "libposix.h"
 
-struct chacha {
-	uint32_t word[16];
-};
-
-static inline uint32_t rotate(uint32_t x, int by)
-{
-	return x << by | x >> (32 - by);
-}
-
-#define QUARTER(a, b, c, d)                    \
-	a += b, d = rotate(d ^ a, 16);         \
-	c += d, b = rotate(b ^ c, 12);         \
-	a += b, d = rotate(d ^ a, 8);          \
-	c += d, b = rotate(b ^ c, 7)
-
-static void chacha_block(const struct chacha *in, struct chacha *out)
-{
-	uint32_t *x = out->word;
-
-	*out = *in;
-	for (int i = 0; i < 10; i++) {
-		QUARTER(x[0], x[4], x[8], x[12]);
-		QUARTER(x[1], x[5], x[9], x[13]);
-		QUARTER(x[2], x[6], x[10], x[14]);
-		QUARTER(x[3], x[7], x[11], x[15]);
-		QUARTER(x[0], x[5], x[10], x[15]);
-		QUARTER(x[1], x[6], x[11], x[12]);
-		QUARTER(x[2], x[7], x[8], x[13]);
-		QUARTER(x[3], x[4], x[9], x[14]);
-	}
-	for (int i = 0; i < 16; i++)
-		x[i] += in->word[i];
-}
+#include <util/chacha.h>
 
 static bool has_rdrand(void)
 {
@@ -68,7 +36,7 @@ static void stir(void)
 static void next_block(uint8_t *to)
 {
 	struct process_block *block = this_process();
-	struct chacha in = { { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574 } }, out;
+	struct chacha in = { { CHACHA_CONSTANTS } }, out;
 
 	memcpy(in.word + 4, block->random_key, 32);
 	in.word[12] = (uint32_t)++block->random_count;

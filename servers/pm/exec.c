@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exec: a loader runs in a new address space beside the old image, with the process's stamp and
+ * descriptors, until it commits or gives up. Only its capability to PM, which has a badge of its own, may do
+ * either: the old image cannot pose as the loader of a set-id program.
+ */
+#include "image.h"
+#include "machine.h"
+
+static PRESERVED uint64_t last_badge;
+
+static cap_t loader_table(uint64_t badge, cap_t args)
+{
+	long cap = kcall(badge_create, SLOT_ENDPOINT, badge), status;
+	cap_t table;
+
+	if (cap < 0)
+		return (cap_t)cap;
+	table = table_standard((cap_t)cap);
+	kcall(cap_close, cap);
+	if (table < 0)
+		return table;
+	status = kcall(table_put, table, PROC_SLOT_EXEC_ARGS & ~CAP_PRIVATE, args, CAP_R);
+	if (status >= 0)
+		return table;
+	kcall(cap_close, table);
+	return (cap_t)status;
+}
+
+static void forget(struct exec_state *exec)
+{
+	if (exec->loader)
+		thread_drop(exec->loader, exec->image);
+	if (exec->image)
+		image_put(exec->image);
+	if (exec->private_table > 0)
+		kcall(cap_close, exec->private_table);
+	*exec = (struct exec_state){ 0 };
+}
+
+long exec_begin(struct process *process, struct thread *caller, struct request *request, cap_t args)
+{
+	struct exec_state *exec = &process->exec;
+	uint64_t mask = caller ? machine_mask(caller) : 0;
+
+	if (exec->image)
+		return -EAGAIN;
+	exec->badge = BADGE_FIRST_OWN + ++last_badge;
+	exec->private_table = loader_table(exec->badge, args);
+	exec->image = exec->private_table < 0 ? NULL : image_new();
+	if (exec->image)
+		exec->loader = thread_make(process, exec->image, exec->private_table, process_pid(process),
+					   libposix.load, EXEC_ARGS_MAX, mask);
+	if (!exec->loader) {
+		forget(exec);
+		return -ENOMEM;
+	}
+	exec->request = request;
+	kcall(thread_start, exec->loader->cap);
+	return 0;
+}
+
+/* The handler of exec runs again and finds how it went. */
+static void tell_caller(struct request *request, long error)
+{
+	if (!request)
+		return;
+	request->progress[1] = (uint64_t)error;
+	machine_wake_request(request);
+}
+
+void exec_abandon(struct process *process, long error)
+{
+	struct request *request = process->exec.request;
+
+	if (!process->exec.image)
+		return;
+	forget(&process->exec);
+	tell_caller(request, error);
+}
+
+/* From now on it is a process like any other. */
+static void public_table(struct exec_state *exec)
+{
+	uint64_t slot = PROC_SLOT_PM & ~CAP_PRIVATE;
+
+	kcall(table_remove, exec->private_table, slot);
+	kcall(table_put, exec->private_table, slot, public_cap, CAP_ALL);
+	kcall(badge_destroy, SLOT_ENDPOINT, exec->badge);
+}
+
+static void change_image(struct process *process, struct exec_state *exec)
+{
+	struct thread *old = process->threads;
+
+	/* What waits for the calling thread waits for its successor; the others' signals end with them. */
+	while (old && old->next)
+		old = old->next;
+	if (old)
+		signal_move(old, exec->loader);
+	while (process->threads)
+		thread_end(process->threads);
+	if (process->image)
+		image_put(process->image);
+	if (process->private_table >= 0)
+		kcall(cap_close, process->private_table);
+	process->image = exec->image;
+	process->private_table = exec->private_table;
+}
+
+bool exec_commit(struct process *process, const struct exec_file *file)
+{
+	struct exec_state exec = process->exec;
+	uint32_t set_id = file->no_setid ? 0 : file->mode;
+
+	process->exec = (struct exec_state){ 0 };
+	public_table(&exec);
+	change_image(process, &exec);
+	tell_caller(exec.request, EINTR);
+	thread_join(exec.loader);
+	kcall(table_cloexec, process->fd_table);
+	timers_exit(process, true);
+	signal_reset_actions(process);
+	signal_update_hints(process);
+	process->flags |= PROC_EXECED;
+	process->flags &= ~(uint32_t)(PROC_KEEP_CAPS | PROC_UNDUMPABLE);
+	process->death_signal = set_id & 06000 ? 0 : process->death_signal;
+	vfork_release(process);
+	return cred_exec(process, set_id, file->uid, file->gid);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* Signal numbers, codes and flags, with Linux's values. */
+#ifndef PM_SIGNALS_H
+#define PM_SIGNALS_H
+
+enum {
+	SIGHUP = 1, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGUSR1,
+	SIGSEGV, SIGUSR2, SIGPIPE, SIGALRM, SIGTERM, SIGSTKFLT, SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP,
+	SIGTTIN, SIGTTOU, SIGURG, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGWINCH, SIGIO, SIGPWR,
+	SIGSYS, SIGRTMIN,
+};
+#define SIGNAL_COUNT 64
+#define SIGNAL_BIT(signal) (1ull << ((signal) - 1))
+#define SIGNALS_STOP (SIGNAL_BIT(SIGSTOP) | SIGNAL_BIT(SIGTSTP) | SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU))
+#define SIGNALS_SYNCHRONOUS                                                                            \
+	(SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGTRAP) |         \
+	 SIGNAL_BIT(SIGFPE) | SIGNAL_BIT(SIGSYS))
+
+#define SIG_DFL 0ull
+#define SIG_IGN 1ull
+
+#define SA_NOCLDSTOP 1ull
+#define SA_NOCLDWAIT 2ull
+#define SA_RESETHAND 0x80000000ull
+
+#define SI_USER 0
+#define SI_KERNEL 0x80
+#define SI_QUEUE (-1)
+#define SI_TIMER (-2)
+#define SI_TKILL (-6)
+
+enum { CLD_EXITED = 1, CLD_KILLED, CLD_DUMPED, CLD_TRAPPED, CLD_STOPPED, CLD_CONTINUED };
+
+enum { SEGV_MAPERR = 1, SEGV_ACCERR };
+enum { BUS_ADRALN = 1, BUS_ADRERR };
+enum { FPE_INTDIV = 1, FPE_FLTINV = 7 };
+enum { ILL_ILLOPN = 2 };
+enum { TRAP_BRKPT = 1, TRAP_TRACE };
+
+#endif
