@@ -80,24 +80,22 @@ bool objects_reap(unsigned budget)
 struct object *cap_lookup(cap_t handle, enum cap_type type, uint32_t rights, int *error)
 {
 	struct thread *thread = current_thread();
-	struct object *object;
-	struct cap *cap;
+	struct cap self = { .rights = CAP_ALL }, *cap = handle_cap(handle);
 
-	if (handle == CAP_SELF_SPACE || handle == CAP_SELF_THREAD) {
-		object = handle == CAP_SELF_SPACE ? (struct object *)thread->space : &thread->object;
-	} else {
-		cap = handle_cap(handle);
-		object = cap ? cap->object : NULL;
-		if (object && object->type == type && (cap->rights & rights) != rights) {
-			*error = EPERM;
-			return NULL;
-		}
+	if (!cap && (handle == CAP_SELF_SPACE || handle == CAP_SELF_THREAD)) {
+		self.object = handle == CAP_SELF_SPACE ? (struct object *)thread->space
+						       : &thread->object;
+		cap = &self;
 	}
-	if (!object || object->type != type) {
+	if (!cap || cap->object->type != type) {
 		*error = EBADF;
 		return NULL;
 	}
-	return object;
+	if (rights & ~(uint32_t)cap->rights) {
+		*error = EPERM;
+		return NULL;
+	}
+	return cap->object;
 }
 
 long cap_install(struct object *object, uint32_t rights)

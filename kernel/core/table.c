@@ -165,22 +165,3 @@ void table_free(struct table *table)
 	kfree(table->chunks);
 	kfree(table);
 }
-
-struct table *handle_table(cap_t handle, uint32_t *slot)
-{
-	struct thread *thread = current_thread();
-
-	if (handle < 0)
-		return NULL;
-	*slot = handle & ~CAP_PRIVATE;
-	return handle & CAP_PRIVATE ? thread->private_table : thread->fd_table;
-}
-
-struct cap *handle_cap(cap_t handle)
-{
-	uint32_t slot;
-	struct table *table = handle_table(handle, &slot);
-	struct cap *cap = table ? table_slot(table, slot) : NULL;
-
-	return cap && cap->object ? cap : NULL;
-}

@@ -9,6 +9,7 @@
 
 #include "core/list.h"
 #include "core/object.h"
+#include "core/thread.h"
 
 #define CHUNK_SHIFT 6
 #define CHUNK_SLOTS (1u << CHUNK_SHIFT)
@@ -56,8 +57,24 @@ bool table_reap(struct table *table, unsigned budget);
 void table_free(struct table *table); /* an empty one */
 
 /* The table and slot that a handle of the current thread names; NULL if there is none. */
-struct table *handle_table(cap_t handle, uint32_t *slot);
+static inline struct table *handle_table(cap_t handle, uint32_t *slot)
+{
+	struct thread *thread = current_thread();
+
+	if (handle < 0)
+		return NULL;
+	*slot = handle & ~CAP_PRIVATE;
+	return handle & CAP_PRIVATE ? thread->private_table : thread->fd_table;
+}
+
 /* The capability itself, not empty; NULL otherwise. */
-struct cap *handle_cap(cap_t handle);
+static inline struct cap *handle_cap(cap_t handle)
+{
+	uint32_t slot = 0;
+	struct table *table = handle_table(handle, &slot);
+	struct cap *cap = table_slot(table, slot);
+
+	return cap && cap->object ? cap : NULL;
+}
 
 #endif

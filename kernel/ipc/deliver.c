@@ -5,45 +5,33 @@
  */
 #include "ipc/ipc.h"
 
-struct delivery {
-	uint64_t kind, op, words[IPC_WORDS], badge, stamp, in_length, out_length, token, flags;
-};
-
-static void deliver(struct thread *receiver, const struct delivery *d)
+/* Anything but a call: what is not set here is 0. */
+static void deliver(struct thread *receiver, enum ipc_kind kind, uint64_t op, uint64_t badge,
+		    uint64_t flags)
 {
 	struct frame *f = &receiver->frame;
 
-	f->rax = d->kind;
-	f->rdi = d->op;
-	f->rsi = d->words[0];
-	f->rdx = d->words[1];
-	f->r10 = d->words[2];
-	f->r8 = d->words[3];
-	f->r9 = d->words[4];
-	f->rbx = d->badge;
-	f->rbp = d->stamp;
-	f->r12 = d->in_length;
-	f->r13 = d->out_length;
-	f->r14 = d->token;
-	f->r15 = d->flags;
+	f->rax = kind;
+	f->rdi = op;
+	f->rbx = badge;
+	f->r15 = flags;
+	f->rsi = f->rdx = f->r10 = f->r8 = f->r9 = 0;
+	f->rbp = f->r12 = f->r13 = f->r14 = 0;
+}
+
+static void deliver_words(struct frame *f, const uint64_t *words)
+{
+	f->rsi = words[0];
+	f->rdx = words[1];
+	f->r10 = words[2];
+	f->r8 = words[3];
+	f->r9 = words[4];
 }
 
 static void clear_if_empty(struct endpoint *endpoint, struct list_node *list, uint32_t bit)
 {
 	if (list_empty(list))
 		endpoint->pending &= ~bit;
-}
-
-static void words_from_frame(struct delivery *d, const struct frame *f)
-{
-	d->op = f->rdi;
-	d->words[0] = f->rsi;
-	d->words[1] = f->rdx;
-	d->words[2] = f->r10;
-	d->words[3] = f->r8;
-	d->words[4] = f->r9;
-	d->in_length = f->rbp;
-	d->out_length = f->r13;
 }
 
 static void copy_extra(struct thread *receiver, const uint64_t *extra)
@@ -54,42 +42,52 @@ static void copy_extra(struct thread *receiver, const uint64_t *extra)
 		receiver->message_page->extra[i] = extra[i];
 }
 
-static void describe_thread_call(struct thread *thread, struct delivery *d)
+static void describe_thread_call(const struct thread *thread, struct frame *f)
 {
-	struct caller *caller = &thread->caller;
+	const struct frame *from = &thread->frame;
 
-	if (caller->kernel_op) {
-		d->op = caller->kernel_op;
-		for (unsigned i = 0; i < IPC_WORDS; i++)
-			d->words[i] = caller->kernel_words[i];
-	} else {
-		words_from_frame(d, &thread->frame);
-	}
+	f->rdi = from->rdi;
+	f->rsi = from->rsi;
+	f->rdx = from->rdx;
+	f->r10 = from->r10;
+	f->r8 = from->r8;
+	f->r9 = from->r9;
+	f->r12 = from->rbp;
+	f->r13 = from->r13;
 }
 
-static void describe_object_call(struct callobj *call, struct delivery *d)
+static void describe_kernel_message(const struct caller *caller, struct frame *f)
 {
-	d->op = call->op;
-	for (unsigned i = 0; i < IPC_WORDS; i++)
-		d->words[i] = call->words[i];
-	d->in_length = call->in.memory ? call->in.length : 0;
-	d->out_length = call->out.memory ? call->out.length : 0;
+	f->rdi = caller->kernel_op;
+	deliver_words(f, caller->kernel_words);
+	f->r12 = f->r13 = 0;
 }
 
-static void describe(struct caller *caller, struct delivery *d)
+static void describe_object_call(const struct callobj *call, struct frame *f)
+{
+	f->rdi = call->op;
+	deliver_words(f, call->words);
+	f->r12 = call->in.memory ? call->in.length : 0;
+	f->r13 = call->out.memory ? call->out.length : 0;
+}
+
+static void describe(struct caller *caller, enum ipc_kind kind, struct frame *f)
 {
 	uint64_t deliveries = caller->deliveries > 0xffff ? 0xffff : caller->deliveries;
 
-	if (caller->kind == CALLER_THREAD)
-		describe_thread_call(caller_thread(caller), d);
+	if (caller->kind == CALLER_OBJECT)
+		describe_object_call(caller_callobj(caller), f);
+	else if (caller->kernel_op)
+		describe_kernel_message(caller, f);
 	else
-		describe_object_call(caller_callobj(caller), d);
-	d->badge = caller->badge_number;
-	d->stamp = caller->stamp;
-	d->token = caller->token;
-	d->flags = (caller->flags & 0xff) | (uint64_t)caller->caps_count << 8 | deliveries << 16;
+		describe_thread_call(caller_thread(caller), f);
+	f->rax = kind;
+	f->rbx = caller->badge_number;
+	f->rbp = caller->stamp;
+	f->r14 = caller->token;
+	f->r15 = (caller->flags & 0xff) | (uint64_t)caller->caps_count << 8 | deliveries << 16;
 	if (caller->cancelled)
-		d->flags |= IPC_CANCELLED;
+		f->r15 |= IPC_CANCELLED;
 }
 
 static void deliver_extra(struct caller *caller, struct thread *receiver)
@@ -109,12 +107,8 @@ static void deliver_extra(struct caller *caller, struct thread *receiver)
 
 static void deliver_cancel_of(struct caller *caller, struct thread *receiver)
 {
-	struct delivery d = { 0 };
-
-	describe(caller, &d);
-	d.kind = IPC_CANCEL;
-	d.words[0] = caller->dead ? IPC_CANCEL_DEAD : IPC_CANCEL_INTERRUPTED;
-	deliver(receiver, &d);
+	describe(caller, IPC_CANCEL, &receiver->frame);
+	receiver->frame.rsi = caller->dead ? IPC_CANCEL_DEAD : IPC_CANCEL_INTERRUPTED;
 }
 
 static bool deliver_cancel(struct endpoint *endpoint, struct thread *receiver)
@@ -128,26 +122,30 @@ static bool deliver_cancel(struct endpoint *endpoint, struct thread *receiver)
 	return true;
 }
 
+static void answer_page(struct callobj *call, struct thread *receiver)
+{
+	struct ipc_page *page = receiver->message_page;
+
+	if (!page)
+		return;
+	copy_extra(receiver, &call->answer.words[IPC_WORDS]);
+	page->caps_count = call->received_count;
+	for (unsigned i = 0; i < call->received_count; i++)
+		page->caps[i] = call->received[i];
+}
+
 static bool deliver_answer(struct endpoint *endpoint, struct thread *receiver)
 {
 	struct callobj *call = container_of(endpoint->answers.next, struct callobj, answer_link);
-	struct answer *answer = &call->answer;
-	struct delivery d = { .kind = IPC_REPLY, .op = answer->status, .badge = call->cookie };
 
 	list_remove(&call->answer_link);
 	clear_if_empty(endpoint, &endpoint->answers, PENDING_ANSWER);
-	for (unsigned i = 0; i < IPC_WORDS; i++)
-		d.words[i] = answer->words[i];
-	d.flags = answer->flags | call->received_count << 8;
-	if (receiver->message_page) {
-		copy_extra(receiver, &answer->words[IPC_WORDS]);
-		receiver->message_page->caps_count = call->received_count;
-		for (unsigned i = 0; i < call->received_count; i++)
-			receiver->message_page->caps[i] = call->received[i];
-	}
+	deliver(receiver, IPC_REPLY, call->answer.status, call->cookie,
+		call->answer.flags | call->received_count << 8);
+	deliver_words(&receiver->frame, call->answer.words);
+	answer_page(call, receiver);
 	call->caller.state = CALLER_IDLE;
 	call->reply_to = NULL;
-	deliver(receiver, &d);
 	object_put(call);
 	object_put(endpoint);
 	return true;
@@ -155,37 +153,31 @@ static bool deliver_answer(struct endpoint *endpoint, struct thread *receiver)
 
 static bool deliver_bits(struct endpoint *endpoint, struct thread *receiver)
 {
-	struct delivery d = { .kind = IPC_NOTIFY };
-
 	endpoint->pending &= ~PENDING_NOTIFY;
 	if (!endpoint->notify || !endpoint->notify->bits)
 		return false;
-	d.op = endpoint->notify->bits;
+	deliver(receiver, IPC_NOTIFY, endpoint->notify->bits, 0, 0);
 	endpoint->notify->bits = 0;
-	deliver(receiver, &d);
 	return true;
 }
 
 static bool deliver_release(struct endpoint *endpoint, struct thread *receiver)
 {
 	struct badge *badge = container_of(endpoint->releases.next, struct badge, link);
-	struct delivery d = { .kind = IPC_RELEASE, .badge = badge->number };
 
 	list_remove(&badge->link);
 	list_push_back(&endpoint->delivered_releases, &badge->link);
 	clear_if_empty(endpoint, &endpoint->releases, PENDING_RELEASE);
-	deliver(receiver, &d);
+	deliver(receiver, IPC_RELEASE, 0, badge->number, 0);
 	return true;
 }
 
 /* A server serves at least with the priority of whom it serves. */
-static void inherit_priority(struct thread *receiver, const struct caller *caller)
+static void inherit_priority(struct thread *receiver, struct caller *caller)
 {
-	uint8_t priority = receiver->base_priority;
-
-	if (caller->kind == CALLER_THREAD && caller_thread((struct caller *)caller)->priority > priority)
-		priority = caller_thread((struct caller *)caller)->priority;
-	receiver->priority = priority;
+	receiver->priority = receiver->base_priority;
+	if (caller->kind == CALLER_THREAD && caller_thread(caller)->priority > receiver->priority)
+		receiver->priority = caller_thread(caller)->priority;
 }
 
 static void take_into_service(struct endpoint *endpoint, struct caller *caller)
@@ -203,7 +195,6 @@ static void take_into_service(struct endpoint *endpoint, struct caller *caller)
 static bool deliver_call(struct endpoint *endpoint, struct thread *receiver)
 {
 	struct caller *caller = container_of(endpoint->queue.next, struct caller, link);
-	struct delivery d = { .kind = IPC_CALL };
 	long error = 0;
 
 	if (!caller->token && caller->badge && !caller->badge->endpoint)
@@ -221,8 +212,7 @@ static bool deliver_call(struct endpoint *endpoint, struct thread *receiver)
 		deliver_cancel_of(caller, receiver);
 	} else {
 		deliver_extra(caller, receiver);
-		describe(caller, &d);
-		deliver(receiver, &d);
+		describe(caller, IPC_CALL, &receiver->frame);
 	}
 	caller->deliveries++;
 	return true;
