@@ -165,6 +165,8 @@ long sys_watch_signal(uint64_t handle, uint64_t events)
 		return -error;
 	if (!watch->thread)
 		return -ESTALE;
+	if (!events)
+		return 0; /* only the question whether it lives */
 	__atomic_fetch_or(&watch->thread->message_page->watches[watch->word], events,
 			  __ATOMIC_RELAXED);
 	notify_signal(watch->notify, 1ul << watch->bit);

@@ -266,9 +266,76 @@ static void test_death_stopped_caller(void)
 	pair_close(&s);
 }
 
+/* Callers and servers that come and go at any moment, on all processors. */
+static volatile uint64_t stormed;
+static volatile bool storm_over;
+static struct service_pair storm;
+
+static void storm_caller(void *argument)
+{
+	struct ipc_msg m = { 0 };
+
+	(void)argument;
+	while (!storm_over)
+		stormed += ipc_call(storm.badge, IPC_INTR, &m) == 0;
+}
+
+static void storm_server(void *argument)
+{
+	struct ipc_msg m = { 0 };
+
+	(void)argument;
+	for (;;) {
+		long kind = ipc_reply_wait(storm.endpoint, 0, &m);
+
+		if (kind < 0)
+			m.token = 0;
+		m.op = 0;
+		if (kind == IPC_NOTIFY || kind == IPC_RELEASE)
+			m.token = 0;
+	}
+}
+
+#define STORM_CALLERS 8
+
+static void test_death_storm(void)
+{
+	struct task *callers[STORM_CALLERS], *server;
+
+	storm = pair_create(1);
+	stormed = 0;
+	storm_over = false;
+	server = spawn(storm_server, NULL, HIGH);
+	for (int i = 0; i < STORM_CALLERS; i++)
+		callers[i] = spawn(storm_caller, NULL, LOW);
+	for (unsigned round = 0; round < 300; round++) {
+		unsigned i = round % STORM_CALLERS;
+
+		if (round % 3 == 0) {
+			task_end(callers[i]);
+			callers[i] = spawn(storm_caller, NULL, LOW);
+		} else {
+			kcall(thread_interrupt, callers[i]->thread, 0);
+		}
+		if (round % 7 == 0) {
+			task_end(server);
+			kcall(ep_reset, storm.endpoint);
+			server = spawn(storm_server, NULL, HIGH);
+		}
+		if (round % 50 == 0)
+			pause_ms(1);
+	}
+	CHECK(UNTIL(stormed > 100));
+	storm_over = true;
+	for (int i = 0; i < STORM_CALLERS; i++)
+		CHECK(UNTIL(callers[i]->done));
+	task_end(server);
+	pair_close(&storm);
+}
+
 const struct test death_tests[] = {
 	TEST(death_queued_caller), TEST(death_caller_in_service), TEST(death_interrupt_queued),
 	TEST(death_interrupt_in_service), TEST(death_not_interruptible),
 	TEST(death_server_redelivery), TEST(death_cancel_redelivered), TEST(death_of_endpoint),
-	TEST(death_refused), TEST(death_waiting_server), TEST(death_stopped_caller), { 0 },
+	TEST(death_refused), TEST(death_waiting_server), TEST(death_stopped_caller), TEST(death_storm), { 0 },
 };

@@ -102,6 +102,8 @@ static void test_watch(void)
 	EQUAL(kcall(watch_signal, watcher.watch, 0x01), 0);
 	EQUAL(task->page->watches[17], 0x11);
 	EQUAL(kcall(notify_wait, watcher.notify, 0), 8);
+	EQUAL(kcall(watch_signal, watcher.watch, 0), 0);
+	EQUAL(kcall(notify_wait, watcher.notify, 0), -ETIMEDOUT);
 	watcher.stage = 2;
 	CHECK(UNTIL(watcher.stage == 3));
 	EQUAL(watcher.revoked, 0);
