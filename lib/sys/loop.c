@@ -45,11 +45,11 @@ static long cancel_parked(struct request *rq)
 /* What is not simply a final status. */
 static void settle(struct request *rq, long status)
 {
+	if ((status == PARK || status == ANSWERED) && rq->state == REQUEST_RUNNING)
+		rq->state = REQUEST_PARKED;
 	if (status == ANSWERED)
 		return;
 	if (status == PARK) {
-		if (rq->state == REQUEST_RUNNING)
-			rq->state = REQUEST_PARKED;
 		if (!rq->cancelled || rq->cancel_told)
 			return;
 		status = cancel_parked(rq);
