@@ -3,9 +3,10 @@
  * In and out of libposix.
  *
  * While `inside` is set, or the pc lies in this image, the kernel does not divert the thread to the
- * upcall; a signal is looked for at lp_leave. The code from lp_leave to lp_leave_end can be
- * entered again from its start at any point (the kernel moves the pc back there when it
- * interrupts): it reads only memory and rax, and changes no memory but `inside`.
+ * upcall; a signal is looked for at lp_leave. The code from lp_restart to lp_restart_end can be
+ * entered again from its start at any point (the kernel moves the pc back there when it interrupts).
+ * In it lie the way out, which reads only memory and rax and changes no memory but `inside`, and the
+ * window between the last look for signals and the system call that could sleep. `window` tells which.
  *
  * `full` (a word of the thread's block) says that the way out restores every register from the upcall
  * area of the message page, not only those that a system call keeps.
@@ -22,8 +23,8 @@ libposix_start:
 	.quad lp_upcall - libposix_start
 	.quad lp_load_entry - libposix_start
 	.quad lp_thread_entry - libposix_start
-	.quad lp_leave - libposix_start
-	.quad lp_leave_end - libposix_start
+	.quad lp_restart - libposix_start
+	.quad lp_restart_end - libposix_start
 	.quad libposix_end - libposix_start
 	.quad lp_fault - libposix_start
 
@@ -60,9 +61,11 @@ lp_dispatch:
 	call *%rax
 	cmp $-4, %rax			/* EINTR: perhaps to be run again */
 	je lp_signals_first
+	jmp lp_leave
 
-	.globl lp_leave
-	.hidden lp_leave
+lp_restart:
+	cmpl $0, %gs:FRAME_WINDOW
+	jne 3f
 lp_leave:
 	mov %gs:TB_MASK, %rcx
 	not %rcx
@@ -107,9 +110,26 @@ lp_leave:
 	mov %gs:(TB_UPCALL + REGS_R15), %r15
 	movl $0, %gs:TB_INSIDE
 	iretq
-	.globl lp_leave_end
-	.hidden lp_leave_end
-lp_leave_end:
+
+	/*
+	 * A kernel call that a signal may cut off: all registers are the kernel call's. EINTR if a signal is
+	 * pending already.
+	 */
+	.globl lp_sleepy_call
+	.hidden lp_sleepy_call
+lp_sleepy_call:
+	movl $1, %gs:FRAME_WINDOW
+	mov %gs:TB_MASK, %rcx
+	not %rcx
+	test %rcx, %gs:TB_PENDING
+	jnz 3f
+	syscall
+lp_restart_end:
+	movl $0, %gs:FRAME_WINDOW
+	ret
+3:	movl $0, %gs:FRAME_WINDOW
+	mov $-4, %rax
+	ret
 
 	/* Unknown number. */
 1:	mov %rax, %rdi

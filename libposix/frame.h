@@ -25,6 +25,7 @@
 #define FRAME_R14 (TB_LIBPOSIX + 0x60)
 #define FRAME_R15 (TB_LIBPOSIX + 0x68)
 #define FRAME_FULL (TB_LIBPOSIX + 0x70)
+#define FRAME_WINDOW (TB_LIBPOSIX + 0x74)
 
 /* The message page lies below the block: THREAD_PAGE_* - THREAD_BLOCK_OFFSET. */
 #define TB_INSIDE (1216 - 0x800)

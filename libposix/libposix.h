@@ -42,7 +42,9 @@ struct lp_frame {
 struct lp_thread {
 	struct lp_frame frame;
 	uint32_t full;           /* the way out restores all of the upcall area: see entry.S */
+	uint32_t window;         /* about to sleep in the kernel: see entry.S */
 	uint32_t delivering;     /* a signal frame is being written */
+	uint32_t reserved;
 	uint64_t deadline;       /* of the call that is run again, 0 none */
 	/* Zeroed in a forked child and after exec: */
 	cap_t poll_notify;       /* poll.c: notification of this thread, 0 none */
@@ -97,11 +99,19 @@ static inline __attribute__((always_inline)) long ipc_register_call(cap_t to, ui
 	uint64_t rax = KCALL_call | (uint64_t)flags << 16 | (uint64_t)(uint32_t)to << 32;
 	uint64_t rdi = call->op, rsi = call->w[0], rdx = call->w[1], rbx = call->in;
 
-	/* The frame pointer cannot be named as an operand. */
-	__asm__ volatile("mov %%rbp, %%r14\n\tmov %%r11, %%rbp\n\tsyscall\n\tmov %%r14, %%rbp"
-			 : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9), "+r"(r11)
-			 : "b"(rbx), "r"(r12), "r"(r13)
-			 : "rcx", "r14", "memory");
+	/* The frame pointer cannot be named as an operand. There is no red zone for the call to destroy. */
+	if (flags & IPC_INTR)
+		__asm__ volatile("mov %%rbp, %%r14\n\tmov %%r11, %%rbp\n\tcall lp_sleepy_call\n\tmov %%r14, %%rbp"
+				 : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9),
+				   "+r"(r11)
+				 : "b"(rbx), "r"(r12), "r"(r13)
+				 : "rcx", "r14", "memory");
+	else
+		__asm__ volatile("mov %%rbp, %%r14\n\tmov %%r11, %%rbp\n\tsyscall\n\tmov %%r14, %%rbp"
+				 : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9),
+				   "+r"(r11)
+				 : "b"(rbx), "r"(r12), "r"(r13)
+				 : "rcx", "r14", "memory");
 	call->flags = rdi;
 	call->w[0] = rsi;
 	call->w[1] = rdx;
@@ -140,6 +150,24 @@ static inline long proto_call(cap_t to, uint64_t op, uint32_t op_flags, const st
 		for (unsigned i = 0; 8 * i < reply_size; i++)
 			answer[i] = call.w[i];
 	return status;
+}
+
+/*
+ * A kernel call that sleeps (futex, sleep, notify_wait), so that no signal is slept through: EINTR also if one
+ * is pending when it begins.
+ */
+static inline long lp_sleepy_raw(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+{
+	long result;
+	register uint64_t r10 __asm__("r10") = d;
+	register uint64_t r8 __asm__("r8") = e;
+	register uint64_t r9 __asm__("r9") = f;
+
+	__asm__ volatile("call lp_sleepy_call"
+			 : "=a"(result)
+			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return result;
 }
 
 /* --- helpers (support.c) -------------------------------------------------------------------------- */

@@ -124,7 +124,7 @@ static long wait_ready(struct pollfd *fds, uint64_t count, uint64_t deadline)
 			return ready;
 		if (lp_signal_pending())
 			return -EINTR;
-		status = kcall(notify_wait, notify, deadline);
+		status = lp_sleepy_raw(KCALL_notify_wait, (uint64_t)notify, deadline, 0, 0, 0, 0);
 		if (status < 0)
 			return status == -ETIMEDOUT ? 0 : status;
 		which = take_words(count);

@@ -9,6 +9,7 @@
 _Static_assert(OFFSET(rdi) == FRAME_RDI && OFFSET(r9) == FRAME_R9, "frame.h");
 _Static_assert(OFFSET(number) == FRAME_NUMBER && OFFSET(r15) == FRAME_R15, "frame.h");
 _Static_assert(offsetof(struct lp_thread, full) + TB_LIBPOSIX == FRAME_FULL, "frame.h");
+_Static_assert(offsetof(struct lp_thread, window) + TB_LIBPOSIX == FRAME_WINDOW, "frame.h");
 _Static_assert(offsetof(struct thread_block, libposix) == TB_LIBPOSIX, "frame.h");
 _Static_assert(offsetof(struct thread_block, pending) == TB_PENDING, "frame.h");
 _Static_assert(offsetof(struct thread_block, mask) == TB_MASK, "frame.h");

@@ -71,7 +71,7 @@ static long futex_wait(uint64_t addr, uint32_t op, uint32_t value, uint64_t time
 	if (!status && __atomic_load_n((uint32_t *)addr, __ATOMIC_SEQ_CST) != value)
 		status = -EAGAIN;
 	if (!status)
-		status = kcall(futex, addr, FUTEX_OP_WAIT | shared, value, deadline, 0, 0);
+		status = lp_sleepy_raw(KCALL_futex, addr, FUTEX_OP_WAIT | shared, value, deadline, 0, 0);
 	return lp_deadline_end(status);
 }
 

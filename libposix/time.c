@@ -176,7 +176,7 @@ long lp_settimeofday(uint64_t time, uint64_t zone)
 /* --- sleeping --------------------------------------------------------------------------------------- */
 static long sleep_until(uint64_t deadline, uint64_t left)
 {
-	long status = kcall(sleep, deadline, 0);
+	long status = lp_sleepy_raw(KCALL_sleep, deadline, 0, 0, 0, 0, 0);
 	uint64_t now;
 
 	if (status != -EINTR)
