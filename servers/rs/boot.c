@@ -9,9 +9,10 @@
 #include <proto/pm.h>
 #include <proto/vfs.h>
 
+#define CONSOLE_TO_DRIVER 2 /* system_reset */
 #define ROOT_DEFAULT "vda3"
 #define ROOT_TYPE_DEFAULT "ext2"
-#define PATIENCE_NS (20 * SECONDS)
+#define PATIENCE_NS (10 * SECONDS)
 
 static unsigned devices_left; /* add_device calls that are out, and one while they are being sent */
 static cap_t text_memory = CAP_NONE;
@@ -30,9 +31,24 @@ static struct call_buffer text_buffer(const char *text, size_t length)
 	return buffer;
 }
 
+/* Who does not wait for work is likely the cause. */
+static void log_busy(const struct child *child)
+{
+	struct thread_info info;
+
+	if (child->state != CHILD_RUNNING)
+		slog("%s is not running: %s", child->name, child->reason);
+	else if (kcall(thread_info, child->thread, &info) == 0 && info.state != THREAD_WAITING)
+		slog("%s: thread state %lu at %lx, calls operation %lx", child->name, info.state, info.rip,
+		     info.calling_op);
+}
+
 static void patience_over(struct timer *timer)
 {
 	slog("still waiting for %s", waiting_for);
+	for (unsigned i = 0; i < CHILDREN; i++)
+		if (children[i].state != CHILD_FREE)
+			log_busy(&children[i]);
 	timer_start(timer, clock_monotonic_ns() + PATIENCE_NS, patience_over);
 }
 
@@ -54,14 +70,17 @@ static void init_started(struct acall *call)
 		     now % SECONDS / MILLISECONDS);
 }
 
+/* From here on the console is the terminal's, unless `log=console` wants to see both. */
 static void start_init(void)
 {
 	struct child *pm = child_find("pm");
 	struct pm_start_init_req request = { };
 	struct acall *call = pm ? acall_new(init_started, NULL) : NULL;
+	char log[16];
 
 	wait_for("pm to start init");
-	kcall(system_reset, root_cap, 2); /* from here on the console is the terminal's */
+	if (!word_of_command_line("log=", log, sizeof log) || strcmp(log, "console"))
+		kcall(system_reset, root_cap, CONSOLE_TO_DRIVER);
 	if (call)
 		pm_send_start_init(call, pm->control, &request);
 }
@@ -147,6 +166,7 @@ void boot_add_nodes(const struct child *child)
 static void add_all_nodes(void)
 {
 	devices_left = 1;
+	wait_for("vfs to take the device numbers");
 	for (unsigned i = 0; i < CHILDREN; i++)
 		if (children[i].state != CHILD_FREE)
 			boot_add_nodes(&children[i]);
