@@ -46,6 +46,7 @@ struct lp_thread {
 	uint32_t delivering;     /* a signal frame is being written */
 	uint32_t reserved;
 	uint64_t deadline;       /* of the call that is run again, 0 none */
+	uint64_t tls;            /* FS base, as the program has set it */
 	/* Zeroed in a forked child and after exec: */
 	cap_t poll_notify;       /* poll.c: notification of this thread, 0 none */
 	uint32_t poll_words;

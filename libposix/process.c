@@ -59,7 +59,7 @@ static long fork_shared(uint64_t flags, uint64_t stack, uint64_t exit_signal, ui
 	struct pm_fork_reply reply;
 
 	fill_start(&start, stack);
-	start.tls = flags & CLONE_SETTLS ? tls : 0;
+	start.tls = flags & CLONE_SETTLS ? tls : lp_thread()->tls;
 	start.alt_stack = tb()->alt_stack;
 	start.alt_stack_size = tb()->alt_stack_size;
 	start.alt_stack_flags = tb()->alt_stack_flags;
@@ -89,7 +89,7 @@ void lp_thread_begin(const struct lp_start *start)
 	struct thread_block *block = tb();
 	struct lp_thread *self = lp_thread();
 
-	*self = (struct lp_thread){ .frame = start->frame };
+	*self = (struct lp_thread){ .frame = start->frame, .tls = start->tls };
 	block->user_rsp = start->rsp;
 	block->mask = start->mask;
 	block->saved_mask_valid = 0;
@@ -127,7 +127,7 @@ long lp_clone(uint64_t flags, uint64_t stack, uint64_t parent_tid, uint64_t chil
 	pid = fork_process(flags & CLONE_CHILD_SETTID ? child_tid : 0,
 			   flags & CLONE_CHILD_CLEARTID ? child_tid : 0, stack, exit_signal);
 	if (!pid && flags & CLONE_SETTLS)
-		kcall(set_fsbase, tls);
+		lp_arch_prctl(ARCH_SET_FS, tls);
 	if (pid > 0 && flags & CLONE_PARENT_SETTID)
 		*(uint32_t *)parent_tid = (uint32_t)pid;
 	return pid;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The system as a whole: its name, its log, its state; odds and ends of a process. */
-#include "libposix.h"
+#include "thread.h"
 
 #include <proto/pm.h>
 
@@ -226,23 +226,19 @@ long lp_prctl(uint64_t operation, uint64_t a, uint64_t b, uint64_t c, uint64_t d
 	return -EINVAL;
 }
 
-#define ARCH_SET_GS 0x1001
-#define ARCH_SET_FS 0x1002
-#define ARCH_GET_FS 0x1003
-#define ARCH_GET_GS 0x1004
-
-/* GS is libposix's own. The thread control block begins with its own address (ELF TLS, x86-64),
- * which is what FS points to. */
+/* GS is libposix's own. */
 long lp_arch_prctl(uint64_t operation, uint64_t address)
 {
-	uint64_t base;
+	long status;
 
 	switch (operation) {
 	case ARCH_SET_FS:
-		return kcall(set_fsbase, address);
+		status = kcall(set_fsbase, address);
+		if (status >= 0)
+			lp_thread()->tls = address;
+		return status < 0 ? -EPERM : 0;
 	case ARCH_GET_FS:
-		__asm__ volatile("mov %%fs:0, %0" : "=r"(base));
-		*(uint64_t *)address = base;
+		*(uint64_t *)address = lp_thread()->tls;
 		return 0;
 	case ARCH_SET_GS:
 		return -EPERM;

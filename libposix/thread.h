@@ -23,6 +23,11 @@
 #define CLONE_CHILD_SETTID 0x1000000u
 #define CLONE_NAMESPACES 0x7e020000u
 
+#define ARCH_SET_GS 0x1001
+#define ARCH_SET_FS 0x1002
+#define ARCH_GET_FS 0x1003
+#define ARCH_GET_GS 0x1004
+
 /*
  * What the first code of a thread takes over from its maker. It stands just below the new thread's
  * stack pointer, where nobody looks yet, or in the maker's own libposix stack when that thread is
