@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: MIT
+"""What was written is there after the next boot, and the file system is clean."""
+import sys
+
+from session import ON_LINUX, Failed, Session, boot, copy_of_disk, fsck, main_alone, same, test
+
+CONSOLE = ("-display", "none", "-serial", "stdio", "-monitor", "none")
+WRITE = ("mkdir -p /root/kept/deep && echo text >/root/kept/deep/file && ln -s deep/file /root/kept/link && "
+         "seq 1 100000 >/root/kept/many && chmod 750 /root/kept/deep && touch -d '2020-01-02 03:04:05' /root/kept/link && "
+         "ln /root/kept/many /root/kept/hard && rm -rf /root/gone; md5sum </root/kept/many")
+LOOK = ("cat /root/kept/link && stat -c '%a %h' /root/kept/deep /root/kept/hard && date -r /root/kept/deep/file +%F && "
+        "md5sum </root/kept/hard")
+SEEN = "text\n750 2\n644 2\n2020-01-02\n"
+
+
+def wrote(disk, **options):
+    """Boot, write; the session and the checksum."""
+    s = Session(boot(image=disk, snapshot=False, **options))
+    return s, s.must(WRITE)
+
+
+def look(disk, checksum):
+    s = Session(boot(image=disk, snapshot=False))
+    same(s.must(LOOK), SEEN + checksum)
+    return s
+
+
+def power_off(s):
+    status = s.guest.poweroff(60)
+    if status:
+        raise Failed(f"QEMU ended with {status}")
+    s.guest.close()
+
+
+@test("files survive poweroff, e2fsck finds nothing")
+def poweroff(directory):
+    disk = copy_of_disk(directory)
+    s, checksum = wrote(disk)
+    power_off(s)
+    fsck(disk)
+    power_off(look(disk, checksum))
+    fsck(disk)
+
+
+@test("files survive reboot, in the same QEMU")
+def reboot(directory):
+    if ON_LINUX:
+        return      # its kernel is QEMU's -kernel: the same test would show QEMU's reset only
+    disk = copy_of_disk(directory)
+    s, checksum = wrote(disk, console=CONSOLE)
+    s.type("reboot\r")
+    s.expect(r"\n")
+    s.prompt(120)
+    same(s.must(LOOK), SEEN + checksum)
+    power_off(s)
+    fsck(disk)
+
+
+@test("files written before sync survive the loss of power")
+def power_loss(directory):
+    disk = copy_of_disk(directory)
+    s, checksum = wrote(disk)
+    s.must("sync")
+    s.guest.close()
+    s = look(disk, checksum)
+    power_off(s)
+    if not ON_LINUX:        # its ext2 has no journal
+        fsck(disk)
+
+
+@test("the file system is sound whenever power is lost")
+def power_loss_while_writing(directory):
+    if ON_LINUX:
+        return
+    disk = copy_of_disk(directory)
+    for moment in (1, 3):
+        s = Session(boot(image=disk, snapshot=False))
+        s.type("i=0; while :; do mkdir -p /root/w$i/d; cp /bin/busybox /root/w$i/d/f; mv /root/w$i /root/v$((i%7)) 2>/dev/null; "
+               "rm -rf /root/v$((i%5)); i=$((i+1)); done\r")
+        try:
+            s.expect("never printed", moment)
+        except Exception:       # pylint: disable=broad-except
+            pass
+        s.guest.close()
+        s = Session(boot(image=disk, snapshot=False))
+        s.must("echo alive >/root/alive; cat /root/alive; ls -lR /root >/dev/null")
+        power_off(s)
+        fsck(disk)
+
+
+@test("poweroff ends the guest although programs run")
+def poweroff_busy(directory):
+    disk = copy_of_disk(directory)
+    s = Session(boot(image=disk, snapshot=False))
+    s.line("sleep 1000 &")
+    s.line("(trap '' TERM; while :; do sleep 1; done) &")
+    s.line("yes >/dev/null &")
+    power_off(s)
+    fsck(disk)
+
+
+@test("halt and exit of the shell do no harm")
+def shell_exit(directory):
+    s = Session(boot())
+    s.type("exit\r")
+    s.expect(r"\n")
+    s.prompt(30)
+    same(s.line("echo again"), "again\n")
+    s.guest.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main_alone())
