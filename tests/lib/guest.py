@@ -232,7 +232,7 @@ def main():
     parser.add_argument("--timeout", type=float, default=600)
     parser.add_argument("--kernel-test", action="store_true")
     parser.add_argument("command", nargs="?")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     if (args.verb == "exec") != (args.command is not None):
         parser.error("exec wants one command, the other verbs none")
     try:
