@@ -18,16 +18,16 @@ def descriptors_of_one(s):
     same(s.must("echo fine | cat"), "fine\n")
 
 
-@test("ulimit -p: a user's forks fail, root's do not")
+@test("ulimit -u: a user's forks fail, root's do not")
 def processes(s):
-    output = s.run("su -s /bin/sh user -c 'ulimit -p 8; for i in $(seq 30); do sleep 3 & done; wait' 2>&1", 60)[1]
+    output = s.run("su -s /bin/sh user -c 'ulimit -u 8; for i in $(seq 30); do sleep 3 & done; wait' 2>&1", 60)[1]
     holds("can't fork|Resource temporarily unavailable", output)
     same(s.must("echo $(echo alive)"), "alive\n")
 
 
-@test("a fork bomb under ulimit -p hurts its owner only")
+@test("a fork bomb under ulimit -u hurts its owner only")
 def fork_bomb(s):
-    s.run("su -s /bin/sh user -c 'ulimit -p 20; b() { b | b & }; b; sleep 3' >/dev/null 2>&1", 90)
+    s.run("su -s /bin/sh user -c 'ulimit -u 20; b() { b | b & }; b; sleep 3' >/dev/null 2>&1", 90)
     same(s.must("echo $(echo alive)", 60), "alive\n")
     s.run("pkill -9 -u user; sleep 1; pkill -9 -u user", 60)
     same(s.must("ps -o user | grep -c ^user || true", 60), "0\n")
