@@ -35,13 +35,15 @@ static int check_failures;
 		}                                                                               \
 	} while (0)
 
-/* A fresh directory to work in, which is also made the current one. */
+/* A fresh directory to work in, in $TMPDIR or /tmp, which is also made the current one. */
 static inline void check_enter_directory(void)
 {
 	extern char *mkdtemp(char *);
 	extern int chdir(const char *);
-	static char path[] = "/tmp/test.XXXXXX";
+	static char path[200];
+	const char *in = getenv("TMPDIR");
 
+	snprintf(path, sizeof(path), "%s/test.XXXXXX", in ? in : "/tmp");
 	NEED(mkdtemp(path) && chdir(path) == 0);
 }
 
