@@ -107,6 +107,7 @@ struct campaign {
 	unsigned patience_ms;          /* without progress for so long, the worker is ended */
 	void (*prepare)(void);         /* in each worker, still with root's rights; or NULL */
 	void (*step)(unsigned number); /* may kill or block the worker */
+	int (*may_block)(uint64_t note); /* it does what was asked of it; NULL: nothing may */
 };
 
 struct hostile_progress {
@@ -185,8 +186,10 @@ static inline void campaign_watch(const struct campaign *campaign, pid_t worker,
 		if (idle >= campaign->patience_ms && !killed) {
 			kill(worker, SIGKILL);
 			killed = 1;
-			result->stalls++;
-			result->last_stall = progress->note;
+			if (!campaign->may_block || !campaign->may_block(progress->note)) {
+				result->stalls++;
+				result->last_stall = progress->note;
+			}
 		}
 		sleep_ms(2);
 		idle += 2;

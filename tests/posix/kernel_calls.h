@@ -18,7 +18,7 @@ static inline struct ipc_page *own_page(void)
 }
 
 /* A call as abi/ipc.h has it: everything in registers but what is in the message page. */
-static inline __attribute__((noinline)) long raw_call(cap_t to, uint64_t flags, struct ipc_msg *msg)
+static __attribute__((noinline, unused)) long raw_call(cap_t to, uint64_t flags, struct ipc_msg *msg)
 {
 	uint64_t rax = KCALL_call | flags << 16 | (uint64_t)(uint32_t)to << 32;
 	uint64_t rdi = msg->op, rsi = msg->w[0], rdx = msg->w[1], rbx = msg->in_addr;

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/* TEST: timeout=300 */
+/*
+ * Messages that no honest program sends, to every server a process can reach: every operation of every
+ * protocol, with words, buffers and capabilities drawn at random. Each is answered, and no server dies of it.
+ */
+#define _GNU_SOURCE
+#include <sys/ioctl.h>
+#include <sys/time.h>
+#include <termios.h>
+
+#include "hostile.h"
+#include "kernel_calls.h"
+
+#define PROTOCOLS 21u
+#define OPERATIONS 65u
+
+/* --- targets -------------------------------------------------------------------------------------- */
+
+static struct target {
+	const char *name;
+	cap_t cap;
+	const char *path; /* opened by root; NULL: not a file */
+	int flags;
+} targets[] = {
+	{ "pm", PROC_SLOT_PM, NULL, 0 },
+	{ "vfs", PROC_SLOT_VFS, NULL, 0 },
+	{ "pipe", PROC_SLOT_PIPE, NULL, 0 },
+	{ "file on tmpfs", -1, "/tmp/hostile.file", O_RDWR | O_CREAT },
+	{ "file on ext2", -1, "/root/hostile.file", O_RDWR | O_CREAT },
+	{ "directory", -1, "/tmp", O_RDONLY | O_DIRECTORY },
+	{ "path", -1, "/root", O_PATH },
+	{ "pipe, reading", -1, "|0", 0 },
+	{ "pipe, writing", -1, "|1", 0 },
+	{ "terminal", -1, "/dev/console", O_RDWR | O_NOCTTY },
+	{ "/dev/null", -1, "/dev/null", O_RDWR },
+	{ "/dev/zero", -1, "/dev/zero", O_RDWR },
+	{ "/dev/urandom", -1, "/dev/urandom", O_RDONLY },
+	{ "file of /proc", -1, "/proc/services", O_RDONLY },
+	{ "directory of /proc", -1, "/proc/self", O_RDONLY | O_DIRECTORY },
+	{ "disk", -1, "/dev/vda", O_RDONLY },
+};
+#define TARGETS (sizeof targets / sizeof *targets)
+
+static unsigned target;
+static int pipe_ends[2];
+
+/* Descriptors are above those that a wild operation is likely to name. */
+static void open_targets(void)
+{
+	NEED(pipe(pipe_ends) == 0);
+	for (unsigned i = 0; i < TARGETS; i++) {
+		struct target *t = &targets[i];
+		int fd;
+
+		if (!t->path)
+			continue;
+		fd = t->path[0] == '|' ? dup(pipe_ends[t->path[1] - '0']) : open(t->path, t->flags, 0600);
+		t->cap = fd < 0 ? -1 : fcntl(fd, F_DUPFD, 40);
+		if (fd >= 0)
+			close(fd);
+		else
+			printf("# %s: cannot be opened (errno %d)\n", t->path, errno);
+	}
+}
+
+/* --- messages ----------------------------------------------------------------------------------------- */
+
+static cap_t objects[4];
+
+static void tick(int signal)
+{
+	(void)signal;
+}
+
+/* What parks is interrupted. */
+static void start_ticking(void)
+{
+	struct itimerval interval = { { 0, 20000 }, { 0, 20000 } };
+	struct sigaction action = { .sa_handler = tick };
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &interval, NULL);
+}
+
+/* sigsuspend under a full mask. */
+static int may_block(uint64_t op)
+{
+	return op == IPC_OP(4, 13);
+}
+
+/* Output of theirs does not reach ours. */
+static void prepare(void)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	for (int fd = 0; fd < 3; fd++)
+		dup2(null, fd);
+	objects[0] = (cap_t)kcall(ep_create);
+	objects[1] = (cap_t)kcall(notify_create);
+	objects[2] = (cap_t)kcall(badge_create, objects[0], 77);
+	objects[3] = (cap_t)kcall(mo_create, 65536, 0);
+	start_ticking();
+}
+
+static cap_t random_cap(void)
+{
+	switch (random_below(8)) {
+	case 0:
+		return PROC_SLOT_PM + (cap_t)random_below(4);
+	case 1:
+		return (cap_t)random_below(3);
+	case 2:
+		return targets[random_below(TARGETS)].cap;
+	case 3:
+		return (cap_t)random_argument();
+	}
+	return objects[random_below(4)];
+}
+
+static void attach_caps(struct ipc_page *page, unsigned count)
+{
+	page->caps_count = count;
+	for (unsigned i = 0; i < IPC_MAX_CAPS; i++)
+		page->caps[i] = (struct ipc_cap){ random_cap(), random_below(3) ? CAP_ALL : (uint32_t)random_word(), 0 };
+}
+
+/* Mostly as the kernel wants them, so that the server gets to see the message. */
+static uint64_t random_flags(struct ipc_page *page)
+{
+	uint64_t flags = IPC_INTR;
+
+	for (unsigned i = 0; i < IPC_EXTRA_WORDS; i++)
+		page->extra[i] = random_argument();
+	attach_caps(page, 0);
+	if (random_below(2))
+		flags |= IPC_EXTRA;
+	if (random_below(3) == 0)
+		attach_caps(page, (unsigned)random_below(random_below(8) ? IPC_MAX_CAPS + 1 : 100));
+	page->recv_count = (uint32_t)random_below(random_below(8) ? IPC_MAX_CAPS + 1 : 100);
+	page->recv_min = random_below(8) ? 0 : (cap_t)random_argument();
+	if (random_below(2))
+		flags |= IPC_RECV_CAPS | (random_below(2) ? IPC_RECV_FD : 0);
+	return flags;
+}
+
+static void random_buffers(struct ipc_msg *msg)
+{
+	uint64_t kinds = random_below(6);
+
+	if (kinds & 1) {
+		msg->in_addr = random_address();
+		msg->in_len = random_below(2) ? random_number() : random_below(64);
+	}
+	if (kinds & 2) {
+		msg->out_addr = random_address();
+		msg->out_len = random_below(2) ? random_number() : random_below(4096);
+	}
+}
+
+/* Text that is a path to some operations, numbers to others, and shows nothing on a terminal. */
+static void fill_buffer(void)
+{
+	static const char *const texts[] = { ".", "..", "/", "a/../b", "/proc/self/fd/1", "\n", "", "x/" };
+
+	if (random_below(2)) {
+		memset(hostile_buffer, '\n', 4096);
+		strcpy(hostile_buffer, texts[random_below(sizeof texts / sizeof *texts)]);
+	} else {
+		for (unsigned i = 0; i < 512; i++)
+			((uint64_t *)hostile_buffer)[i] = random_argument();
+	}
+}
+
+static int is_fork(uint64_t op)
+{
+	return op == IPC_OP(4, 1);
+}
+
+/* A child that a message has made goes at once. */
+static void end_child(void)
+{
+	struct ipc_msg msg = { .op = IPC_OP(4, 6) };
+
+	for (;;)
+		raw_call(PROC_SLOT_PM, 0, &msg);
+}
+
+/* Descriptors and private slots that answers have filled. */
+static void close_received(void)
+{
+	for (cap_t slot = 60; slot < 100; slot++)
+		kcall(cap_close, slot);
+	for (cap_t slot = CAP_PRIVATE | 24; slot < (CAP_PRIVATE | 60); slot++)
+		kcall(cap_close, slot);
+	for (cap_t slot = 3; slot < 40; slot++)
+		kcall(cap_close, slot);
+}
+
+static void send(uint64_t op)
+{
+	struct ipc_page *page = own_page();
+	struct ipc_msg msg = { .op = op };
+	uint64_t flags;
+	long status;
+
+	for (unsigned i = 0; i < IPC_WORDS; i++)
+		msg.w[i] = random_argument();
+	random_buffers(&msg);
+	flags = random_flags(page);
+	status = raw_call(targets[target].cap, flags, &msg);
+	if (is_fork(op) && status == 0 && msg.w[0] == 1)
+		end_child();
+	count_answer(status);
+}
+
+static void attack(unsigned step)
+{
+	uint64_t op = IPC_OP(step / OPERATIONS % PROTOCOLS, step % OPERATIONS);
+
+	if (step % 64 == 0)
+		close_received();
+	if (target == 0) /* which can stop the clock */
+		start_ticking();
+	fill_buffer();
+	progress->note = op;
+	/* Anything but text would garble the terminal that the results are read from. */
+	if (!strcmp(targets[target].name, "terminal") && IPC_OP_PROTO(op) == 1)
+		memset(hostile_buffer, '\n', 4096);
+	send(op);
+}
+
+/* The operations that the target knows, again and again. */
+static const uint8_t spoken[] = { 4, 2, 9 };
+
+static void attack_own(unsigned step)
+{
+	unsigned protocol = target < sizeof spoken ? spoken[target] : 1;
+
+	attack(protocol * OPERATIONS + step % 52);
+}
+
+/* --- asynchronously ------------------------------------------------------------------------------------ */
+
+static struct call_send message_for(uint64_t op)
+{
+	struct call_send send = { .op = op, .cookie = random_word(), .reply_to = objects[0] };
+
+	for (unsigned i = 0; i < IPC_ALL_WORDS; i++)
+		send.w[i] = random_argument();
+	send.in.memory = random_below(2) ? CAP_NONE : objects[3];
+	send.out.memory = random_below(2) ? CAP_NONE : objects[3];
+	send.in.offset = random_number();
+	send.in.length = random_number();
+	send.out.offset = random_number();
+	send.out.length = random_number();
+	send.caps_count = (uint32_t)random_below(IPC_MAX_CAPS + 1);
+	for (unsigned i = 0; i < IPC_MAX_CAPS; i++)
+		send.caps[i] = (struct ipc_cap){ random_cap(), CAP_ALL, 0 };
+	return send;
+}
+
+static void take_answer(void)
+{
+	struct ipc_msg msg = { 0 };
+	uint64_t rax = KCALL_reply_wait | (uint64_t)(uint32_t)objects[0] << 32;
+	register uint64_t r12 __asm__("r12") = 0;
+	register uint64_t r13 __asm__("r13") = 0;
+	register uint64_t r14 __asm__("r14") = 0;
+	register uint64_t r15 __asm__("r15") = 0;
+
+	__asm__ volatile("push %%rbp\n\tsyscall\n\tpop %%rbp"
+			 : "+a"(rax), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15)
+			 : "D"(msg.op), "S"(0ul), "d"(0ul)
+			 : "rbx", "rcx", "r8", "r9", "r10", "r11", "memory");
+}
+
+static void attack_async(unsigned step)
+{
+	uint64_t op = IPC_OP(random_below(PROTOCOLS), step % OPERATIONS);
+	struct call_send send;
+	cap_t call = (cap_t)kcall(call_create);
+
+	if (step % 8 == 0)
+		op = IPC_OP(target < sizeof spoken ? spoken[target] : 1, step / 8 % OPERATIONS);
+	if (is_fork(op) || step % 16 == 0)
+		close_received();
+	progress->note = op;
+	send = message_for(op);
+	if (kcall(call_send, call, targets[target].cap, &send) == 0) {
+		for (unsigned i = 0; i < 300 && kcall(call_state, call) != 3; i++) {
+			if (i == 100)
+				kcall(call_cancel, call);
+			kcall(yield);
+		}
+		if (kcall(call_state, call) == 3)
+			take_answer();
+		count_answer(0);
+	}
+	kcall(cap_close, call);
+}
+
+/* --- all of it ------------------------------------------------------------------------------------------- */
+
+static int terminal_mode_known;
+static struct termios terminal_mode;
+
+/* The console belongs to whoever reads the results. */
+static void save_terminal(void)
+{
+	terminal_mode_known = tcgetattr(STDOUT_FILENO, &terminal_mode) == 0;
+}
+
+static void restore_terminal(void)
+{
+	if (!terminal_mode_known)
+		return;
+	tcflow(STDOUT_FILENO, TCOON);
+	tcflush(STDOUT_FILENO, TCIFLUSH);
+	tcsetattr(STDOUT_FILENO, TCSANOW, &terminal_mode);
+	tcsetpgrp(STDOUT_FILENO, getpgrp());
+}
+
+static void report_target(const char *how, struct campaign_result result)
+{
+	char name[128];
+
+	restore_terminal();
+	snprintf(name, sizeof name, "%s answers %s", targets[target].name, how);
+	if (result.stalls)
+		printf("# the last that was not answered: protocol %u, operation %u\n",
+		       IPC_OP_PROTO(result.last_stall), IPC_OP_NUMBER(result.last_stall));
+	CHECK(name, result.stalls == 0);
+	snprintf(name, sizeof name, "services after %s, %s", targets[target].name, how);
+	CHECK(name, services_unchanged());
+}
+
+static const struct campaign each = { "every operation", PROTOCOLS * OPERATIONS, 3000, prepare, attack, may_block };
+static const struct campaign own = { "operations it knows", 52 * 30, 3000, prepare, attack_own, may_block };
+static const struct campaign async = { "asynchronously", 600, 3000, prepare, attack_async, may_block };
+
+int main(int argc, char **argv)
+{
+	if (!on_anole())
+		return 0;
+	hostile_setup();
+	services_now(services_before);
+	save_terminal();
+	open_targets();
+	for (target = 0; target < TARGETS; target++) {
+		if (targets[target].cap == -1 || (argc > 1 && strncmp(argv[1], targets[target].name, strlen(argv[1]))))
+			continue;
+		printf("# %s\n", targets[target].name);
+		report_target("every operation", campaign_run(&each));
+		report_target("its own operations", campaign_run(&own));
+		report_target("asynchronous calls", campaign_run(&async));
+	}
+	unlink("/tmp/hostile.file");
+	unlink("/root/hostile.file");
+	check_system("hostile messages");
+	return check_result();
+}
