@@ -65,6 +65,7 @@ struct file_dirent {
 #define O_PATH 010000000
 #define O_TMPFILE 020200000
 
+#define FS_MODE_VOLATILE (1ull << 31) /* in fs replies: ask each time */
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 #define S_IFLNK 0120000

@@ -509,4 +509,22 @@ const struct file_ops file_handlers = {
 	.allocate = file_allocate, .path = file_path, .identify = file_identify,
 };
 
-const struct dev_ops device_handlers = { .open = dev_open, .open_block = dev_open_block };
+static long dev_list(struct request *rq, const struct dev_list_req *in, struct dev_list_reply *out)
+{
+	static char text[16384];
+	size_t length = 0;
+
+	(void)out;
+	if (!(rq->badge & BADGE_SERVICE))
+		return -EPERM;
+	for (uint32_t i = 0; i < DISKS_MAX * MINORS && length < sizeof text - 80; i++)
+		if (devices[i].present)
+			length += (size_t)snprintf(text + length, sizeof text - length, "%4u %8u %10lu %s\n", MAJOR,
+						   devices[i].minor, devices[i].sectors / 2, devices[i].name);
+	if (in->offset >= length)
+		return 0;
+	length -= in->offset;
+	return request_write(rq, 0, text + in->offset, length < rq->out_length ? length : rq->out_length);
+}
+
+const struct dev_ops device_handlers = { .open = dev_open, .open_block = dev_open_block, .list = dev_list };

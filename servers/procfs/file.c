@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/* Open files of /proc: a text made at the first read, and again when read from the start. */
+#include "procfs.h"
+
+#include <fs/stream.h>
+#include <util/string.h>
+
+#define TAG 0x70726f63u
+#define TEXT_MAX 65536u
+
+static struct description *unused;
+static PRESERVED cap_t control_slot; /* memory for a command on its way to RS */
+
+static struct description *description_of(const struct request *rq)
+{
+	struct description *d = (struct description *)rq->badge;
+
+	if (rq->badge <= PRESERVED_BASE || rq->badge >= PRESERVED_BASE + startup->preserved_size || d->tag != TAG)
+		return NULL;
+	return d;
+}
+
+long description_open(struct request *rq, uint64_t node, uint64_t flags)
+{
+	struct description *d = rq->context;
+	long status;
+
+	if (!d) {
+		d = unused ? unused : pheap_alloc(sizeof *d);
+		if (!d)
+			return -ENFILE;
+		if (unused)
+			unused = d->next;
+		*d = (struct description){ .flags = (uint32_t)flags & (O_ACCMODE | O_NONBLOCK | O_APPEND), .node = node };
+		d->tag = TAG;
+		rq->context = d;
+	}
+	status = request_give_badge(rq, (uint64_t)d);
+	if (status < 0)
+		description_release((uint64_t)d);
+	return status < 0 ? status : 0;
+}
+
+static void drop_text(struct description *d)
+{
+	char *text = d->text;
+
+	d->text = NULL;
+	d->length = 0;
+	pheap_free(text);
+}
+
+void description_release(uint64_t badge)
+{
+	struct description *d = (struct description *)badge;
+
+	if (badge <= PRESERVED_BASE || badge >= PRESERVED_BASE + startup->preserved_size || d->tag != TAG)
+		return;
+	d->tag = 0;
+	drop_text(d);
+	d->next = unused;
+	unused = d;
+}
+
+/* --- reading ------------------------------------------------------------------------------------------ */
+
+static char render_space[TEXT_MAX];
+
+static long keep_text(struct description *d, const struct text *text)
+{
+	char *copy = pheap_alloc(text->used + 1);
+
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, text->at, text->used);
+	drop_text(d);
+	d->length = text->used;
+	d->text = copy;
+	return 0;
+}
+
+static long make_text(struct request *rq, struct description *d)
+{
+	struct node node = node_of(d->node);
+	const struct file_kind *kind = kind_of(node);
+	struct text text = { render_space, 0, sizeof render_space };
+	struct gather none = { .space = CAP_NONE, .table = CAP_NONE }, *g = &none;
+	long status;
+
+	if (!kind)
+		return -ESRCH;
+	status = kind->needs ? gather(rq, node.pid, 0, kind->needs, &g) : 0;
+	if (status)
+		return status == -ENOENT ? -ESRCH : status;
+	kind->render(&text, node, g);
+	if (g != &none)
+		gather_end(rq, g);
+	return keep_text(d, &text);
+}
+
+/* progress[0]: this request has made the text. */
+static long read_at(struct request *rq, struct description *d, uint64_t offset)
+{
+	uint64_t length;
+	long status;
+
+	if ((d->flags & O_ACCMODE) == O_WRONLY)
+		return -EBADF;
+	if (!d->text || (offset == 0 && !rq->progress[0])) {
+		status = make_text(rq, d);
+		if (status)
+			return status;
+		rq->progress[0] = 1;
+	}
+	if (offset >= d->length)
+		return 0;
+	length = d->length - offset < rq->out_length ? d->length - offset : rq->out_length;
+	return length ? request_write(rq, 0, d->text + offset, length) : 0;
+}
+
+static long file_read(struct request *rq, const struct file_read_req *in, struct file_read_reply *out)
+{
+	struct description *d = description_of(rq);
+	long status;
+
+	(void)in, (void)out;
+	if (!d)
+		return -EBADF;
+	status = read_at(rq, d, d->offset);
+	if (status > 0)
+		d->offset += (uint64_t)status;
+	return status;
+}
+
+static long file_pread(struct request *rq, const struct file_pread_req *in, struct file_pread_reply *out)
+{
+	struct description *d = description_of(rq);
+
+	(void)out;
+	if (!d)
+		return -EBADF;
+	return (int64_t)in->offset < 0 ? -EINVAL : read_at(rq, d, in->offset);
+}
+
+/* --- writing: service_control --------------------------------------------------------------------------- */
+
+struct command {
+	bool used, done;
+	uint64_t token;
+	long status;
+	struct waitq waiting;
+};
+#define COMMANDS 4u
+#define COMMAND_MAX 64u
+static struct command commands[COMMANDS];
+static struct waitq command_queue;
+
+static void controlled(struct acall *call)
+{
+	struct command *command = &commands[call->tag[0] % COMMANDS];
+
+	if (!command->used || command->token != call->tag[1])
+		return;
+	command->status = call->status;
+	command->done = true;
+	waitq_wake(&command->waiting);
+}
+
+static struct command *command_of(const struct request *rq)
+{
+	for (uint32_t i = 0; i < COMMANDS; i++)
+		if (commands[i].used && commands[i].token == rq->token)
+			return &commands[i];
+	return NULL;
+}
+
+static long send_command(struct request *rq, uint32_t i)
+{
+	struct rs_control_req request;
+	struct acall *call;
+	char line[COMMAND_MAX];
+	long status = request_read(rq, 0, line, rq->in_length);
+
+	if (status < 0)
+		return status;
+	if (!control_slot) {
+		status = kcall(mo_create, 4096ul, 0ul);
+		if (status < 0)
+			return status;
+		control_slot = (cap_t)status;
+	}
+	status = kcall(mo_write, control_slot, i * (uint64_t)COMMAND_MAX, line, rq->in_length);
+	call = status < 0 ? NULL : acall_new(controlled, NULL);
+	if (!call)
+		return status < 0 ? status : -ENOMEM;
+	call->tag[0] = i;
+	call->tag[1] = rq->token;
+	call->in = (struct call_buffer){ control_slot, 0, i * (uint64_t)COMMAND_MAX, rq->in_length };
+	commands[i] = (struct command){ .used = true, .token = rq->token };
+	rs_send_control(call, SLOT_RS, &request);
+	return request_park(rq, &commands[i].waiting);
+}
+
+/* The command may end this very server: a repeat after that would end it for ever. progress[1]: it has been
+ * sent. */
+long control_write(struct request *rq)
+{
+	struct command *command = command_of(rq);
+	long status;
+
+	if (command) {
+		if (!command->done)
+			return request_park(rq, &command->waiting);
+		status = command->status;
+		command->used = false;
+		waitq_wake(&command_queue);
+		return status < 0 ? status : (long)rq->in_length;
+	}
+	if (rq->progress[1])
+		return (long)rq->in_length;
+	if (!rq->in_length || rq->in_length >= COMMAND_MAX)
+		return -EINVAL;
+	for (uint32_t i = 0; i < COMMANDS; i++) {
+		if (commands[i].used)
+			continue;
+		rq->progress[1] = 1;
+		return send_command(rq, i);
+	}
+	return request_park(rq, &command_queue);
+}
+
+static long file_write(struct request *rq, const struct file_write_req *in, struct file_write_reply *out)
+{
+	struct description *d = description_of(rq);
+	const struct file_kind *kind = d ? kind_of(node_of(d->node)) : NULL;
+
+	(void)in, (void)out;
+	if (!kind || (d->flags & O_ACCMODE) == O_RDONLY)
+		return -EBADF;
+	return !strcmp(kind->name, "service_control") ? control_write(rq) : -EIO;
+}
+
+static long file_pwrite(struct request *rq, const struct file_pwrite_req *in, struct file_pwrite_reply *out)
+{
+	(void)in;
+	return file_write(rq, NULL, (struct file_write_reply *)out);
+}
+
+/* --- the rest ----------------------------------------------------------------------------------------------- */
+
+static long file_lseek(struct request *rq, const struct file_lseek_req *in, struct file_lseek_reply *out)
+{
+	struct description *d = description_of(rq);
+	int64_t to = in->offset;
+
+	(void)out;
+	if (!d)
+		return -EBADF;
+	if (in->whence > 1 || (in->whence == 1 && __builtin_add_overflow(to, (int64_t)d->offset, &to)) || to < 0)
+		return -EINVAL;
+	d->offset = (uint64_t)to;
+	return to;
+}
+
+static long file_fstat(struct request *rq, const struct file_fstat_req *in, struct file_fstat_reply *out)
+{
+	struct description *d = description_of(rq);
+	struct file_stat stat;
+	long status;
+
+	(void)in, (void)out;
+	if (!d)
+		return -EBADF;
+	status = node_stat(d->node, &stat);
+	return status < 0 ? -ESRCH : stream_put(rq, &stat, sizeof stat);
+}
+
+static long file_ftruncate(struct request *rq, const struct file_ftruncate_req *in,
+			   struct file_ftruncate_reply *out)
+{
+	(void)in, (void)out;
+	return description_of(rq) ? 0 : -EBADF;
+}
+
+static long file_ioctl(struct request *rq, const struct file_ioctl_req *in, struct file_ioctl_reply *out)
+{
+	(void)in, (void)out;
+	return description_of(rq) ? -ENOTTY : -EBADF;
+}
+
+static long file_poll(struct request *rq, const struct file_poll_req *in, struct file_poll_reply *out)
+{
+	(void)out;
+	return description_of(rq) ? (long)(in->events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)) : -EBADF;
+}
+
+static long file_get_flags(struct request *rq, const struct file_get_flags_req *in,
+			   struct file_get_flags_reply *out)
+{
+	struct description *d = description_of(rq);
+
+	(void)in, (void)out;
+	return d ? (long)(d->flags | O_LARGEFILE) : -EBADF;
+}
+
+static long file_set_flags(struct request *rq, const struct file_set_flags_req *in,
+			   struct file_set_flags_reply *out)
+{
+	struct description *d = description_of(rq);
+
+	(void)out;
+	if (!d)
+		return -EBADF;
+	d->flags = stream_set_flags(d->flags, in->flags);
+	return 0;
+}
+
+static long file_set_attr(struct request *rq, const struct file_set_attr_req *in, struct file_set_attr_reply *out)
+{
+	(void)in, (void)out;
+	return description_of(rq) ? -EPERM : -EBADF;
+}
+
+static long file_statfs(struct request *rq, const struct file_statfs_req *in, struct file_statfs_reply *out)
+{
+	(void)in, (void)out;
+	return description_of(rq) ? fs_handlers.statfs(rq, NULL, NULL) : -EBADF;
+}
+
+static long file_path(struct request *rq, const struct file_path_req *in, struct file_path_reply *out)
+{
+	struct description *d = description_of(rq);
+	const struct file_kind *kind = d ? kind_of(node_of(d->node)) : NULL;
+	char path[96];
+
+	(void)in, (void)out;
+	if (!kind)
+		return d ? -ESRCH : -EBADF;
+	if (node_of(d->node).pid)
+		snprintf(path, sizeof path, "/proc/%d/%s", node_of(d->node).pid, kind->name);
+	else
+		snprintf(path, sizeof path, "/proc/%s", kind->name);
+	return stream_put_text(rq, path);
+}
+
+static long file_identify(struct request *rq, const struct file_identify_req *in, struct file_identify_reply *out)
+{
+	struct description *d = description_of(rq);
+
+	(void)in;
+	if (!d)
+		return -EBADF;
+	out->device = device_number;
+	out->inode = d->node;
+	out->flags = d->flags;
+	return S_IFREG;
+}
+
+static long file_flock(struct request *rq, const struct file_flock_req *in, struct file_flock_reply *out)
+{
+	(void)in, (void)out;
+	return description_of(rq) ? -ENOLCK : -EBADF;
+}
+
+const struct file_ops file_handlers = {
+	.read = file_read, .write = file_write, .pread = file_pread, .pwrite = file_pwrite,
+	.lseek = file_lseek, .fstat = file_fstat, .ftruncate = file_ftruncate, .fsync = stream_fsync,
+	.ioctl = file_ioctl, .mmap = stream_mmap, .poll = file_poll, .getdents = stream_getdents,
+	.get_flags = file_get_flags, .set_flags = file_set_flags, .set_attr = file_set_attr,
+	.flock = file_flock, .statfs = file_statfs, .path = file_path, .identify = file_identify,
+};

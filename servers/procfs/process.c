@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* The files of a process. */
+#include "procfs.h"
+
+#include <util/string.h>
+
+#define TICK_NS 10000000ul /* USER_HZ is 100 */
+#define PAGE 4096ul
+
+static char state_letter(const struct process_entry *p, const struct gather *g)
+{
+	switch (p->state) {
+	case PROCESS_STOPPED:
+		return 'T';
+	case PROCESS_ZOMBIE:
+		return 'Z';
+	}
+	return g && g->state == PROCESS_ALIVE && p->pid == g->pid ? 'S' : 'R';
+}
+
+static void stat_of(const struct gather *g, struct space_stat *stat)
+{
+	*stat = (struct space_stat){ 0 };
+	if (g->space != CAP_NONE)
+		kcall(space_stat, g->space, stat);
+}
+
+static int32_t id_of(struct node node, const struct process_entry *p)
+{
+	return node.argument ? (int32_t)node.argument - 1 : p->pid;
+}
+
+/* proc(5), in its order. What is not known here is 0. */
+static void render_stat(struct text *t, struct node node, struct gather *g)
+{
+	const struct process_entry *p = process_by_pid(node.pid);
+	struct space_stat stat;
+
+	if (!p)
+		return;
+	stat_of(g, &stat);
+	put(t, "%d (%s) %c %d %d %d %u %d 0 0 0 0 0 ", id_of(node, p), p->command, state_letter(p, g), p->ppid,
+	    p->pgid, p->sid, p->tty, p->tty ? p->pgid : -1);
+	put(t, "%lu %lu %lu %lu ", g->times.user_ns / TICK_NS, g->times.system_ns / TICK_NS,
+	    g->times.children_user_ns / TICK_NS, g->times.children_system_ns / TICK_NS);
+	put(t, "%lu %d %u 0 %lu %lu %lu 18446744073709551615 ", g->priority, (int32_t)p->nice, p->threads,
+	    p->start_ns / TICK_NS, stat.mapped_pages * PAGE, stat.resident_pages);
+	put(t, "0 0 0 0 0 0 0 %lu %lu 0 0 0 17 0 0 0 0 0 0 0 0 0 %lu %lu %lu %lu 0\n",
+	    p->signals_ignored & 0x7fffffff, p->signals_caught & 0x7fffffff, p->args_start, p->args_end, p->env_start,
+	    p->env_end);
+}
+
+static void render_statm(struct text *t, struct node node, struct gather *g)
+{
+	struct space_stat stat;
+
+	(void)node;
+	stat_of(g, &stat);
+	put(t, "%lu %lu %lu 0 0 %lu 0\n", stat.mapped_pages, stat.resident_pages, stat.shared_pages,
+	    stat.mapped_pages);
+}
+
+static const char *state_name(char letter)
+{
+	switch (letter) {
+	case 'T':
+		return "T (stopped)";
+	case 'Z':
+		return "Z (zombie)";
+	case 'R':
+		return "R (running)";
+	}
+	return "S (sleeping)";
+}
+
+static void put_groups(struct text *t, const struct process_entry *p)
+{
+	put(t, "Groups:\t");
+	for (uint32_t i = 0; i < p->group_count && i < PROCESS_GROUPS; i++)
+		put(t, "%u ", p->groups[i]);
+	put(t, "\n");
+}
+
+static void render_status(struct text *t, struct node node, struct gather *g)
+{
+	const struct process_entry *p = process_by_pid(node.pid);
+	struct space_stat stat;
+
+	if (!p)
+		return;
+	stat_of(g, &stat);
+	put(t, "Name:\t%s\nState:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", p->command,
+	    state_name(state_letter(p, g)), p->pid, id_of(node, p), p->ppid);
+	put(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", p->uid, p->euid, p->suid, p->fsuid, p->gid, p->egid,
+	    p->sgid, p->fsgid);
+	put(t, "FDSize:\t%lu\n", p->limit_files);
+	put_groups(t, p);
+	if (g->space != CAP_NONE)
+		put(t, "VmSize:\t%8lu kB\nVmRSS:\t%8lu kB\nRssFile:\t%8lu kB\nVmPTE:\t%8lu kB\n",
+		    stat.mapped_pages * 4, stat.resident_pages * 4, stat.shared_pages * 4, stat.table_pages * 4);
+	put(t, "Threads:\t%u\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n", p->threads, p->signals_ignored,
+	    p->signals_caught);
+}
+
+static void render_comm(struct text *t, struct node node, struct gather *g)
+{
+	const struct process_entry *p = process_by_pid(node.pid);
+
+	(void)g;
+	if (p)
+		put(t, "%s\n", p->command);
+}
+
+/* Bytes of the process's own memory: it may have changed or unmapped them. */
+static void put_memory(struct text *t, const struct gather *g, uint64_t start, uint64_t end)
+{
+	char part[512];
+
+	while (g->space != CAP_NONE && start < end && t->used < t->size) {
+		uint64_t length = end - start < sizeof part ? end - start : sizeof part;
+		long n = kcall(space_read, g->space, start, part, length);
+
+		if (n <= 0)
+			return;
+		put_bytes(t, part, (size_t)n);
+		start += (uint64_t)n;
+	}
+}
+
+static void render_cmdline(struct text *t, struct node node, struct gather *g)
+{
+	const struct process_entry *p = process_by_pid(node.pid);
+
+	if (p)
+		put_memory(t, g, p->args_start, p->args_end);
+}
+
+static void render_environ(struct text *t, struct node node, struct gather *g)
+{
+	const struct process_entry *p = process_by_pid(node.pid);
+
+	if (p)
+		put_memory(t, g, p->env_start, p->env_end);
+}
+
+static void render_maps(struct text *t, struct node node, struct gather *g)
+{
+	struct vm_info info;
+	uint64_t at = 0;
+
+	(void)node;
+	while (g->space != CAP_NONE && t->used < t->size && kcall(vm_query, g->space, at, &info) == 0 && info.end > at) {
+		put(t, "%08lx-%08lx %c%c%c%c %08lx 00:00 %lu%s\n", info.start, info.end,
+		    info.flags & VM_R ? 'r' : '-', info.flags & VM_W ? 'w' : '-', info.flags & VM_X ? 'x' : '-',
+		    info.flags & VM_SHARED ? 's' : 'p', info.object ? info.offset : 0, info.object,
+		    info.flags & VM_STACK ? "                          [stack]" : "");
+		at = info.end;
+	}
+}
+
+static void put_limit(struct text *t, const char *name, uint64_t limit, const char *unit)
+{
+	if (limit > INT64_MAX)
+		put(t, "%-25s %-20s %-20s %-10s\n", name, "unlimited", "unlimited", unit);
+	else
+		put(t, "%-25s %-20lu %-20lu %-10s\n", name, limit, limit, unit);
+}
+
+/* Those of PM's table; it tells the others only to the process itself. */
+static void render_limits(struct text *t, struct node node, struct gather *g)
+{
+	const struct process_entry *p = process_by_pid(node.pid);
+
+	(void)g;
+	if (!p)
+		return;
+	put(t, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
+	put_limit(t, "Max file size", p->limit_file_size, "bytes");
+	put_limit(t, "Max open files", p->limit_files, "files");
+}
+
+static void render_text(struct text *t, struct node node, struct gather *g)
+{
+	(void)node;
+	put_bytes(t, g->text, g->text_length);
+}
+
+/* By enum process_kind as far as that goes. */
+const struct file_kind process_files[] = {
+	[KIND_PID] = { "", 0555, TYPE_DIRECTORY, 0, 0, NULL },
+	[KIND_TASK] = { "task", 0555, TYPE_DIRECTORY, 0, 0, NULL },
+	[KIND_TASK_TID] = { "", 0555, TYPE_DIRECTORY, 0, 0, NULL },
+	[KIND_FD] = { "fd", 0500, TYPE_DIRECTORY, 0, 0, NULL },
+	[KIND_FD_ENTRY] = { "", 0700, TYPE_LINK, 0, 0, NULL },
+	[KIND_CWD] = { "cwd", 0777, TYPE_LINK, 0, 0, NULL },
+	[KIND_ROOT] = { "root", 0777, TYPE_LINK, 0, 0, NULL },
+	{ "stat", 0444, TYPE_FILE, 1, NEED_TIMES | NEED_SPACE, render_stat },
+	{ "statm", 0444, TYPE_FILE, 1, NEED_SPACE, render_statm },
+	{ "status", 0444, TYPE_FILE, 1, NEED_TIMES | NEED_SPACE, render_status },
+	{ "comm", 0444, TYPE_FILE, 1, 0, render_comm },
+	{ "cmdline", 0444, TYPE_FILE, 1, NEED_SPACE, render_cmdline },
+	{ "environ", 0400, TYPE_FILE, 1, NEED_SPACE, render_environ },
+	{ "maps", 0444, TYPE_FILE, 1, NEED_SPACE, render_maps },
+	{ "limits", 0444, TYPE_FILE, 1, 0, render_limits },
+	{ "mounts", 0444, TYPE_FILE, 1, NEED_MOUNTS, render_text },
+};
+const uint32_t process_files_count = sizeof process_files / sizeof *process_files;

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /proc. Nodes have no state: a number says which file of which process it is. A text is made when a file is
+ * first read and kept in its description until it is read again from the start.
+ *
+ * What other services know is gathered first (gather.c): a handler names what it needs, is parked until all
+ * answers are there, and makes its text from them in one go.
+ */
+#ifndef PROCFS_PROCFS_H
+#define PROCFS_PROCFS_H
+
+#include <proto/dev.h>
+#include <proto/file.h>
+#include <proto/fs.h>
+#include <proto/pm.h>
+#include <proto/rs.h>
+#include <proto/vfs.h>
+#include <sys/server.h>
+
+#define MOUNT_BADGE BADGE_FIRST_OWN
+#define ROOT_NODE 1u
+
+/* --- text.c ------------------------------------------------------------------------------------ */
+struct text {
+	char *at;
+	size_t used, size;
+};
+void put(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void put_bytes(struct text *text, const void *bytes, size_t length);
+
+/* --- gather.c ------------------------------------------------------------------------------------ */
+#define NEED_TIMES 0x01u    /* of the process */
+#define NEED_SPACE 0x02u
+#define NEED_TABLE 0x04u
+#define NEED_THREADS 0x08u
+#define NEED_COUNTS 0x10u   /* of the system */
+#define NEED_HOST 0x20u
+#define NEED_SERVICES 0x40u
+#define NEED_MOUNTS 0x80u
+#define NEED_CWD 0x100u
+#define NEED_ROOT 0x200u
+#define NEED_FD_PATH 0x400u /* of descriptor gather.fd */
+#define NEED_DISKS 0x800u
+
+#define GATHER_TEXT 24576u  /* of each kind of text */
+
+struct gather {
+	bool used;
+	uint64_t token;         /* of the request it is for */
+	uint32_t needs, pending;
+	int32_t pid, fd;
+	uint64_t stamp;         /* of the process */
+	long error;             /* that makes the whole fail */
+	cap_t space, table;     /* CAP_NONE: not there */
+	struct process_times times;
+	uint64_t state, priority;
+	uint64_t processes, running, forks, last_pid;
+	struct host_names host;
+	uint32_t thread_count;
+	uint64_t text_length;
+	struct waitq waiting;
+	/* In memory shared with the calls: texts, tids. */
+	char *text;
+	const uint32_t *tids;
+};
+
+/* At the head of a handler: 0 and *out when all is there; PARK; or an error. gather_end() afterwards. */
+long gather(struct request *rq, int32_t pid, int32_t fd, uint32_t needs, struct gather **out);
+void gather_end(struct request *rq, struct gather *g);
+void gather_start(void);
+void gather_cancel(struct request *rq);
+
+/* --- nodes.c ------------------------------------------------------------------------------------------ */
+/* A node number: process << 32 | argument << 12 | kind. The argument is a descriptor, or a thread whose own
+ * directory this belongs to, plus one. */
+struct node {
+	int32_t pid;
+	uint32_t argument, kind;
+};
+#define KIND_PROCESS_FIRST 0x400u /* below: of the system, an index of system_files; above, of process_files */
+struct node node_of(uint64_t number);
+uint64_t node_number(struct node node);
+const struct process_entry *process_by_pid(int32_t pid);
+extern const struct process_table *processes;
+
+enum file_type { TYPE_FILE, TYPE_DIRECTORY, TYPE_LINK };
+struct file_kind {
+	const char *name;
+	uint16_t mode;      /* permissions */
+	uint8_t type;       /* enum file_type */
+	uint8_t parent;     /* of the system's: index of the directory; of a process's: 1 also in task/TID */
+	uint32_t needs;
+	void (*render)(struct text *text, struct node node, struct gather *g);
+};
+const struct file_kind *kind_of(struct node node);
+long node_stat(uint64_t number, struct file_stat *stat);
+extern const struct fs_ops fs_handlers;
+extern uint64_t device_number;
+
+/* --- system.c, process.c ------------------------------------------------------------------------------------ */
+extern const struct file_kind system_files[], process_files[];
+extern const uint32_t system_files_count, process_files_count;
+#define SYSTEM_ROOT 0u
+enum process_kind { KIND_PID = 0, KIND_TASK, KIND_TASK_TID, KIND_FD, KIND_FD_ENTRY, KIND_CWD, KIND_ROOT };
+#define KIND_SELF "self"
+long control_write(struct request *rq);
+
+/* --- file.c ---------------------------------------------------------------------------------------------------- */
+struct description {
+	uint32_t tag, flags;
+	uint64_t node, offset;
+	char *text;     /* NULL: not made */
+	size_t length;
+	struct description *next;
+};
+extern const struct file_ops file_handlers;
+long description_open(struct request *rq, uint64_t node, uint64_t flags);
+void description_release(uint64_t badge);
+
+#endif

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: MIT */
+/* The files of the whole system. */
+#include "procfs.h"
+
+#include <util/string.h>
+
+#define SECOND 1000000000ul
+#define TICK_NS 10000000ul
+#define KIB_PER_PAGE 4ul
+
+static struct system_info system_now(void)
+{
+	struct system_info info = { 0 };
+
+	kcall(system_info, &info);
+	return info;
+}
+
+static void render_meminfo(struct text *t, struct node node, struct gather *g)
+{
+	struct system_info s = system_now();
+	uint64_t available = s.pages_free + s.pages_cache;
+
+	(void)node, (void)g;
+	if (available > s.pages_total)
+		available = s.pages_total;
+	put(t, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n",
+	    s.pages_total * KIB_PER_PAGE, s.pages_free * KIB_PER_PAGE, available * KIB_PER_PAGE);
+	put(t, "Buffers:        %8u kB\nCached:         %8lu kB\nSwapCached:     %8u kB\n", 0,
+	    s.pages_cache * KIB_PER_PAGE, 0);
+	put(t, "Shmem:          %8u kB\nSReclaimable:   %8u kB\nKernelMemory:   %8lu kB\n", 0, 0,
+	    s.pages_kernel * KIB_PER_PAGE);
+	put(t, "SwapTotal:      %8u kB\nSwapFree:       %8u kB\n", 0, 0);
+}
+
+static void put_hundredths(struct text *t, uint64_t ns)
+{
+	put(t, "%lu.%02lu", ns / SECOND, ns % SECOND / TICK_NS);
+}
+
+static void render_uptime(struct text *t, struct node node, struct gather *g)
+{
+	struct system_info s = system_now();
+
+	(void)node, (void)g;
+	put_hundredths(t, s.uptime_ns);
+	put(t, " ");
+	put_hundredths(t, s.idle_ns);
+	put(t, "\n");
+}
+
+/*
+ * Linux's load averages, 11 fraction bits, one step every five seconds. Nobody wakes up for them: the steps
+ * since the last reading are made up for with the number of running threads as it is now.
+ */
+#define FIXED_ONE 2048u
+static PRESERVED uint64_t loads[3], loads_at_ns;
+
+static void advance_loads(uint64_t now_ns, uint64_t running)
+{
+	static const uint32_t decay[3] = { 1884, 2014, 2037 };
+	uint64_t steps = (now_ns - loads_at_ns) / (5 * SECOND);
+
+	loads_at_ns += steps * 5 * SECOND;
+	if (steps > 1000)
+		steps = 1000;
+	while (steps--)
+		for (int i = 0; i < 3; i++)
+			loads[i] = (loads[i] * decay[i] + running * FIXED_ONE * (FIXED_ONE - decay[i])) / FIXED_ONE;
+}
+
+static void render_loadavg(struct text *t, struct node node, struct gather *g)
+{
+	uint64_t others = g->running > 1 ? g->running - 1 : 0; /* who asks does not count */
+
+	(void)node;
+	advance_loads(clock_monotonic_ns(), others);
+	for (int i = 0; i < 3; i++)
+		put(t, "%lu.%02lu ", loads[i] / FIXED_ONE, loads[i] % FIXED_ONE * 100 / FIXED_ONE);
+	put(t, "%lu/%lu %lu\n", g->running, g->processes, g->last_pid);
+}
+
+static uint64_t boot_seconds(void)
+{
+	return (clock_realtime_ns() - clock_monotonic_ns()) / SECOND;
+}
+
+/* The kernel keeps one count of idle time: each processor is shown with its share. */
+static void put_processor(struct text *t, const char *name, uint64_t busy, uint64_t idle)
+{
+	put(t, "%s %lu 0 0 %lu 0 0 0 0 0 0\n", name, busy / TICK_NS, idle / TICK_NS);
+}
+
+static void render_stat(struct text *t, struct node node, struct gather *g)
+{
+	struct system_info s = system_now();
+	uint64_t processors = s.processors ? s.processors : 1, total = s.uptime_ns * processors;
+	uint64_t busy = total > s.idle_ns ? total - s.idle_ns : 0;
+	char name[16];
+
+	(void)node;
+	put_processor(t, "cpu ", busy, s.idle_ns);
+	for (uint64_t i = 0; i < processors && i < 64; i++) {
+		snprintf(name, sizeof name, "cpu%lu", i);
+		put_processor(t, name, busy / processors, s.idle_ns / processors);
+	}
+	put(t, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %lu\nprocs_blocked 0\n", s.interrupts,
+	    s.context_switches, boot_seconds(), g->forks, g->running);
+}
+
+static void render_version(struct text *t, struct node node, struct gather *g)
+{
+	(void)node, (void)g;
+	put(t, "Linux version 6.1.0-anole (Anole)\n");
+}
+
+static void render_cmdline(struct text *t, struct node node, struct gather *g)
+{
+	(void)node, (void)g;
+	put(t, "%s\n", startup->arguments);
+}
+
+static void render_filesystems(struct text *t, struct node node, struct gather *g)
+{
+	(void)node, (void)g;
+	put(t, "nodev\tproc\nnodev\ttmpfs\nnodev\tdevtmpfs\n\text2\n");
+}
+
+static void render_devices(struct text *t, struct node node, struct gather *g)
+{
+	(void)node, (void)g;
+	put(t, "Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n 10 misc\n136 pts\n\nBlock devices:\n254 vd\n");
+}
+
+static void render_partitions(struct text *t, struct node node, struct gather *g)
+{
+	(void)node;
+	put(t, "major minor  #blocks  name\n\n");
+	put_bytes(t, g->text, g->text_length);
+}
+
+static void render_text(struct text *t, struct node node, struct gather *g)
+{
+	(void)node;
+	put_bytes(t, g->text, g->text_length);
+}
+
+static void cpuid(uint32_t leaf, uint32_t out[4])
+{
+	__asm__("cpuid" : "=a"(out[0]), "=b"(out[1]), "=c"(out[2]), "=d"(out[3]) : "a"(leaf), "c"(0));
+}
+
+static void put_flags(struct text *t)
+{
+	static const struct {
+		const char *name;
+		uint8_t bit;
+	} low[] = { { "fpu", 0 }, { "tsc", 4 }, { "msr", 5 }, { "pae", 6 }, { "cx8", 8 }, { "apic", 9 },
+		    { "cmov", 15 }, { "mmx", 23 }, { "fxsr", 24 }, { "sse", 25 }, { "sse2", 26 } };
+	uint32_t r[4];
+
+	cpuid(1, r);
+	put(t, "flags\t\t:");
+	for (uint32_t i = 0; i < sizeof low / sizeof *low; i++)
+		if (r[3] >> low[i].bit & 1)
+			put(t, " %s", low[i].name);
+	put(t, " syscall nx lm\n");
+}
+
+static void render_cpuinfo(struct text *t, struct node node, struct gather *g)
+{
+	struct system_info s = system_now();
+	uint32_t vendor[4], brand[13] = { 0 }, signature[4];
+
+	(void)node, (void)g;
+	cpuid(0, vendor);
+	cpuid(1, signature);
+	for (uint32_t i = 0; i < 3; i++)
+		cpuid(0x80000002u + i, brand + 4 * i);
+	for (uint64_t i = 0; i < s.processors && i < 64; i++) {
+		put(t, "processor\t: %lu\nvendor_id\t: %.*s%.*s%.*s\n", i, 4, (char *)&vendor[1], 4,
+		    (char *)&vendor[3], 4, (char *)&vendor[2]);
+		put(t, "cpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\nstepping\t: %u\n", signature[0] >> 8 & 15,
+		    (signature[0] >> 4 & 15) | (signature[0] >> 12 & 0xf0), (char *)brand, signature[0] & 15);
+		put_flags(t);
+		put(t, "\n");
+	}
+}
+
+/* The whole log; unlike Linux's it ends. */
+static void render_kmsg(struct text *t, struct node node, struct gather *g)
+{
+	struct klog_read read = { 0, 0, 0 };
+
+	(void)node, (void)g;
+	while (t->used < t->size) {
+		read.buffer = (uint64_t)(t->at + t->used);
+		read.length = t->size - t->used;
+		long n = kcall(klog_read, &read);
+
+		if (n <= 0)
+			return;
+		t->used += (size_t)n;
+	}
+}
+
+static void render_nothing(struct text *t, struct node node, struct gather *g)
+{
+	(void)t, (void)node, (void)g;
+}
+
+static void render_hostname(struct text *t, struct node node, struct gather *g)
+{
+	(void)node;
+	put(t, "%s\n", g->host.host);
+}
+
+static void render_domainname(struct text *t, struct node node, struct gather *g)
+{
+	(void)node;
+	put(t, "%s\n", g->host.domain[0] ? g->host.domain : "(none)");
+}
+
+static void render_ostype(struct text *t, struct node node, struct gather *g)
+{
+	(void)node, (void)g;
+	put(t, "Linux\n");
+}
+
+static void render_osrelease(struct text *t, struct node node, struct gather *g)
+{
+	(void)node, (void)g;
+	put(t, "6.1.0-anole\n");
+}
+
+static void render_osversion(struct text *t, struct node node, struct gather *g)
+{
+	(void)node, (void)g;
+	put(t, "Anole\n");
+}
+
+static void render_pid_max(struct text *t, struct node node, struct gather *g)
+{
+	(void)node, (void)g;
+	put(t, "32768\n");
+}
+
+static void render_ngroups_max(struct text *t, struct node node, struct gather *g)
+{
+	(void)node, (void)g;
+	put(t, "%d\n", PROCESS_GROUPS);
+}
+
+static void render_zero(struct text *t, struct node node, struct gather *g)
+{
+	(void)node, (void)g;
+	put(t, "0\n");
+}
+
+static void render_pipe_size(struct text *t, struct node node, struct gather *g)
+{
+	(void)node, (void)g;
+	put(t, "1048576\n");
+}
+
+/* `parent` is an index of this array. */
+enum { DIR_ROOT, DIR_SYS, DIR_KERNEL, DIR_VM, DIR_FS };
+const struct file_kind system_files[] = {
+	[DIR_ROOT] = { "", 0555, TYPE_DIRECTORY, DIR_ROOT, 0, NULL },
+	[DIR_SYS] = { "sys", 0555, TYPE_DIRECTORY, DIR_ROOT, 0, NULL },
+	[DIR_KERNEL] = { "kernel", 0555, TYPE_DIRECTORY, DIR_SYS, 0, NULL },
+	[DIR_VM] = { "vm", 0555, TYPE_DIRECTORY, DIR_SYS, 0, NULL },
+	[DIR_FS] = { "fs", 0555, TYPE_DIRECTORY, DIR_SYS, 0, NULL },
+	{ "self", 0777, TYPE_LINK, DIR_ROOT, 0, NULL },
+	{ "thread-self", 0777, TYPE_LINK, DIR_ROOT, 0, NULL },
+	{ "meminfo", 0444, TYPE_FILE, DIR_ROOT, 0, render_meminfo },
+	{ "uptime", 0444, TYPE_FILE, DIR_ROOT, 0, render_uptime },
+	{ "loadavg", 0444, TYPE_FILE, DIR_ROOT, NEED_COUNTS, render_loadavg },
+	{ "stat", 0444, TYPE_FILE, DIR_ROOT, NEED_COUNTS, render_stat },
+	{ "version", 0444, TYPE_FILE, DIR_ROOT, 0, render_version },
+	{ "cmdline", 0444, TYPE_FILE, DIR_ROOT, 0, render_cmdline },
+	{ "cpuinfo", 0444, TYPE_FILE, DIR_ROOT, 0, render_cpuinfo },
+	{ "filesystems", 0444, TYPE_FILE, DIR_ROOT, 0, render_filesystems },
+	{ "devices", 0444, TYPE_FILE, DIR_ROOT, 0, render_devices },
+	{ "partitions", 0444, TYPE_FILE, DIR_ROOT, NEED_DISKS, render_partitions },
+	{ "mounts", 0444, TYPE_FILE, DIR_ROOT, NEED_MOUNTS, render_text },
+	{ "swaps", 0444, TYPE_FILE, DIR_ROOT, 0, render_nothing },
+	{ "kmsg", 0400, TYPE_FILE, DIR_ROOT, 0, render_kmsg },
+	{ "services", 0444, TYPE_FILE, DIR_ROOT, NEED_SERVICES, render_text },
+	{ "service_control", 0600, TYPE_FILE, DIR_ROOT, 0, render_nothing },
+	{ "hostname", 0444, TYPE_FILE, DIR_KERNEL, NEED_HOST, render_hostname },
+	{ "domainname", 0444, TYPE_FILE, DIR_KERNEL, NEED_HOST, render_domainname },
+	{ "ostype", 0444, TYPE_FILE, DIR_KERNEL, 0, render_ostype },
+	{ "osrelease", 0444, TYPE_FILE, DIR_KERNEL, 0, render_osrelease },
+	{ "version", 0444, TYPE_FILE, DIR_KERNEL, 0, render_osversion },
+	{ "pid_max", 0444, TYPE_FILE, DIR_KERNEL, 0, render_pid_max },
+	{ "ngroups_max", 0444, TYPE_FILE, DIR_KERNEL, 0, render_ngroups_max },
+	{ "overcommit_memory", 0444, TYPE_FILE, DIR_VM, 0, render_zero },
+	{ "pipe-max-size", 0444, TYPE_FILE, DIR_FS, 0, render_pipe_size },
+};
+const uint32_t system_files_count = sizeof system_files / sizeof *system_files;
