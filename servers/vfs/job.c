@@ -282,7 +282,7 @@ static bool made_before(struct job *job)
 
 	if (!job->repeated || job->status != -EEXIST || job->op == fs_op_lookup)
 		return false;
-	request.dir = job->dir->node->number;
+	request = (struct fs_lookup_req){ job->dir->node->number, 0 };
 	job->in_length = job->name_length;
 	job_send(job, fs_op_lookup, OP_IN | OP_PARK, &request, sizeof(request));
 	return true;
@@ -538,13 +538,13 @@ static long fetch_name(struct request *rq, const struct walk *w)
 	job_hold_dir(job, w->dir);
 	job_text(job, w->name, w->name_length);
 	job->name_length = w->name_length;
-	request.dir = w->dir->node->number;
+	request = (struct fs_lookup_req){ w->dir->node->number, rq->stamp };
 	return job_send(job, fs_op_lookup, OP_IN | OP_PARK, &request, sizeof(request));
 }
 
 static long fetch_link(struct request *rq, struct vnode *node)
 {
-	struct fs_readlink_req request = { node->number };
+	struct fs_readlink_req request = { node->number, rq->stamp };
 	struct job *job = job_new(rq, JOB_READ_LINK, node->mount->fs);
 
 	if (!job)
