@@ -19,7 +19,7 @@ dd if=/dev/urandom of=/root/load bs=16k count=32 2>/dev/null || exit 1
 sum=$(md5sum </root/load)
 (
   i=0
-  while [ $i -lt 12 ]; do
+  while [ $i -lt 25 ]; do
     cp /root/load /root/copy.$i && cat /root/copy.$i | cat | md5sum >/tmp/sum.$i || exit 1
     [ "$(cat /tmp/sum.$i)" = "$sum" ] || { echo "round $i: wrong sum"; exit 1; }
     ls /proc/1 >/dev/null && rm /root/copy.$i /tmp/sum.$i || exit 1
@@ -32,11 +32,11 @@ kills=0
 while kill -0 $load 2>/dev/null; do
   service kill NAME || exit 1
   kills=$((kills+1))
-  sleep 0.2
+  sleep 0.05
 done
 wait $load || exit 1
 rm /root/load
-[ $kills -ge 2 ] || { echo "the load was over too soon"; exit 1; }
+[ $kills -ge 5 ] || { echo "the load was over too soon"; exit 1; }
 """
 
 
