@@ -2,6 +2,8 @@
 /* Calls on open files: one round trip to the server that holds the file. */
 #include "files.h"
 
+#include <proto/pm.h>
+
 static inline long do_read(cap_t fd, void *to, size_t length, uint64_t flags)
 {
 	struct call_options options = { .out = to, .out_length = length };
@@ -10,12 +12,23 @@ static inline long do_read(cap_t fd, void *to, size_t length, uint64_t flags)
 	return file_call_read(fd, &options, &request, NULL);
 }
 
-/* EPIPE and EFBIG come with a signal. */
+#define RLIMIT_FSIZE 1
+
+/* Whether a file was too large for the process, not just for the file system. */
+static bool file_size_limited(void)
+{
+	struct pm_limit_req request = { .resource = RLIMIT_FSIZE };
+	struct pm_limit_reply reply;
+
+	return pm_call_limit(PROC_SLOT_PM, NULL, &request, &reply) >= 0 && reply.soft != UINT64_MAX;
+}
+
+/* EPIPE and the limit of the size come with a signal. */
 static __attribute__((noinline, cold)) long write_error(long status)
 {
 	if (status == -EPIPE)
 		lp_raise(SIGPIPE);
-	if (status == -EFBIG)
+	if (status == -EFBIG && file_size_limited())
 		lp_raise(SIGXFSZ);
 	return status;
 }

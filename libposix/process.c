@@ -78,6 +78,7 @@ static long create_thread(uint64_t flags, uint64_t stack, uint64_t parent_tid, u
 	if (!stack)
 		return -EINVAL;
 	fill_start(start, stack);
+	start->tls = flags & CLONE_SETTLS ? tls : lp_thread()->tls;
 	start->set_tid = flags & CLONE_CHILD_SETTID ? child_tid : 0;
 	start->clear_tid = flags & CLONE_CHILD_CLEARTID ? child_tid : 0;
 	return pm_call_thread_create(PROC_SLOT_PM, NULL, &request, &reply);
