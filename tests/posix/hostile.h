@@ -23,7 +23,6 @@
 #include "check.h"
 
 #define HOSTILE_UID 65533u
-#define HOSTILE_SEED 20261123u
 #define HOSTILE_TEXT 8192
 
 static inline int on_anole(void)
@@ -36,6 +35,7 @@ static inline int on_anole(void)
 /* --- random arguments ------------------------------------------------------------------------- */
 
 static uint64_t hostile_state;
+static unsigned hostile_seed = 20261123; /* environment: HOSTILE_SEED */
 
 static inline uint64_t random_word(void)
 {
@@ -119,8 +119,10 @@ struct hostile_progress {
 static struct hostile_progress *progress;
 
 struct campaign_result {
-	unsigned deaths, stalls;
-	uint64_t last_stall; /* note of the last step that blocked */
+	unsigned deaths;     /* workers that ended before the last step */
+	unsigned blocked;    /* ... because they were blocked, as they might be */
+	unsigned stalls;     /* ... although they should not */
+	uint64_t last_stall; /* note of the last step of this kind */
 };
 
 static inline void hostile_setup(void)
@@ -130,6 +132,8 @@ static inline void hostile_setup(void)
 	NEED(progress != MAP_FAILED && hostile_buffer != MAP_FAILED);
 	NEED(munmap(hostile_buffer + HOSTILE_BUFFER, 4096) == 0);
 	memset(hostile_buffer, '.', HOSTILE_BUFFER);
+	if (getenv("HOSTILE_SEED"))
+		hostile_seed = (unsigned)atoi(getenv("HOSTILE_SEED"));
 }
 
 static inline void drop_privileges(void)
@@ -151,7 +155,7 @@ static inline void campaign_work(const struct campaign *campaign)
 		unsigned number = progress->next;
 
 		progress->next = number + 1;
-		hostile_state = HOSTILE_SEED + 1000003ull * number;
+		hostile_state = hostile_seed + 1000003ull * number;
 		campaign->step(number);
 	}
 	progress->over = 1;
@@ -186,7 +190,9 @@ static inline void campaign_watch(const struct campaign *campaign, pid_t worker,
 		if (idle >= campaign->patience_ms && !killed) {
 			kill(worker, SIGKILL);
 			killed = 1;
-			if (!campaign->may_block || !campaign->may_block(progress->note)) {
+			if (campaign->may_block && campaign->may_block(progress->note)) {
+				result->blocked++;
+			} else {
 				result->stalls++;
 				result->last_stall = progress->note;
 			}
@@ -212,7 +218,7 @@ static inline void kill_strays(void)
 
 static inline struct campaign_result campaign_run(const struct campaign *campaign)
 {
-	struct campaign_result result = { 0, 0, 0 };
+	struct campaign_result result = { 0, 0, 0, 0 };
 
 	memset((void *)progress, 0, sizeof *progress);
 	while (progress->next < campaign->steps) {
@@ -227,7 +233,8 @@ static inline struct campaign_result campaign_run(const struct campaign *campaig
 	}
 	kill_strays();
 	printf("# %s: seed %u, %u steps, %u answers, %u of them errors, %u workers died, %u blocked\n", campaign->name,
-	       HOSTILE_SEED, campaign->steps, progress->answers, progress->refusals, result.deaths, result.stalls);
+	       hostile_seed, campaign->steps, progress->answers, progress->refusals, result.deaths,
+	       result.blocked + result.stalls);
 	fflush(stdout);
 	return result;
 }

@@ -159,7 +159,7 @@ static void check_segments(void)
 	HARMLESS("segment in the kernel", image.segments[0].p_vaddr = 0xffff800000000000);
 	HARMLESS("segment at the top of user space", image.segments[0].p_vaddr = 0x7ffffffff000);
 	HARMLESS("segment that wraps", (image.segments[0].p_vaddr = ~0ull - 4095, image.segments[0].p_memsz = 1 << 20));
-	HARMLESS("segment larger than all memory", image.segments[0].p_memsz = 1ull << 46);
+	HARMLESS("segment larger than the space", image.segments[0].p_memsz = 1ull << 47);
 	HARMLESS("segment larger than anything", image.segments[0].p_memsz = ~0ull);
 	HARMLESS("more file than memory", image.segments[0].p_memsz = 1);
 	HARMLESS("more file than there is", (image.segments[0].p_filesz = 1ull << 62, image.segments[0].p_memsz = 1ull << 62));
@@ -287,7 +287,7 @@ static void check_noise(void)
 {
 	unsigned refused = 0, died = 0, ran = 0;
 
-	hostile_state = HOSTILE_SEED;
+	hostile_state = hostile_seed;
 	for (unsigned i = 0; i < 150; i++) {
 		uint8_t *bytes = (uint8_t *)&image;
 		int outcome;

@@ -12,6 +12,8 @@
 #include "hostile.h"
 #include "kernel_calls.h"
 
+#include <proto/proto.h>
+
 #define PROTOCOLS 21u
 #define OPERATIONS 65u
 
@@ -43,6 +45,7 @@ static struct target {
 #define TARGETS (sizeof targets / sizeof *targets)
 
 static unsigned target;
+static int well_formed; /* with the buffers and the number of capabilities that the operation has */
 static int pipe_ends[2];
 
 /* Descriptors are above those that a wild operation is likely to name. */
@@ -197,6 +200,50 @@ static void close_received(void)
 		kcall(cap_close, slot);
 }
 
+/* Flags of the operations that processes may send. */
+static const uint32_t file_flags[OPERATIONS] = {
+#define OP(number, name, flags, request, reply) [number] = flags,
+#include <proto/file.def>
+};
+static const uint32_t vfs_flags[OPERATIONS] = {
+#include <proto/vfs.def>
+};
+static const uint32_t pm_flags[OPERATIONS] = {
+#include <proto/pm.def>
+};
+static const uint32_t pipe_flags[OPERATIONS] = {
+#include <proto/pipe.def>
+#undef OP
+};
+
+static uint32_t flags_of(uint64_t op)
+{
+	switch (IPC_OP_PROTO(op)) {
+	case PROTO_ID_FILE:
+		return file_flags[IPC_OP_NUMBER(op)];
+	case PROTO_ID_VFS:
+		return vfs_flags[IPC_OP_NUMBER(op)];
+	case PROTO_ID_PM:
+		return pm_flags[IPC_OP_NUMBER(op)];
+	case PROTO_ID_PIPE:
+		return pipe_flags[IPC_OP_NUMBER(op)];
+	}
+	return 0;
+}
+
+/* Past the check of its form, into the handler. */
+static uint64_t form(struct ipc_msg *msg, struct ipc_page *page, uint64_t op)
+{
+	uint32_t flags = flags_of(op);
+
+	msg->in_len = flags & OP_IN ? msg->in_len : 0;
+	msg->out_len = flags & OP_OUT ? msg->out_len : 0;
+	page->caps_count = flags & OP_CAPS_OPT && random_below(2) ? 0 : OP_CAPS_OF(flags);
+	page->recv_count = OP_RCAPS_OF(flags);
+	page->recv_min = 0;
+	return IPC_INTR | IPC_EXTRA | (page->recv_count ? IPC_RECV_CAPS | IPC_RECV_FD : 0u);
+}
+
 static void send(uint64_t op)
 {
 	struct ipc_page *page = own_page();
@@ -208,6 +255,8 @@ static void send(uint64_t op)
 		msg.w[i] = random_argument();
 	random_buffers(&msg);
 	flags = random_flags(page);
+	if (well_formed)
+		flags = form(&msg, page, op);
 	status = raw_call(targets[target].cap, flags, &msg);
 	if (is_fork(op) && status == 0 && msg.w[0] == 1)
 		end_child();
@@ -237,6 +286,7 @@ static void attack_own(unsigned step)
 {
 	unsigned protocol = target < sizeof spoken ? spoken[target] : 1;
 
+	well_formed = random_below(8) != 0;
 	attack(protocol * OPERATIONS + step % 52);
 }
 
@@ -336,7 +386,7 @@ static void report_target(const char *how, struct campaign_result result)
 }
 
 static const struct campaign each = { "every operation", PROTOCOLS * OPERATIONS, 3000, prepare, attack, may_block };
-static const struct campaign own = { "operations it knows", 52 * 30, 3000, prepare, attack_own, may_block };
+static const struct campaign own = { "operations it knows", 52 * 60, 3000, prepare, attack_own, may_block };
 static const struct campaign async = { "asynchronously", 600, 3000, prepare, attack_async, may_block };
 
 int main(int argc, char **argv)

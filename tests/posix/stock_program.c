@@ -63,9 +63,10 @@ static void check_processes(const char *self)
 	if (pid == 0)
 		for (;;)
 			pause();
+	CHECK("stopping", kill(pid, SIGSTOP) == 0 && waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status));
+	CHECK("going on", kill(pid, SIGCONT) == 0 && waitpid(pid, &status, WCONTINUED) == pid && WIFCONTINUED(status));
 	CHECK("kill", kill(pid, SIGTERM) == 0 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
 			      WTERMSIG(status) == SIGTERM);
-	CHECK("stopping and going on", getpgid(0) == getpgrp());
 }
 
 static int executed(char **argv)
