@@ -293,6 +293,17 @@ static long to_fault_entry(struct thread *thread)
 	return kcall(thread_regs, thread->cap, 1, &regs);
 }
 
+/* The page was not there, but something is mapped at its place: a right was missing. */
+static void look_closer(const struct process *process, const struct fault *fault, struct signal_info *info)
+{
+	struct vm_info mapping;
+
+	if (info->signo == SIGSEGV && info->code == SEGV_MAPERR &&
+	    kcall(vm_query, process->image->space, fault->address, &mapping) >= 0 &&
+	    mapping.start <= fault->address)
+		info->code = SEGV_ACCERR;
+}
+
 static long resolve_fault(struct thread *thread, const struct fault *fault)
 {
 	struct process *process = thread->process;
@@ -306,6 +317,7 @@ static long resolve_fault(struct thread *thread, const struct fault *fault)
 	if (image_holds(process->image, fault->rip) &&
 	    (fault->vector == VECTOR_PAGE || fault->vector == VECTOR_PROTECTION))
 		return to_fault_entry(thread);
+	look_closer(process, fault, &info);
 	signal_force(thread, &info);
 	return 0;
 }

@@ -113,7 +113,7 @@ static void test_vfork(void)
 
 static void test_spawn(void)
 {
-	char *const args[] = { "sh", "-c", "exit 6", NULL };
+	char *const args[] = { "sh", "-c", "exit 6", NULL }, *const true_args[] = { "true", NULL };
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
 	sigset_t mask;
@@ -128,7 +128,7 @@ static void test_spawn(void)
 	sigemptyset(&mask);
 	posix_spawnattr_setsigmask(&attributes, &mask);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-	CHECK("posix_spawn_actions", posix_spawn(&pid, "/bin/true", &actions, &attributes, args, environ) == 0);
+	CHECK("posix_spawn_actions", posix_spawn(&pid, "/bin/true", &actions, &attributes, true_args, environ) == 0);
 	CHECK("posix_spawn_actions_status", status_of(pid) == 0);
 }
 
