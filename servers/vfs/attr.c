@@ -108,7 +108,8 @@ long read_link(struct request *rq, const struct vfs_readlink_req *in, struct vfs
 		return status;
 	if (!node_is(place.walk.found->node, S_IFLNK))
 		return rq->in_length ? -EINVAL : -ENOENT;
-	if (place.walk.found->node->link)
+	place.walk.token = rq->token; /* an empty path has not been walked */
+	if (link_known(&place.walk, place.walk.found->node))
 		return link_answer(rq, place.walk.found->node);
 	return job_fill(rq, &place.walk, WALK_READ_LINK);
 }

@@ -211,12 +211,18 @@ static struct node_words words_of(const struct job *job)
 	return (struct node_words){ job->answer[0], job->answer[1], job->answer[2], job->answer[3], job->answer[4] };
 }
 
-static void enter_absent(const struct job *job)
+/* Consumes the reference to the node. */
+static void enter_name(const struct job *job, struct vnode *node)
 {
-	struct dentry *d = dentry_enter(job->dir, job_name(job), job->name_length, NULL);
+	struct dentry *d = dentry_enter(job->dir, job_name(job), job->name_length, node);
 
-	if (d)
-		dentry_put(d);
+	if (!d)
+		return;
+	if (d->mount->volatile_names) {
+		d->known_for = job->token;
+		d->known_ns = tree_now();
+	}
+	dentry_put(d);
 }
 
 /* Answers without entering if the directory has changed since: the walk is made again anyway. */
@@ -225,10 +231,9 @@ static void lookup_done(struct job *job)
 	struct node_words words = words_of(job);
 	bool late = job->dir->node->changes != job->changes || job->dir->node->locked;
 	struct vnode *node;
-	struct dentry *d;
 
 	if (job->status == -ENOENT && !late)
-		enter_absent(job);
+		enter_name(job, NULL);
 	if (job->status < 0)
 		return;
 	node = vnode_enter(job->dir->mount, &words);
@@ -238,17 +243,17 @@ static void lookup_done(struct job *job)
 		vnode_put(node);
 		return;
 	}
-	d = dentry_enter(job->dir, job_name(job), job->name_length, node);
-	if (d)
-		dentry_put(d);
+	enter_name(job, node);
 }
 
 static void read_link_done(struct job *job)
 {
 	struct vnode *node = job->node;
 
-	if (job->status < 0 || node->link)
+	if (job->status < 0 || (node->link && !node->mount->volatile_names))
 		return;
+	pheap_free(node->link);
+	node->link = NULL;
 	if (job->status > (long)job->out_length)
 		job->status = job->out_length;
 	node->link = pheap_alloc((size_t)job->status + 1);
@@ -258,6 +263,7 @@ static void read_link_done(struct job *job)
 	}
 	memcpy(node->link, job->big, (size_t)job->status);
 	node->link_length = (uint32_t)job->status;
+	node->link_for = job->token;
 }
 
 static void stat_done(struct job *job)
@@ -584,6 +590,11 @@ long job_cancel(struct request *rq)
 	if (job->kind == JOB_OPEN && job->call)
 		kcall(call_cancel, job->call->object);
 	return PARK;
+}
+
+uint64_t tree_now(void)
+{
+	return clock_monotonic_ns();
 }
 
 /* --- forget ------------------------------------------------------------------------------------------------ */

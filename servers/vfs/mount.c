@@ -182,6 +182,7 @@ static long mount_done(struct mount *m, struct job *job)
 	m->fs = job_take_cap(job);
 	if (m->fs == CAP_NONE || (words.mode & S_IFMT) != S_IFDIR)
 		return -EIO;
+	m->volatile_names = words.mode & FS_MODE_VOLATILE;
 	node = vnode_enter(m, &words);
 	if (!node)
 		return -ENOMEM;

@@ -33,6 +33,7 @@ static void walk_begin(struct place *place, const char *path, size_t length, uin
 	w->path = path;
 	w->length = length;
 	w->flags = flags & (WALK_FOLLOW | WALK_MAY_LACK | WALK_NAME);
+	w->token = place->token;
 }
 
 static long walk_or_fill(struct request *rq, struct walk *w)
@@ -52,6 +53,7 @@ long path_walk_text(struct request *rq, struct place *place, struct dentry *star
 	place->session = session_find(rq->stamp);
 	if (!place->session)
 		return -ESRCH;
+	place->token = rq->token;
 	place->start = start;
 	creds_of(rq->stamp, &place->creds, false);
 	walk_begin(place, path, length, flags);
@@ -77,6 +79,7 @@ long path_walk(struct request *rq, struct place *place, int64_t dir, unsigned sl
 	place->session = session_find(rq->stamp);
 	if (!place->session)
 		return -ESRCH;
+	place->token = rq->token;
 	if (from > rq->in_length || length > rq->in_length - from)
 		return -EINVAL;
 	if (length >= PATH_LENGTH_MAX)

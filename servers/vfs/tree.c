@@ -396,7 +396,7 @@ static struct vnode *vnode_take(void)
 
 static void vnode_update(struct vnode *node, const struct node_words *words)
 {
-	node->mode = (uint32_t)words->mode;
+	node->mode = (uint32_t)words->mode & ~(uint32_t)FS_MODE_VOLATILE;
 	node->uid = (uint32_t)words->owner;
 	node->gid = (uint32_t)(words->owner >> 32);
 	node->rdev = words->rdev;

@@ -34,6 +34,7 @@ struct dentry;
 
 struct mount {
 	bool used, dying;      /* dying: being unmounted, or not yet mounted */
+	bool volatile_names;   /* FS_MODE_VOLATILE: what is known here holds for the request that asked */
 	bool renaming;         /* something moves between directories: one at a time, or two could make a loop */
 	uint32_t flags;
 	uint64_t device;       /* st_dev */
@@ -60,6 +61,7 @@ struct vnode {
 	struct vnode *hash_next;
 	char *link;            /* target of a symbolic link once read (preserved heap) */
 	uint32_t link_length;
+	uint64_t link_for;     /* volatile_names: the request that read it */
 	struct file_locks locks; /* flock on an open directory */
 	struct file_stat stat;
 };
@@ -73,6 +75,7 @@ struct dentry {
 	bool used, hashed;
 	struct mount *mounted; /* what is mounted on it */
 	struct mount *mount;   /* where it belongs */
+	uint64_t known_for, known_ns; /* volatile_names: the request that looked it up, and when */
 	uint32_t references;
 	struct dentry *newer, *older; /* LRU, while unreferenced */
 	struct dentry *children, *sibling, **sibling_link;
@@ -97,6 +100,8 @@ struct node_words {
 
 /* Set by job.c (and by tests): the file server may drop `lookups` references of the node. */
 void tree_forget(struct mount *mount, uint64_t number, uint32_t lookups);
+/* By whom, too: the monotonic clock. */
+uint64_t tree_now(void);
 
 static inline uint32_t name_hash_step(uint32_t hash, char c)
 {
@@ -163,6 +168,7 @@ struct walk {
 	const char *path;
 	size_t length;
 	uint32_t flags;
+	uint64_t token;       /* the request whose walk this is */
 	/* out */
 	struct dentry *found; /* NULL: absent */
 	struct dentry *dir;   /* the directory of the last name, if last is LAST_NAME */
@@ -172,6 +178,8 @@ struct walk {
 	bool slash;           /* the path ended in a slash */
 };
 long walk(struct walk *w);
+/* Whether a link's target that has been read once is good for this walk. */
+bool link_known(const struct walk *w, const struct vnode *node);
 /* Absolute path of a dentry as seen from `root`, ending at to + size; answers its start. ENOENT if it has been
  * removed, ENAMETOOLONG. An unreachable one begins with "(unreachable)". */
 long tree_path(const struct dentry *d, const struct dentry *root, char *to, size_t size, char **start);

@@ -109,6 +109,7 @@ void forget_flush(void);
  */
 struct place {
 	struct session *session;
+	uint64_t token;
 	struct creds creds;
 	struct walk walk;
 	struct dentry *start;

@@ -98,6 +98,21 @@ static enum last_kind kind_of(const struct walk *w)
 	return w->name[1] == '.' ? LAST_DOT_DOT : LAST_NAME;
 }
 
+/* How long others may believe what a volatile file system has said of a name that was there. */
+#define VOLATILE_NS 10000000ul
+
+static bool still_true(const struct walk *w, const struct dentry *d)
+{
+	if (!d->mount->volatile_names || d->mounted || d->known_for == w->token)
+		return true;
+	return d->node && tree_now() - d->known_ns < VOLATILE_NS;
+}
+
+bool link_known(const struct walk *w, const struct vnode *node)
+{
+	return node->link && (!node->mount->volatile_names || node->link_for == w->token);
+}
+
 /* One name in directory c->at. 0: go on with c->at; else the walk's answer. `last`: nothing but slashes
  * follows. DONE ends the walk. */
 #define DONE 3
@@ -109,7 +124,7 @@ static long step(struct walk *w, struct cursor *c, bool last)
 		return -ENAMETOOLONG;
 	w->dir = c->at;
 	d = dentry_find(c->at, w->name, w->name_length, w->name_hash);
-	if (!d)
+	if (!d || !still_true(w, d))
 		return WALK_LOOKUP;
 	if (!d->node) {
 		w->found = NULL;
@@ -120,7 +135,7 @@ static long step(struct walk *w, struct cursor *c, bool last)
 	if (node_is(d->node, S_IFLNK) &&
 	    (!last || (w->flags & WALK_FOLLOW) || (w->slash && !(w->flags & WALK_NAME)))) {
 		w->found = d;
-		return d->node->link ? expand(w, c, d->node) : WALK_READ_LINK;
+		return link_known(w, d->node) ? expand(w, c, d->node) : WALK_READ_LINK;
 	}
 	c->at = d;
 	return 0;

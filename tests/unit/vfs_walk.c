@@ -52,6 +52,8 @@ static struct file files[] = {
 
 static unsigned lookups, forgotten;
 
+uint64_t tree_now(void) { return 0; }
+
 void tree_forget(struct mount *mount, uint64_t number, uint32_t count)
 {
 	(void)mount;
