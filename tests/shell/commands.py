@@ -2,9 +2,7 @@
 """TEST: timeout=600
 
 What the shell and the usual commands do with data: each line a name, a command and what it prints."""
-from session import ON_LINUX, main, holds, same, test
-
-SYSTEM = "Linux" if ON_LINUX else "Anole"
+from session import main, holds, same, test
 
 EXACT = [
     ("a pipeline", "printf 'b\\na\\nc\\n' | sort | tr a-z A-Z | head -2 | tail -1", "B\n"),
@@ -91,7 +89,6 @@ EXACT = [
     ("xargs", "seq 1 1000 | xargs -n 100 echo | wc -l; printf 'a b\\n' | xargs -I{} echo '<{}>'", "10\n<a b>\n"),
     ("expr, test, printf, date arithmetic", "expr 3 \\* 4; test 3 -gt 2 && echo yes; printf '%05d|%-4s|%x\\n' 42 ab 255; date -u -d @86400 +%F",
      "12\nyes\n00042|ab  |ff\n1970-01-02\n"),
-    ("uname", "uname -s; uname -m", f"{SYSTEM}\nx86_64\n"),
     ("hostname", "hostname", "anole\n"),
     ("the time goes on", "a=$(date +%s); sleep 2; b=$(date +%s); [ $((b-a)) -ge 2 ] && [ $((b-a)) -le 8 ] && echo right", "right\n"),
     ("timeout", "timeout 1 sleep 100 2>/dev/null; echo $?", "143\n"),
@@ -111,6 +108,7 @@ EXACT = [
 ]
 
 MATCHING = [
+    ("uname", "uname -sm", r"^(Anole|Linux) x86_64$"),
     ("ps", "ps | head -5", r"^ +1 root +.*init"),
     ("ps shows itself", "ps -o pid,ppid,stat,args", r"ps -o pid"),
     ("mount", "mount", r" on / type ext2"),

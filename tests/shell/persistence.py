@@ -49,7 +49,7 @@ def reboot(directory):
     disk = copy_of_disk(directory)
     s, checksum = wrote(disk, console=CONSOLE)
     s.type("reboot\r")
-    s.expect(r"\n")
+    s.expect(r"\] Anole\n", 60)
     s.prompt(120)
     same(s.must(LOOK), SEEN + checksum)
     power_off(s)
