@@ -60,65 +60,65 @@ static void channel_free(struct channel *channel)
 
 /* The next end after `d` in the channel's list: a description may be on two channels, or on one
  * in both directions (a FIFO opened O_RDWR), where only its `in` link is used. */
-static struct description *next_end(const struct channel *channel, const struct description *d)
+static struct pipe *next_end(const struct channel *channel, const struct pipe *p)
 {
-	return d->in == channel ? d->next_in : d->next_out;
+	return p->in == channel ? p->next_in : p->next_out;
 }
 
-static void set_next_end(const struct channel *channel, struct description *d,
-			 struct description *next)
+static void set_next_end(const struct channel *channel, struct pipe *p,
+			 struct pipe *next)
 {
-	if (d->in == channel)
-		d->next_in = next;
+	if (p->in == channel)
+		p->next_in = next;
 	else
-		d->next_out = next;
+		p->next_out = next;
 }
 
 static void channel_notify(struct channel *channel)
 {
-	struct description *d;
+	struct pipe *p;
 
-	for (d = channel->ends; d; d = next_end(channel, d))
-		if (d->watches.first)
-			description_notify(d);
+	for (p = channel->ends; p; p = next_end(channel, p))
+		if (p->d.watches.first)
+			pipe_tell(p);
 }
 
-void channel_attach(struct channel *channel, struct description *d, bool reads, bool writes)
+void channel_attach(struct channel *channel, struct pipe *p, bool reads, bool writes)
 {
 	if (reads) {
-		d->in = channel;
+		p->in = channel;
 		channel->readers++;
 		channel->readers_ever++;
 	}
 	if (writes) {
-		d->out = channel;
+		p->out = channel;
 		channel->writers++;
 		channel->writers_ever++;
 	}
-	set_next_end(channel, d, channel->ends);
-	channel->ends = d;
+	set_next_end(channel, p, channel->ends);
+	channel->ends = p;
 	if (channel->openers.first)
 		waitq_wake(&channel->openers);
 }
 
-static void unlink_end(struct channel *channel, struct description *d)
+static void unlink_end(struct channel *channel, struct pipe *p)
 {
-	struct description *end;
+	struct pipe *end;
 
-	if (channel->ends == d) {
-		channel->ends = next_end(channel, d);
+	if (channel->ends == p) {
+		channel->ends = next_end(channel, p);
 		return;
 	}
 	for (end = channel->ends; end; end = next_end(channel, end))
-		if (next_end(channel, end) == d) {
-			set_next_end(channel, end, next_end(channel, d));
+		if (next_end(channel, end) == p) {
+			set_next_end(channel, end, next_end(channel, p));
 			return;
 		}
 }
 
-static void detach_one(struct channel *channel, struct description *d, bool reads, bool writes)
+static void detach_one(struct channel *channel, struct pipe *p, bool reads, bool writes)
 {
-	unlink_end(channel, d);
+	unlink_end(channel, p);
 	channel->readers -= reads;
 	channel->writers -= writes;
 	if (!channel->readers)
@@ -130,15 +130,15 @@ static void detach_one(struct channel *channel, struct description *d, bool read
 		channel_free(channel);
 }
 
-void channel_detach(struct description *d)
+void channel_detach(struct pipe *p)
 {
-	struct channel *in = d->in, *out = d->out;
+	struct channel *in = p->in, *out = p->out;
 
 	if (in)
-		detach_one(in, d, true, out == in);
+		detach_one(in, p, true, out == in);
 	if (out && out != in)
-		detach_one(out, d, false, true);
-	d->in = d->out = NULL;
+		detach_one(out, p, false, true);
+	p->in = p->out = NULL;
 }
 
 static long drain(struct request *rq, struct ring *ring)
@@ -158,9 +158,9 @@ static long drain(struct request *rq, struct ring *ring)
 	return (long)done;
 }
 
-long channel_read(struct request *rq, struct description *d, uint64_t flags)
+long channel_read(struct request *rq, struct pipe *p, uint64_t flags)
 {
-	struct channel *channel = d->in;
+	struct channel *channel = p->in;
 	long status;
 
 	if (!channel)
@@ -170,7 +170,7 @@ long channel_read(struct request *rq, struct description *d, uint64_t flags)
 	if (!ring_used(&channel->ring)) {
 		if (!channel->writers)
 			return 0;
-		if (stream_nonblocking(d->flags, flags))
+		if (stream_nonblocking(p->d.flags, flags))
 			return -EAGAIN;
 		return request_park(rq, &channel->readable);
 	}
@@ -207,9 +207,9 @@ static bool may_write(const struct channel *channel, size_t left)
 	return left <= PIPE_BUF ? room >= left : room > 0;
 }
 
-long channel_write(struct request *rq, struct description *d, uint64_t flags)
+long channel_write(struct request *rq, struct pipe *p, uint64_t flags)
 {
-	struct channel *channel = d->out;
+	struct channel *channel = p->out;
 	size_t done = rq->progress[0];
 	long status;
 
@@ -230,25 +230,25 @@ long channel_write(struct request *rq, struct description *d, uint64_t flags)
 	}
 	if (done == rq->in_length)
 		return (long)done;
-	if (stream_nonblocking(d->flags, flags))
+	if (stream_nonblocking(p->d.flags, flags))
 		return done ? (long)done : -EAGAIN;
 	return request_park(rq, &channel->writable);
 }
 
-uint64_t channel_ready(const struct description *d)
+uint64_t channel_ready(const struct pipe *p)
 {
 	uint64_t ready = 0;
 
-	if (d->in) {
-		if (ring_used(&d->in->ring))
+	if (p->in) {
+		if (ring_used(&p->in->ring))
 			ready |= POLLIN | POLLRDNORM;
-		if (!d->in->writers)
-			ready |= d->kind == SOCKET ? POLLHUP | POLLRDHUP | POLLIN | POLLRDNORM : POLLHUP;
+		if (!p->in->writers)
+			ready |= p->kind == SOCKET ? POLLHUP | POLLRDHUP | POLLIN | POLLRDNORM : POLLHUP;
 	}
-	if (d->out) {
-		if (ring_room(&d->out->ring) >= PIPE_BUF)
+	if (p->out) {
+		if (ring_room(&p->out->ring) >= PIPE_BUF)
 			ready |= POLLOUT | POLLWRNORM;
-		if (!d->out->readers)
+		if (!p->out->readers)
 			ready |= POLLERR;
 	}
 	return ready;

@@ -11,22 +11,22 @@
 #define CLOCK_MONOTONIC 1u
 #define CLOCK_BOOTTIME 7u
 
-static long give(struct request *rq, struct description *d)
+static long give(struct request *rq, struct pipe *p)
 {
-	long status = request_give_badge(rq, d->badge);
+	long status = request_give_badge(rq, p->d.badge);
 
 	if (status < 0)
-		description_free(d);
+		pipe_free(p);
 	return status;
 }
 
 /* Give two descriptions; on failure neither stays. What was given first goes by its release. */
-static long give_both(struct request *rq, struct description *first, struct description *second)
+static long give_both(struct request *rq, struct pipe *first, struct pipe *second)
 {
 	long status = give(rq, first);
 
 	if (status < 0) {
-		description_free(second);
+		pipe_free(second);
 		return status;
 	}
 	return give(rq, second);
@@ -36,23 +36,25 @@ static long pipe_pipe(struct request *rq, const struct pipe_pipe_req *in, struct
 {
 	uint32_t flags = (uint32_t)(in->flags & CREATE_FLAGS);
 	struct channel *channel = channel_new();
-	struct description *reader, *writer;
+	struct pipe *reader, *writer;
 
 	(void)out;
 	if (!channel)
 		return -ENFILE;
-	reader = description_new(PIPE_END, flags | O_RDONLY, rq->stamp);
-	writer = description_new(PIPE_END, flags | O_WRONLY, rq->stamp);
+	reader = pipe_new(PIPE_END, flags | O_RDONLY, rq->stamp);
+	writer = pipe_new(PIPE_END, flags | O_WRONLY, rq->stamp);
 	if (reader)
 		channel_attach(channel, reader, true, false);
 	if (writer)
 		channel_attach(channel, writer, false, true);
-	if (reader && writer)
+	if (reader && writer) {
+		writer->d.node = reader->d.node;
 		return give_both(rq, reader, writer);
+	}
 	if (reader)
-		description_free(reader);
+		pipe_free(reader);
 	else if (writer)
-		description_free(writer);
+		pipe_free(writer);
 	else
 		pheap_free(channel->ring.data), pheap_free(channel);
 	return -ENFILE;
@@ -63,18 +65,18 @@ static long pipe_socketpair(struct request *rq, const struct pipe_socketpair_req
 {
 	uint32_t flags = (uint32_t)(in->flags & CREATE_FLAGS) | O_RDWR;
 	struct channel *there = NULL, *back = NULL;
-	struct description *a = NULL, *b = NULL;
+	struct pipe *a = NULL, *b = NULL;
 
 	(void)out;
 	if (in->type != SOCK_STREAM)
 		return -EPROTONOSUPPORT;
 	there = channel_new();
 	back = there ? channel_new() : NULL;
-	a = back ? description_new(SOCKET, flags, rq->stamp) : NULL;
-	b = a ? description_new(SOCKET, flags, rq->stamp) : NULL;
+	a = back ? pipe_new(SOCKET, flags, rq->stamp) : NULL;
+	b = a ? pipe_new(SOCKET, flags, rq->stamp) : NULL;
 	if (!b) {
 		if (a)
-			description_free(a);
+			pipe_free(a);
 		if (back)
 			pheap_free(back->ring.data), pheap_free(back);
 		if (there)
@@ -91,30 +93,30 @@ static long pipe_socketpair(struct request *rq, const struct pipe_socketpair_req
 static long pipe_eventfd(struct request *rq, const struct pipe_eventfd_req *in,
 			 struct pipe_eventfd_reply *out)
 {
-	struct description *d;
+	struct pipe *p;
 
 	(void)out;
-	d = description_new(EVENT, (uint32_t)(in->flags & CREATE_FLAGS) | O_RDWR, rq->stamp);
-	if (!d)
+	p = pipe_new(EVENT, (uint32_t)(in->flags & CREATE_FLAGS) | O_RDWR, rq->stamp);
+	if (!p)
 		return -ENFILE;
-	d->counter = (uint32_t)in->initial;
-	d->semaphore = in->flags & EFD_SEMAPHORE;
-	return give(rq, d);
+	p->counter = (uint32_t)in->initial;
+	p->semaphore = in->flags & EFD_SEMAPHORE;
+	return give(rq, p);
 }
 
 static long pipe_timerfd(struct request *rq, const struct pipe_timerfd_req *in,
 			 struct pipe_timerfd_reply *out)
 {
-	struct description *d;
+	struct pipe *p;
 
 	(void)out;
 	if (in->clock != CLOCK_REALTIME && in->clock != CLOCK_MONOTONIC && in->clock != CLOCK_BOOTTIME)
 		return -EINVAL;
-	d = description_new(TIMER, (uint32_t)(in->flags & CREATE_FLAGS) | O_RDWR, rq->stamp);
-	if (!d)
+	p = pipe_new(TIMER, (uint32_t)(in->flags & CREATE_FLAGS) | O_RDWR, rq->stamp);
+	if (!p)
 		return -ENFILE;
-	d->clock = (uint32_t)in->clock;
-	return give(rq, d);
+	p->clock = (uint32_t)in->clock;
+	return give(rq, p);
 }
 
 /*
@@ -123,58 +125,58 @@ static long pipe_timerfd(struct request *rq, const struct pipe_timerfd_req *in,
  * the badge of its description; progress[1]: the count at which it began to wait.
  */
 static long fifo_enter(struct request *rq, struct channel *channel,
-		       const struct pipe_open_fifo_req *in, struct description **d)
+		       const struct pipe_open_fifo_req *in, struct pipe **p)
 {
 	uint32_t access = in->flags & O_ACCMODE;
 	bool reads = access != O_WRONLY, writes = access != O_RDONLY;
 
 	if (access == O_WRONLY && (in->flags & O_NONBLOCK) && !channel->readers)
 		return -ENXIO;
-	*d = description_new(PIPE_END, (uint32_t)(in->flags & (CREATE_FLAGS | O_APPEND)) | access,
+	*p = pipe_new(PIPE_END, (uint32_t)(in->flags & (CREATE_FLAGS | O_APPEND)) | access,
 			     in->stamp);
-	if (!*d)
+	if (!*p)
 		return -ENFILE;
-	(*d)->device = in->device;
-	(*d)->node = in->node;
+	(*p)->d.device = in->device;
+	(*p)->d.node = in->node;
 	rq->progress[1] = reads ? channel->writers_ever : channel->readers_ever;
-	channel_attach(channel, *d, reads, writes);
-	rq->progress[0] = (*d)->badge;
+	channel_attach(channel, *p, reads, writes);
+	rq->progress[0] = (*p)->d.badge;
 	return 0;
 }
 
-static bool fifo_must_wait(const struct request *rq, const struct description *d)
+static bool fifo_must_wait(const struct request *rq, const struct pipe *p)
 {
-	if ((d->flags & O_NONBLOCK) || (d->in && d->out))
+	if ((p->d.flags & O_NONBLOCK) || (p->in && p->out))
 		return false;
-	if (d->in)
-		return !d->in->writers && d->in->writers_ever == rq->progress[1];
-	return !d->out->readers && d->out->readers_ever == rq->progress[1];
+	if (p->in)
+		return !p->in->writers && p->in->writers_ever == rq->progress[1];
+	return !p->out->readers && p->out->readers_ever == rq->progress[1];
 }
 
 static long pipe_open_fifo(struct request *rq, const struct pipe_open_fifo_req *in,
 			   struct pipe_open_fifo_reply *out)
 {
 	struct channel *channel = channel_find_fifo(in->device, in->node);
-	struct description *d = NULL;
+	struct pipe *p = NULL;
 	long status;
 
 	(void)out;
 	if (rq->badge == BADGE_PUBLIC)
 		return -EPERM;
 	if (rq->progress[0])
-		d = description_find(rq->progress[0]);
-	if (!d) {
+		p = description_find(rq->progress[0]);
+	if (!p) {
 		if (!channel)
 			channel = channel_new_fifo(in->device, in->node);
 		if (!channel)
 			return -ENFILE;
-		status = fifo_enter(rq, channel, in, &d);
+		status = fifo_enter(rq, channel, in, &p);
 		if (status < 0)
 			return status;
 	}
-	if (fifo_must_wait(rq, d))
-		return request_park(rq, &(d->in ? d->in : d->out)->openers);
-	return give(rq, d);
+	if (fifo_must_wait(rq, p))
+		return request_park(rq, &(p->in ? p->in : p->out)->openers);
+	return give(rq, p);
 }
 
 static const struct pipe_ops pipe_ops = {
@@ -196,29 +198,29 @@ static long dispatch(struct request *rq)
 
 static long start(bool restarted)
 {
-	descriptions_start(restarted);
+	pipes_start(restarted);
 	return 0;
 }
 
 static void release(uint64_t badge)
 {
-	struct description *d = description_find(badge);
+	struct pipe *p = description_find(badge);
 
-	if (d)
-		description_free(d);
+	if (p)
+		pipe_free(p);
 }
 
 /* A write that has moved bytes reports them; a FIFO opener gives up its end. */
 static long cancel(struct request *rq)
 {
-	struct description *d;
+	struct pipe *p;
 
 	if (rq->op == file_op_write && rq->progress[0])
 		return (long)rq->progress[0];
 	if (rq->op == pipe_op_open_fifo && rq->progress[0]) {
-		d = description_find(rq->progress[0]);
-		if (d)
-			description_free(d);
+		p = description_find(rq->progress[0]);
+		if (p)
+			pipe_free(p);
 	}
 	return -EINTR;
 }

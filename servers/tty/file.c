@@ -74,12 +74,12 @@ static uint32_t wanted(const struct request *rq, const struct tty *tty)
 
 static long tty_read(struct request *rq, const struct file_read_req *in, struct file_read_reply *out)
 {
-	struct description *d = description_find(rq->badge);
-	struct tty *tty = d ? d->tty : NULL;
+	struct open_tty *open = description_find(rq->badge);
+	struct tty *tty = open ? open->tty : NULL;
 	long status;
 
 	(void)out;
-	if (!d || (d->flags & O_ACCMODE) == O_WRONLY)
+	if (!open || (open->d.flags & O_ACCMODE) == O_WRONLY)
 		return -EBADF;
 	if (tty->hung_up || !rq->out_length)
 		return 0;
@@ -88,7 +88,7 @@ static long tty_read(struct request *rq, const struct file_read_req *in, struct 
 		return status;
 	if (ldisc_ready(&tty->ldisc, wanted(rq, tty)))
 		return hand_over(rq, tty);
-	if (stream_nonblocking(d->flags, in->flags))
+	if (stream_nonblocking(open->d.flags, in->flags))
 		return tty->ldisc.input_used && !(tty->ldisc.termios.lflag & ICANON) ? hand_over(rq, tty)
 										    : -EAGAIN;
 	if (tty->ldisc.termios.lflag & ICANON)
@@ -124,105 +124,49 @@ static long write_on(struct request *rq, struct tty *tty, bool nonblocking)
 
 static long tty_write(struct request *rq, const struct file_write_req *in, struct file_write_reply *out)
 {
-	struct description *d = description_find(rq->badge);
+	struct open_tty *open = description_find(rq->badge);
 	long status;
 
 	(void)out;
-	if (!d || (d->flags & O_ACCMODE) == O_RDONLY)
+	if (!open || (open->d.flags & O_ACCMODE) == O_RDONLY)
 		return -EBADF;
-	if (d->tty->hung_up)
+	if (open->tty->hung_up)
 		return -EIO;
-	if (d->tty->ldisc.termios.lflag & TOSTOP) {
-		status = jobs_check(rq, d->tty, SIGTTOU);
+	if (open->tty->ldisc.termios.lflag & TOSTOP) {
+		status = jobs_check(rq, open->tty, SIGTTOU);
 		if (status)
 			return status;
 	}
-	return write_on(rq, d->tty, stream_nonblocking(d->flags, in->flags));
-}
-
-static long tty_fstat(struct request *rq, const struct file_fstat_req *in, struct file_fstat_reply *out)
-{
-	struct description *d = description_find(rq->badge);
-	struct file_stat stat = { 0 };
-
-	(void)in, (void)out;
-	if (!d)
-		return -EBADF;
-	stat.dev = d->device;
-	stat.ino = d->node;
-	stat.nlink = 1;
-	stat.mode = d->mode;
-	stat.uid = d->uid;
-	stat.gid = d->gid;
-	stat.rdev = d->rdev;
-	stat.blksize = 1024;
-	stat.atime = stat.mtime = stat.ctime = d->opened_ns / 1000000000;
-	return stream_put(rq, &stat, sizeof(stat));
+	return write_on(rq, open->tty, stream_nonblocking(open->d.flags, in->flags));
 }
 
 static long tty_poll(struct request *rq, const struct file_poll_req *in, struct file_poll_reply *out)
 {
-	struct description *d = description_find(rq->badge);
+	struct open_tty *open = description_find(rq->badge);
 
 	(void)out;
-	if (!d)
+	if (!open)
 		return -EBADF;
-	return watch_poll(&d->watches, rq, in->events, tty_poll_events(d->tty));
-}
-
-static long tty_get_flags(struct request *rq, const struct file_get_flags_req *in,
-			  struct file_get_flags_reply *out)
-{
-	struct description *d = description_find(rq->badge);
-
-	(void)in, (void)out;
-	return d ? (long)d->flags : -EBADF;
-}
-
-static long tty_set_flags(struct request *rq, const struct file_set_flags_req *in,
-			  struct file_set_flags_reply *out)
-{
-	struct description *d = description_find(rq->badge);
-
-	(void)out;
-	if (!d)
-		return -EBADF;
-	d->flags = stream_set_flags(d->flags, in->flags);
-	return 0;
-}
-
-static long tty_identify(struct request *rq, const struct file_identify_req *in,
-			 struct file_identify_reply *out)
-{
-	struct description *d = description_find(rq->badge);
-
-	(void)in;
-	if (!d)
-		return -EBADF;
-	out->device = d->device;
-	out->inode = d->node;
-	out->flags = d->flags;
-	return S_IFCHR;
+	return watch_poll(&open->d.watches, rq, in->events, tty_poll_events(open->tty));
 }
 
 static long tty_path(struct request *rq, const struct file_path_req *in, struct file_path_reply *out)
 {
-	struct description *d = description_find(rq->badge);
+	struct open_tty *open = description_find(rq->badge);
 	char text[32];
 
 	(void)in, (void)out;
-	if (!d)
+	if (!open)
 		return -EBADF;
-	if (dev_major(d->rdev) == TTY_MAJOR_ALIAS)
-		strlcpy(text, dev_minor(d->rdev) ? "/dev/console" : "/dev/tty", sizeof(text));
+	if (dev_major(open->d.rdev) == TTY_MAJOR_ALIAS)
+		strlcpy(text, dev_minor(open->d.rdev) ? "/dev/console" : "/dev/tty", sizeof(text));
 	else
-		snprintf(text, sizeof(text), "/dev/ttyS%u", dev_minor(d->rdev) - TTY_SERIAL_MINOR);
+		snprintf(text, sizeof(text), "/dev/ttyS%u", dev_minor(open->d.rdev) - TTY_SERIAL_MINOR);
 	return stream_put_text(rq, text);
 }
 
 const struct file_ops tty_file_ops = {
-	STREAM_FILE_OPS,
-	.mmap = stream_mmap, .read = tty_read, .write = tty_write, .fstat = tty_fstat,
-	.ioctl = tty_ioctl, .poll = tty_poll, .get_flags = tty_get_flags,
-	.set_flags = tty_set_flags, .path = tty_path, .identify = tty_identify,
+	STREAM_FILE_OPS, DESCRIPTION_FILE_OPS,
+	.mmap = stream_mmap, .read = tty_read, .write = tty_write, .ioctl = tty_ioctl,
+	.poll = tty_poll, .path = tty_path,
 };

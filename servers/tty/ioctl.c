@@ -123,14 +123,14 @@ static long flow(struct tty *tty, uint64_t action)
 	return 0;
 }
 
-static long set_nonblocking(struct request *rq, struct description *d)
+static long set_nonblocking(struct request *rq, struct open_tty *open)
 {
 	int32_t on;
 	long status = stream_take(rq, &on, sizeof(on));
 
 	if (status < 0)
 		return status;
-	d->flags = on ? d->flags | O_NONBLOCK : d->flags & ~(uint32_t)O_NONBLOCK;
+	open->d.flags = on ? open->d.flags | O_NONBLOCK : open->d.flags & ~(uint32_t)O_NONBLOCK;
 	return 0;
 }
 
@@ -141,11 +141,11 @@ static long drain(struct request *rq, struct tty *tty)
 
 long tty_ioctl(struct request *rq, const struct file_ioctl_req *in, struct file_ioctl_reply *out)
 {
-	struct description *d = description_find(rq->badge);
-	struct tty *tty = d ? d->tty : NULL;
+	struct open_tty *open = description_find(rq->badge);
+	struct tty *tty = open ? open->tty : NULL;
 
 	(void)out;
-	if (!d)
+	if (!open)
 		return -EBADF;
 	if (tty->hung_up)
 		return -EIO;
@@ -175,7 +175,7 @@ long tty_ioctl(struct request *rq, const struct file_ioctl_req *in, struct file_
 	case TIOCOUTQ:
 		return get_int(rq, (int32_t)tty->ldisc.output_used);
 	case FIONBIO:
-		return set_nonblocking(rq, d);
+		return set_nonblocking(rq, open);
 	case TCFLSH:
 		return flush(tty, in->argument);
 	case TCXONC:

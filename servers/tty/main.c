@@ -2,6 +2,8 @@
 /* tty: terminals, their line discipline and job control. */
 #include "tty.h"
 
+PRESERVED struct description_table descriptions;
+
 static struct tty *own_terminal(uint64_t stamp)
 {
 	const struct process_entry *process = process_find(stamp);
@@ -9,29 +11,40 @@ static struct tty *own_terminal(uint64_t stamp)
 	return process && process->tty ? tty_of_device(process->tty) : NULL;
 }
 
+static void close_tty(struct open_tty *open)
+{
+	struct open_tty **link = &open->tty->opens;
+
+	while (*link != open)
+		link = &(*link)->next;
+	*link = open->next;
+	description_delete(open);
+}
+
 static long tty_open(struct request *rq, const struct dev_open_req *in, struct dev_open_reply *out)
 {
 	bool own = in->major == TTY_MAJOR_ALIAS && in->minor == 0;
 	struct request opener = { .stamp = in->stamp };
-	struct description *d;
+	struct open_tty *open;
 	struct tty *tty;
 	long status;
 
 	(void)out;
-	if (rq->badge == BADGE_PUBLIC)
-		return -EPERM;
 	tty = own ? own_terminal(in->stamp)
 		  : tty_of_device(dev_make((uint32_t)in->major, (uint32_t)in->minor));
 	if (!tty)
 		return -ENXIO;
-	if (tty->exclusive && tty->descriptions)
+	if (tty->exclusive && tty->opens)
 		return -EBUSY;
-	d = description_new(tty, in);
-	if (!d)
+	open = description_new_special(sizeof(*open), in);
+	if (!open)
 		return -ENFILE;
-	status = request_give_badge(rq, d->badge);
+	open->tty = tty;
+	open->next = tty->opens;
+	tty->opens = open;
+	status = request_give_badge(rq, open->d.badge);
 	if (status < 0) {
-		description_free(d);
+		close_tty(open);
 		return status;
 	}
 	if (!(in->flags & O_NOCTTY) && !own)
@@ -42,9 +55,7 @@ static long tty_open(struct request *rq, const struct dev_open_req *in, struct d
 static long tty_session_exit(struct request *rq, const struct tty_session_exit_req *in,
 			     struct tty_session_exit_reply *out)
 {
-	(void)out;
-	if (rq->badge == BADGE_PUBLIC)
-		return -EPERM;
+	(void)rq, (void)out;
 	jobs_session_exit((int32_t)in->session);
 	return 0;
 }
@@ -76,10 +87,10 @@ static long start(bool restarted)
 
 static void release(uint64_t badge)
 {
-	struct description *d = description_find(badge);
+	struct open_tty *open = description_find(badge);
 
-	if (d)
-		description_free(d);
+	if (open)
+		close_tty(open);
 }
 
 /* A write that has moved bytes reports them. */

@@ -35,15 +35,15 @@ uint64_t tty_poll_events(const struct tty *tty)
 
 void tty_changed(struct tty *tty)
 {
-	struct description *d;
+	struct open_tty *open;
 
 	waitq_wake(&tty->readers);
 	waitq_wake(&tty->writers);
 	if (!tty->ldisc.output_used && !tty->writing)
 		waitq_wake(&tty->drainers);
-	for (d = tty->descriptions; d; d = d->next)
-		if (d->watches.first)
-			watch_notify(&d->watches, tty_poll_events(tty));
+	for (open = tty->opens; open; open = open->next)
+		if (open->d.watches.first)
+			watch_notify(&open->d.watches, tty_poll_events(tty));
 }
 
 static struct call_buffer buffer_of(const void *preserved, uint64_t length)

@@ -3,6 +3,7 @@
 #ifndef TTY_TTY_H
 #define TTY_TTY_H
 
+#include <fs/description.h>
 #include <proto/chr.h>
 #include <proto/dev.h>
 #include <proto/file.h>
@@ -29,18 +30,13 @@ struct tty {
 	uint8_t received[512], sending[1024]; /* their buffers: preserved memory is a memory object */
 	struct waitq readers, writers, drainers;
 	struct timer read_timer;       /* VTIME */
-	struct description *descriptions;
+	struct open_tty *opens;
 };
 
-struct description {
-	uint64_t badge;
+struct open_tty {
+	struct description d;
 	struct tty *tty;
-	uint32_t flags;
-	uint64_t device, node, rdev;   /* of the special file */
-	uint32_t mode, uid, gid;
-	uint64_t opened_ns;
-	struct watch_list watches;
-	struct description *next;      /* on the same terminal */
+	struct open_tty *next;         /* on the same terminal */
 };
 
 /* tty.c */
@@ -51,10 +47,6 @@ void tty_changed(struct tty *tty);         /* input or output room: wake and not
 uint64_t tty_poll_events(const struct tty *tty);
 void tty_hang_up(struct tty *tty);
 
-/* description.c */
-struct description *description_find(uint64_t badge);
-struct description *description_new(struct tty *tty, const struct dev_open_req *in);
-void description_free(struct description *d);
 
 /* jobs.c: sessions, foreground groups, signals */
 void jobs_signal(int32_t group, int signal, int32_t session);

@@ -5,6 +5,7 @@
  * request replaces the key first, so that what was handed out cannot be computed later.
  */
 #include <sys/server.h>
+#include <util/chacha.h>
 #include <util/string.h>
 
 #include "mem.h"
@@ -12,41 +13,15 @@
 PRESERVED static uint32_t key[8];
 PRESERVED static uint64_t counter;
 
-static uint32_t rotate(uint32_t x, unsigned by)
-{
-	return x << by | x >> (32 - by);
-}
-
-static void quarter(uint32_t *a, uint32_t *b, uint32_t *c, uint32_t *d)
-{
-	*a += *b, *d = rotate(*d ^ *a, 16);
-	*c += *d, *b = rotate(*b ^ *c, 12);
-	*a += *b, *d = rotate(*d ^ *a, 8);
-	*c += *d, *b = rotate(*b ^ *c, 7);
-}
-
 static void block(uint32_t out[16])
 {
-	uint32_t in[16] = { 0x61707865, 0x3320646e, 0x79622d32, 0x6b206574 };
-	unsigned i;
+	struct chacha in = { { CHACHA_CONSTANTS } };
 
-	memcpy(in + 4, key, sizeof(key));
-	in[12] = (uint32_t)counter;
-	in[13] = (uint32_t)(counter >> 32);
+	memcpy(in.word + 4, key, sizeof(key));
+	in.word[12] = (uint32_t)counter;
+	in.word[13] = (uint32_t)(counter >> 32);
 	counter++;
-	memcpy(out, in, sizeof(in));
-	for (i = 0; i < 10; i++) {
-		quarter(&out[0], &out[4], &out[8], &out[12]);
-		quarter(&out[1], &out[5], &out[9], &out[13]);
-		quarter(&out[2], &out[6], &out[10], &out[14]);
-		quarter(&out[3], &out[7], &out[11], &out[15]);
-		quarter(&out[0], &out[5], &out[10], &out[15]);
-		quarter(&out[1], &out[6], &out[11], &out[12]);
-		quarter(&out[2], &out[7], &out[8], &out[13]);
-		quarter(&out[3], &out[4], &out[9], &out[14]);
-	}
-	for (i = 0; i < 16; i++)
-		out[i] += in[i];
+	chacha_block(&in, (struct chacha *)out);
 }
 
 static void erase_key(void)

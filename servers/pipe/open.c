@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* Making, finding and ending what descriptors refer to. */
+#include "pipe.h"
+
+PRESERVED struct description_table descriptions;
+
+static uint32_t mode_of(enum description_kind kind)
+{
+	if (kind == SOCKET)
+		return S_IFSOCK | 0777;
+	return kind == PIPE_END ? S_IFIFO | 0600 : 0600;
+}
+
+struct pipe *pipe_new(enum description_kind kind, uint32_t flags, uint64_t stamp)
+{
+	const struct process_entry *process = process_find(stamp);
+	struct pipe *p = description_new(sizeof(*p), flags);
+
+	if (!p)
+		return NULL;
+	p->kind = kind;
+	p->d.mode = mode_of(kind);
+	p->d.uid = process ? process->fsuid : 0;
+	p->d.gid = process ? process->fsgid : 0;
+	p->d.node = p->d.badge;
+	return p;
+}
+
+void pipe_free(struct pipe *p)
+{
+	if (p->kind == TIMER)
+		timer_stop(&p->timer);
+	channel_detach(p);
+	description_delete(p);
+}
+
+uint64_t pipe_ready(const struct pipe *p)
+{
+	return p->kind == EVENT || p->kind == TIMER ? event_ready(p) : channel_ready(p);
+}
+
+void pipe_tell(struct pipe *p)
+{
+	watch_notify(&p->d.watches, pipe_ready(p));
+}
+
+/* After a restart every watch is told, since what the last incarnation meant to tell may not have
+ * gone out, and timers run again. */
+void pipes_start(bool restarted)
+{
+	uint32_t index = 0;
+	struct pipe *p;
+
+	while (restarted && (p = description_next(&index))) {
+		if (p->kind == TIMER)
+			event_timer_arm(p);
+		pipe_tell(p);
+	}
+}
