@@ -111,14 +111,7 @@ lp_leave:
 	movl $0, %gs:TB_INSIDE
 	iretq
 
-	/*
-	 * A kernel call that a signal may cut off: all registers are the kernel call's. EINTR if a signal is
-	 * pending already.
-	 */
-	.globl lp_sleepy_call
-	.hidden lp_sleepy_call
-lp_sleepy_call:
-	movl $1, %gs:FRAME_WINDOW
+lp_window:
 	mov %gs:TB_MASK, %rcx
 	not %rcx
 	test %rcx, %gs:TB_PENDING
@@ -130,6 +123,16 @@ lp_restart_end:
 3:	movl $0, %gs:FRAME_WINDOW
 	mov $-4, %rax
 	ret
+
+	/*
+	 * A kernel call that a signal may cut off: all registers are the kernel call's. EINTR if a signal is
+	 * pending already.
+	 */
+	.globl lp_sleepy_call
+	.hidden lp_sleepy_call
+lp_sleepy_call:
+	movl $1, %gs:FRAME_WINDOW
+	jmp lp_window
 
 	/* Unknown number. */
 1:	mov %rax, %rdi

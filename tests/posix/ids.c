@@ -9,6 +9,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
@@ -149,7 +150,7 @@ static int system_calls(void)
 	TRY(!strcmp(text, "a_long_name_tha"));
 	TRY(getrandom(a, 16, 0) == 16 && getrandom(b, 16, 0) == 16 && memcmp(a, b, 16));
 	TRY(sched_yield() == 0 && sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) > 0);
-	TRY(sched_getscheduler(0) == SCHED_OTHER && sched_get_priority_max(SCHED_FIFO) == 99);
+	TRY(syscall(SYS_sched_getscheduler, 0) == SCHED_OTHER && sched_get_priority_max(SCHED_FIFO) == 99);
 	TRY(personality(0xffffffff) == 0);
 	TRY(syscall(400) == -1 && errno == ENOSYS);
 	TRY(syscall(100000) == -1 && errno == ENOSYS);
