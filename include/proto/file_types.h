@@ -99,6 +99,17 @@ struct file_dirent {
 #define NAME_LENGTH_MAX 255u
 #define PATH_LENGTH_MAX 4096u
 
+/*
+ * A page that a file server shares with VFS, read-only: the epoch of a node counts the changes of its
+ * attributes that VFS has not asked for (writes, reads that change the access time ...). Nodes share epochs.
+ * The server raises it after the change and before it answers.
+ */
+#define FS_EPOCHS 1024u
+struct fs_epochs {
+	volatile uint32_t epoch[FS_EPOCHS];
+};
+static inline uint32_t fs_epoch_index(uint64_t node) { return (uint32_t)node % FS_EPOCHS; }
+
 /* Linux's encoding of device numbers in st_rdev. */
 static inline uint64_t dev_make(uint32_t major, uint32_t minor)
 {

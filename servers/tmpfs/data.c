@@ -159,7 +159,7 @@ void data_free(struct node *node)
 		kcall(cap_close, node->memory);
 	node->memory = 0;
 	node->capacity = node->dense = 0;
-	node->sparse = node->mapped = false;
+	node->sparse = node->mapped = node->mapped_shared = false;
 	charge(node, 0);
 }
 

@@ -34,6 +34,7 @@ static void note_access(struct description *d)
 	if (node->atime.seconds == node->mtime.seconds && node->atime.nanoseconds > node->mtime.nanoseconds)
 		return;
 	node->atime = now();
+	changed(node);
 }
 
 static long read_at(struct request *rq, struct description *d, uint64_t offset)
@@ -304,6 +305,10 @@ static long file_mmap(F(mmap))
 	status = data_map(d->node, &memory);
 	if (status < 0)
 		return status;
+	if (in->rights & CAP_W) {
+		d->node->mapped_shared = true;
+		changed(d->node);
+	}
 	out->size = d->node->size;
 	return request_give(rq, memory, (uint32_t)in->rights & (CAP_R | CAP_W | CAP_X), false);
 }

@@ -172,7 +172,8 @@ static long fs_mount(F(mount))
 		rq->progress[0] = (uint64_t)(m - mounts) + 1;
 	}
 	TELL(out, m->root);
-	return request_give_badge(rq, m->badge);
+	got = request_give_badge(rq, m->badge);
+	return got < 0 ? got : request_give(rq, epochs_memory, CAP_R, false);
 }
 
 void mount_end(struct mount *m)
@@ -220,6 +221,11 @@ static long fs_lookup(F(lookup))
 	return 0;
 }
 
+static void forget(struct node *node, uint64_t count)
+{
+	node->holds -= count < node->holds ? count : node->holds;
+}
+
 static long fs_forget(F(forget))
 {
 	struct node *node = node_of(rq, in->node);
@@ -227,7 +233,7 @@ static long fs_forget(F(forget))
 	UNUSED;
 	if (!node)
 		return 0;
-	node->holds -= in->count < node->holds ? in->count : node->holds;
+	forget(node, in->count);
 	node_unused(node);
 	return 0;
 }
@@ -255,30 +261,66 @@ static long enter(struct request *rq, struct node *dir, size_t length, struct no
 	return 0;
 }
 
-static long fs_create(F(create))
+/* A node under the name in the in buffer, to be found by progress[0]. */
+static long make(struct request *rq, uint64_t dir_number, uint64_t mode, uint64_t owner, uint64_t rdev)
 {
-	struct node *dir = dir_of(rq, in->dir), *node;
-	long got = read_names(rq, NAME_LENGTH_MAX), status;
+	struct node *dir = dir_of(rq, dir_number), *node;
+	long got = read_names(rq, NAME_LENGTH_MAX);
 
 	if (got < 0)
 		return got;
 	if (!dir)
 		return -ENOENT;
-	if (!created_before(rq, dir, (size_t)got)) {
-		if (entry_find(dir, names, (size_t)got))
-			return -EEXIST;
-		node = node_new(mount_of(rq), (uint32_t)in->mode, (uint32_t)in->owner,
-				(uint32_t)(in->owner >> 32));
-		if (!node)
-			return -ENOSPC;
-		node->rdev = in->rdev;
-		status = enter(rq, dir, (size_t)got, node);
-		if (status)
-			return status;
-	}
+	if (created_before(rq, dir, (size_t)got))
+		return 0;
+	if (entry_find(dir, names, (size_t)got))
+		return -EEXIST;
+	node = node_new(mount_of(rq), (uint32_t)mode, (uint32_t)owner, (uint32_t)(owner >> 32));
+	if (!node)
+		return -ENOSPC;
+	node->rdev = rdev;
+	return enter(rq, dir, (size_t)got, node);
+}
+
+static long fs_create(F(create))
+{
+	long status = make(rq, in->dir, in->mode, in->owner, in->rdev);
+	const struct node *node;
+
+	if (status)
+		return status;
 	node = node_of(rq, rq->progress[0]);
 	TELL(out, node);
 	return 0;
+}
+
+/* The description made for this call; progress[1]: its badge. */
+static long describe(struct request *rq, struct node *node, uint64_t flags, bool exec)
+{
+	struct description *d = rq->progress[1] ? description_find(rq->progress[1]) : NULL;
+	long status;
+
+	if (!d)
+		d = description_new(node, (uint32_t)flags & ~(uint32_t)(O_TRUNC | O_CREAT | O_EXCL | O_NOCTTY), exec);
+	if (!d)
+		return -ENFILE;
+	rq->progress[1] = d->badge;
+	status = request_give_badge(rq, d->badge);
+	if (status < 0)
+		description_free(d);
+	return status < 0 ? status : 0;
+}
+
+static long fs_create_open(F(create_open))
+{
+	long status = make(rq, in->dir, S_IFREG | (in->mode & 07777), in->owner, 0);
+	struct node *node;
+
+	if (status)
+		return status;
+	node = node_of(rq, rq->progress[0]);
+	TELL(out, node);
+	return describe(rq, node, in->flags, false);
 }
 
 static long fs_symlink(F(symlink))
@@ -353,16 +395,33 @@ static long remove_entry(struct request *rq, uint64_t dir_number, uint64_t numbe
 	return again ? once(rq, got, -ENOENT) : got;
 }
 
+/* VFS's references go with the name, or stay if the name does. */
+static long remove_held(struct request *rq, const struct fs_unlink_req *in, bool remove_dir, uint64_t *forgotten)
+{
+	struct node *node = in->forget ? node_of(rq, in->node) : NULL;
+	uint64_t holds = node ? node->holds : 0;
+	long status;
+
+	if (node)
+		forget(node, in->forget);
+	status = remove_entry(rq, in->dir, in->node, remove_dir);
+	if (status < 0 && node)
+		node->holds = holds;
+	if (status >= 0)
+		*forgotten = in->forget;
+	return status;
+}
+
 static long fs_unlink(F(unlink))
 {
-	UNUSED;
-	return remove_entry(rq, in->dir, in->node, false);
+	return remove_held(rq, in, false, &out->forgotten);
 }
 
 static long fs_rmdir(F(rmdir))
 {
-	UNUSED;
-	return remove_entry(rq, in->dir, in->node, true);
+	struct fs_unlink_req same = { in->dir, in->node, in->forget };
+
+	return remove_held(rq, &same, true, &out->forgotten);
 }
 
 static long fs_rename(F(rename))
@@ -442,7 +501,7 @@ static long fs_stat(F(stat))
 	if (rq->out_length < sizeof(stat))
 		return -EINVAL;
 	node_stat(node, &stat);
-	out->cacheable = !node->descriptions && !node->mapped;
+	out->cacheable = node->mapped_shared ? 0 : 2;
 	return request_write(rq, 0, &stat, sizeof(stat)) < 0 ? -EFAULT : 0;
 }
 
@@ -459,6 +518,7 @@ void node_set_attr(struct node *node, const struct attr_change *change)
 	if (change->valid & FILE_SET_MTIME)
 		node->mtime = (struct moment){ change->mtime, (uint32_t)change->mtime_nsec };
 	node->ctime = now();
+	changed(node);
 }
 
 static long fs_set_attr(F(set_attr))
@@ -525,11 +585,9 @@ static long fs_sync_node(F(sync_node))
 	return 0;
 }
 
-/* progress[0]: badge of the description made for this call. */
 static long fs_open(F(open))
 {
 	struct node *node = node_of(rq, in->node);
-	struct description *d = rq->progress[0] ? description_find(rq->progress[0]) : NULL;
 	long status;
 
 	UNUSED;
@@ -543,16 +601,7 @@ static long fs_open(F(open))
 			return status;
 		touch(node);
 	}
-	if (!d)
-		d = description_new(node, (uint32_t)in->flags & ~(uint32_t)(O_TRUNC | O_CREAT | O_EXCL | O_NOCTTY),
-				    in->exec);
-	if (!d)
-		return -ENFILE;
-	rq->progress[0] = d->badge;
-	status = request_give_badge(rq, d->badge);
-	if (status < 0)
-		description_free(d);
-	return status < 0 ? status : 0;
+	return describe(rq, node, in->flags, in->exec);
 }
 
 const struct fs_ops tmpfs_fs_ops = {
@@ -560,5 +609,5 @@ const struct fs_ops tmpfs_fs_ops = {
 	.symlink = fs_symlink, .link = fs_link, .unlink = fs_unlink, .rmdir = fs_rmdir, .rename = fs_rename,
 	.readlink = fs_readlink, .stat = fs_stat, .set_attr = fs_set_attr, .open = fs_open,
 	.readdir = fs_readdir, .statfs = fs_statfs, .sync = fs_sync, .sync_node = fs_sync_node,
-	.remount = fs_remount,
+	.remount = fs_remount, .create_open = fs_create_open,
 };

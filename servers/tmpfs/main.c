@@ -17,7 +17,7 @@ static long start(bool restarted)
 {
 	if (restarted)
 		nodes_rebuild();
-	return 0;
+	return epochs_start();
 }
 
 static void release(uint64_t badge)

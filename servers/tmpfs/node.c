@@ -7,6 +7,20 @@ static PRESERVED uint32_t touched;
 PRESERVED struct mount mounts[MOUNT_MAX];
 static uint32_t hint;
 
+PRESERVED cap_t epochs_memory;
+struct fs_epochs *epochs;
+
+long epochs_start(void)
+{
+	long made = epochs_memory ? epochs_memory : kcall(mo_create, sizeof(*epochs), 0);
+
+	if (made < 0)
+		return made;
+	epochs_memory = (cap_t)made;
+	epochs = map_memory(epochs_memory, 0, sizeof(*epochs), VM_R | VM_W | VM_SHARED);
+	return epochs ? 0 : -ENOMEM;
+}
+
 struct moment now(void)
 {
 	uint64_t ns = clock_realtime_ns();

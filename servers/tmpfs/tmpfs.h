@@ -57,6 +57,7 @@ struct node {
 	uint32_t target_length;
 	/* files */
 	bool mapped;            /* has been handed out for mapping */
+	bool mapped_shared;     /* ... for shared writing: attributes change unseen */
 	bool sparse;            /* pages is what the kernel counted; else all up to `dense` */
 	cap_t memory;           /* 0: none yet */
 	uint64_t capacity;      /* bytes of the memory object */
@@ -91,7 +92,14 @@ void node_unused(struct node *node);
 void node_free(struct node *node);
 void mount_free_nodes(struct mount *mount);
 struct moment now(void);
-static inline void touch(struct node *node) { node->mtime = node->ctime = now(); }
+/* The attributes have changed; VFS sees it by the epoch. */
+extern struct fs_epochs *epochs;
+static inline void changed(const struct node *node) { epochs->epoch[fs_epoch_index(node->number)]++; }
+static inline void touch(struct node *node)
+{
+	node->mtime = node->ctime = now();
+	changed(node);
+}
 static inline bool is_dir(const struct node *node) { return (node->mode & S_IFMT) == S_IFDIR; }
 static inline bool is_file(const struct node *node) { return (node->mode & S_IFMT) == S_IFREG; }
 void nodes_rebuild(void);
@@ -141,5 +149,7 @@ extern const struct fs_ops tmpfs_fs_ops;
 extern const struct file_ops tmpfs_file_ops;
 struct mount *mount_by_badge(uint64_t badge);
 void mount_end(struct mount *mount);
+long epochs_start(void);
+extern cap_t epochs_memory;
 
 #endif

@@ -17,7 +17,7 @@ long node_stat(struct request *rq, struct vnode *node, const struct file_stat **
 	struct fs_stat_req request = { node->number };
 	struct job *job;
 
-	if (node->stat_valid) {
+	if (vnode_stat_known(node)) {
 		*stat = &node->stat;
 		return 0;
 	}
@@ -26,6 +26,7 @@ long node_stat(struct request *rq, struct vnode *node, const struct file_stat **
 		return job_wait(rq);
 	job_hold_node(job, node);
 	job->changes = node->changes;
+	job->epoch = vnode_epoch(node);
 	job->out_length = sizeof(job->stat);
 	return job_send(job, fs_op_stat, OP_OUT | OP_PARK, &request, sizeof(request));
 }

@@ -25,10 +25,21 @@ static struct job *name_job(struct request *rq, enum job_kind kind, const struct
 	return job;
 }
 
-long make_node(struct request *rq, struct place *place, uint32_t mode, uint64_t rdev)
+static long make_send(struct job *job, const struct place *place, uint32_t mode, uint64_t owner, uint64_t rdev,
+		      uint64_t open_flags)
+{
+	const struct vnode *dir = place->walk.dir->node;
+	struct fs_create_open_req both = { dir->number, mode, owner, open_flags, job->rq->stamp };
+	struct fs_create_req request = { dir->number, mode, owner, rdev, job->rq->stamp };
+
+	if (open_flags != MAKE_ONLY && !dir->mount->no_create_open)
+		return job_send(job, fs_op_create_open, OP_IN | OP_PARK | OP_RCAPS(1), &both, sizeof(both));
+	return job_send(job, fs_op_create, OP_IN | OP_PARK, &request, sizeof(request));
+}
+
+long make_entry(struct request *rq, struct place *place, uint32_t mode, uint64_t rdev, uint64_t open_flags)
 {
 	const struct walk *w = &place->walk;
-	struct fs_create_req request = { .dir = w->dir->node->number, .rdev = rdev, .stamp = rq->stamp };
 	struct job *job;
 	uint32_t gid;
 	long status = may_create(&place->creds, w->dir);
@@ -38,12 +49,15 @@ long make_node(struct request *rq, struct place *place, uint32_t mode, uint64_t 
 	if (w->dir->node->locked)
 		return dir_wait(rq);
 	new_node_owner(&place->creds, w->dir->node, &mode, &gid);
-	request.mode = mode;
-	request.owner = owner_word(place->creds.uid, gid);
 	job = name_job(rq, JOB_MAKE, w);
 	if (!job)
 		return job_wait(rq);
-	return job_send(job, fs_op_create, OP_IN | OP_PARK, &request, sizeof(request));
+	return make_send(job, place, mode, owner_word(place->creds.uid, gid), rdev, open_flags);
+}
+
+long make_node(struct request *rq, struct place *place, uint32_t mode, uint64_t rdev)
+{
+	return make_entry(rq, place, mode, rdev, MAKE_ONLY);
 }
 
 /* A place where something new shall be; nothing is there yet. */
@@ -199,7 +213,10 @@ long remove_name(struct request *rq, const struct vfs_unlink_req *in, struct vfs
 	if (!job)
 		return job_wait(rq);
 	job_hold_entry(job, victim);
-	request = (struct fs_unlink_req){ place.walk.dir->node->number, victim->node->number };
+	request = (struct fs_unlink_req){ place.walk.dir->node->number, victim->node->number, 0 };
+	/* Nobody else holds the node: its references go with the name. Both operations have the same words. */
+	if (victim->references == 1 && victim->node->references == 1)
+		request.forget = victim->node->lookups;
 	return job_send(job, dir ? fs_op_rmdir : fs_op_unlink, OP_IN | OP_PARK, &request, sizeof(request));
 }
 

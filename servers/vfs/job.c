@@ -43,7 +43,7 @@ static void job_reset(struct job *job)
 	job->node = NULL;
 	job->changes = job->name_at = job->name_length = job->in_length = job->out_length = 0;
 	job->big = NULL;
-	job->sent = job->received = CAP_NONE;
+	job->sent = job->received = job->second = CAP_NONE;
 	job->status = 0;
 }
 
@@ -172,6 +172,8 @@ void job_free(struct job *job)
 		job->rq->context = NULL;
 	if (job->received != CAP_NONE)
 		kcall(cap_close, job->received);
+	if (job->second != CAP_NONE)
+		kcall(cap_close, job->second);
 	if (job->sent != CAP_NONE)
 		kcall(cap_close, job->sent);
 	pheap_free(job->big);
@@ -196,6 +198,14 @@ cap_t job_take_cap(struct job *job)
 	cap_t cap = job->received;
 
 	job->received = CAP_NONE;
+	return cap;
+}
+
+cap_t job_take_second_cap(struct job *job)
+{
+	cap_t cap = job->second;
+
+	job->second = CAP_NONE;
 	return cap;
 }
 
@@ -278,7 +288,9 @@ static void stat_done(struct job *job)
 	node->uid = job->stat.uid;
 	node->gid = job->stat.gid;
 	node->stat = job->stat;
-	node->stat_valid = job->answer[0] == 1 && node->changes == job->changes;
+	node->stat_valid = job->answer[0] && node->changes == job->changes;
+	node->stat_by_epoch = job->answer[0] == 2;
+	node->stat_epoch = job->epoch;
 }
 
 /* A repeated creation that finds its name there has made it the first time: ask what it is. */
@@ -291,6 +303,19 @@ static bool made_before(struct job *job)
 	request = (struct fs_lookup_req){ job->dir->node->number, 0 };
 	job->in_length = job->name_length;
 	job_send(job, fs_op_lookup, OP_IN | OP_PARK, &request, sizeof(request));
+	return true;
+}
+
+/* The server does not know create_open: then only create. */
+static bool make_simply(struct job *job)
+{
+	const struct fs_create_open_req asked = *(const struct fs_create_open_req *)job->words;
+	struct fs_create_req request = { asked.dir, asked.mode, asked.owner, 0, asked.stamp };
+
+	if (job->op != fs_op_create_open || job->status != -ENOSYS)
+		return false;
+	job->dir->mount->no_create_open = true;
+	job_send(job, fs_op_create, OP_IN | OP_PARK, &request, sizeof(request));
 	return true;
 }
 
@@ -343,6 +368,8 @@ static void unlink_done(struct job *job)
 		dentry_forget(d);
 	if (job->status < 0)
 		return;
+	if (d->node)
+		d->node->lookups -= job->answer[0] < d->node->lookups ? (uint32_t)job->answer[0] : d->node->lookups;
 	job->entry = NULL;
 	dentry_delete_put(d);
 }
@@ -431,12 +458,10 @@ static void take_answer(struct job *job, struct acall *call)
 	job->status = call->status;
 	for (unsigned i = 0; i < IPC_WORDS; i++)
 		job->answer[i] = call->words[i];
-	for (unsigned i = 0; i < call->received_count; i++) {
-		if (!i && job->status >= 0)
-			job->received = call->received[i].slot;
-		else
-			kcall(cap_close, call->received[i].slot);
-	}
+	if (call->received_count)
+		job->received = call->received[0].slot;
+	if (call->received_count > 1)
+		job->second = call->received[1].slot;
 }
 
 static void job_over(struct job *job)
@@ -464,7 +489,7 @@ static void answered(struct acall *call)
 		return;
 	}
 	take_answer(job, call);
-	if (job->kind == JOB_MAKE && made_before(job))
+	if (job->kind == JOB_MAKE && (made_before(job) || make_simply(job)))
 		return;
 	lock_dirs(job, false);
 	conclude(job);

@@ -27,8 +27,10 @@ static long dispatch(struct request *rq)
 
 static long start(bool restarted)
 {
-	if (restarted)
+	if (restarted) {
+		mounts_start();
 		tree_rebuild();
+	}
 	jobs_start(restarted);
 	if (!restarted)
 		return 0;

@@ -95,6 +95,12 @@ static void mount_drop(struct mount *m)
 	if (m->fs != CAP_NONE)
 		kcall(cap_close, m->fs);
 	m->fs = CAP_NONE;
+	if (m->epochs)
+		kcall(vm_unmap, CAP_SELF_SPACE, m->epochs, ANOLE_PAGE_SIZE);
+	if (m->epochs_memory != CAP_NONE)
+		kcall(cap_close, m->epochs_memory);
+	m->epochs = NULL;
+	m->epochs_memory = CAP_NONE;
 	mount_free(m);
 }
 
@@ -168,8 +174,23 @@ static long begin_mount(struct request *rq, struct mount *m, const struct known 
 	}
 	job->sent = device_cap(rq);
 	rq->progress[2] = 0;
-	return job_send(job, fs_op_mount, OP_IN | OP_PARK | OP_CAPS(1) | OP_CAPS_OPT | OP_RCAPS(1), &request,
+	return job_send(job, fs_op_mount, OP_IN | OP_PARK | OP_CAPS(1) | OP_CAPS_OPT | OP_RCAPS(2), &request,
 			sizeof(request));
+}
+
+static void map_epochs(struct mount *m)
+{
+	m->epochs = NULL;
+	if (m->epochs_memory != CAP_NONE)
+		m->epochs = map_memory(m->epochs_memory, 0, sizeof(*m->epochs), VM_R | VM_SHARED);
+}
+
+/* Mappings are each incarnation's own. */
+void mounts_start(void)
+{
+	for (struct mount *m = mounts; m < mounts + MOUNT_MAX; m++)
+		if (m->used)
+			map_epochs(m);
 }
 
 static long mount_done(struct mount *m, struct job *job)
@@ -180,6 +201,8 @@ static long mount_done(struct mount *m, struct job *job)
 	if (job->status < 0)
 		return job->status;
 	m->fs = job_take_cap(job);
+	m->epochs_memory = job_take_second_cap(job);
+	map_epochs(m);
 	if (m->fs == CAP_NONE || (words.mode & S_IFMT) != S_IFDIR)
 		return -EIO;
 	m->volatile_names = words.mode & FS_MODE_VOLATILE;

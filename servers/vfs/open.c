@@ -5,6 +5,8 @@
 #define OPENED_TTY 1
 /* rq->progress[0]: the file has been created for this very call. */
 #define CREATED 1u
+/* progress[2]: how often the server did not know the node any more. */
+#define STALE_TRIES 8u
 
 static uint32_t access_mask(uint64_t flags)
 {
@@ -23,11 +25,15 @@ static uint32_t access_mask(uint64_t flags)
 	return flags & O_TRUNC ? mask | MAY_WRITE : mask;
 }
 
+static uint64_t server_flags(uint64_t flags)
+{
+	return flags & ~(uint64_t)(O_CREAT | O_EXCL | O_CLOEXEC);
+}
+
 static long open_file(struct request *rq, struct vnode *node, uint64_t flags, bool exec)
 {
 	struct fs_open_req request = {
-		.node = node->number, .flags = flags & ~(uint64_t)(O_CREAT | O_EXCL | O_CLOEXEC), .stamp = rq->stamp,
-		.exec = exec,
+		.node = node->number, .flags = server_flags(flags), .stamp = rq->stamp, .exec = exec,
 	};
 	struct job *job = job_new(rq, JOB_OPEN, node->mount->fs);
 
@@ -121,32 +127,14 @@ static long open_new(struct request *rq, struct place *place, uint64_t flags, ui
 		return -ENOENT;
 	if (rq->progress[0] == CREATED)
 		return -ENOENT; /* removed again at once */
-	return make_node(rq, place, (mode & 07777 & ~place->session->umask) | S_IFREG, 0);
+	return make_entry(rq, place, (mode & 07777 & ~place->session->umask) | S_IFREG, 0, server_flags(flags));
 }
 
-/* What a finished job says; 0 to walk (again). */
-static long open_continue(struct request *rq, struct job *job, uint64_t flags, uint64_t *identity)
+/* The capability that came goes to the client. */
+static long open_give(struct request *rq, struct job *job, uint64_t flags, uint64_t *identity)
 {
 	long status = job->status;
 
-	if (job->kind == JOB_MAKE) {
-		struct vnode *node = job->node;
-
-		if (status == -EEXIST && !(flags & O_EXCL)) {
-			job_free(job);
-			return 0;
-		}
-		if (status < 0 || !node)
-			return job_finish(rq, job) < 0 ? status : -ENOMEM;
-		rq->progress[0] = CREATED;
-		vnode_get(node);
-		job_free(job);
-		status = open_file(rq, node, flags & ~(uint64_t)O_TRUNC, false);
-		vnode_put(node);
-		return status;
-	}
-	if (status < 0)
-		return job_finish(rq, job);
 	if (job->received == CAP_NONE) {
 		job_free(job);
 		return -EIO;
@@ -154,7 +142,35 @@ static long open_continue(struct request *rq, struct job *job, uint64_t flags, u
 	*identity = job->node->mode;
 	request_give(rq, job_take_cap(job), CAP_ALL, true);
 	job_free(job);
-	return status == OPENED_TTY && !(flags & O_NOCTTY) ? OPENED_TTY + 1 : 1;
+	return status == OPENED_TTY && !(flags & O_NOCTTY) ? OPENED_TTY : 0;
+}
+
+static long open_made(struct request *rq, struct job *job, uint64_t flags, uint64_t *identity)
+{
+	struct vnode *node = job->node;
+	long status;
+
+	if (job->status < 0 || !node) {
+		status = job_finish(rq, job);
+		return status < 0 ? status : -ENOMEM;
+	}
+	rq->progress[0] = CREATED;
+	if (job->received != CAP_NONE)
+		return open_give(rq, job, flags, identity);
+	vnode_get(node);
+	job_free(job);
+	status = open_file(rq, node, flags & ~(uint64_t)O_TRUNC, false);
+	vnode_put(node);
+	return status;
+}
+
+/* Whether a finished job says that the walk is to be made again: somebody else was first, or the name has come to
+ * mean something else since. */
+static bool open_again(struct request *rq, struct job *job, uint64_t flags)
+{
+	if (job->kind == JOB_MAKE)
+		return job->status == -EEXIST && !(flags & O_EXCL);
+	return job->status == -ESTALE && rq->progress[2]++ < STALE_TRIES;
 }
 
 static uint32_t walk_flags(uint64_t flags)
@@ -177,11 +193,13 @@ long open_path(struct request *rq, const struct vfs_open_req *in, struct vfs_ope
 
 	if (status)
 		return status;
-	if (job) {
-		status = open_continue(rq, job, flags, &out->identity);
-		if (status)
-			return status > 0 ? status - 1 : status;
+	if (job && !open_again(rq, job, flags)) {
+		if (job->kind == JOB_MAKE)
+			return open_made(rq, job, flags, &out->identity);
+		return job->status < 0 ? job_finish(rq, job) : open_give(rq, job, flags, &out->identity);
 	}
+	if (job)
+		job_free(job);
 	if (flags & O_PATH)
 		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	if ((flags & O_TMPFILE) == O_TMPFILE)

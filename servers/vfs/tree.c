@@ -447,7 +447,8 @@ void vnode_put(struct vnode *node)
 	node->link = NULL;
 	node->hash_next = vnodes_free;
 	vnodes_free = node;
-	tree_forget(node->mount, node->number, node->lookups);
+	if (node->lookups)
+		tree_forget(node->mount, node->number, node->lookups);
 }
 
 /* --- mounts ------------------------------------------------------------------------------------------- */
@@ -461,7 +462,7 @@ struct mount *mount_new(void)
 			continue;
 		memset(m, 0, sizeof(*m));
 		m->used = m->dying = true;
-		m->fs = m->endpoint = CAP_NONE;
+		m->fs = m->endpoint = m->epochs_memory = CAP_NONE;
 		m->device = dev_make(0, (uint32_t)++next_device);
 		return m;
 	}

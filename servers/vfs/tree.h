@@ -39,6 +39,9 @@ struct mount {
 	uint32_t flags;
 	uint64_t device;       /* st_dev */
 	cap_t fs;              /* the mount's own capability: badge of the mount */
+	cap_t epochs_memory;   /* the server's page of epochs, CAP_NONE if it has none */
+	struct fs_epochs *epochs; /* mapped by this incarnation, NULL */
+	bool no_create_open;   /* the server does not know fs.create_open */
 	cap_t endpoint;        /* of an instance that serves only this mount, or CAP_NONE */
 	uint64_t instance;
 	struct dentry *root;
@@ -50,7 +53,9 @@ struct mount {
 struct vnode {
 	bool used;
 	bool locked;           /* a directory that is being changed */
-	bool stat_valid;       /* `stat` may be answered */
+	bool stat_valid;       /* `stat` may be answered ... */
+	bool stat_by_epoch;    /* ... while the epoch is stat_epoch */
+	uint32_t stat_epoch;
 	struct mount *mount;
 	uint64_t number;       /* inode */
 	uint32_t mode, uid, gid;
@@ -136,6 +141,14 @@ struct vnode *vnode_find(const struct mount *mount, uint64_t number);
 struct vnode *vnode_enter(struct mount *mount, const struct node_words *words);
 void vnode_get(struct vnode *node);
 void vnode_put(struct vnode *node);
+static inline uint32_t vnode_epoch(const struct vnode *node)
+{
+	return node->mount->epochs ? node->mount->epochs->epoch[fs_epoch_index(node->number)] : 0;
+}
+static inline bool vnode_stat_known(const struct vnode *node)
+{
+	return node->stat_valid && (!node->stat_by_epoch || node->stat_epoch == vnode_epoch(node));
+}
 static inline void vnode_changed(struct vnode *node)
 {
 	node->stat_valid = false;

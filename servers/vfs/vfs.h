@@ -65,10 +65,11 @@ struct job {
 	struct dentry *dir, *dir2, *entry;
 	struct vnode *node;
 	uint32_t changes;      /* of dir, when a lookup was sent */
+	uint32_t epoch;        /* of the node, before stat was sent */
 	uint32_t name_at, name_length; /* the name in `text` that is looked up or made */
 	uint32_t in_length, out_length;
 	char *big;             /* buffer from the preserved heap instead of text or stat */
-	cap_t sent, received;  /* capabilities; `sent` is closed by whoever made it */
+	cap_t sent, received, second; /* capabilities: sent, and what the answer brought; closed with the job */
 	long status;
 	uint64_t answer[IPC_WORDS];
 	struct file_stat stat; /* out buffer */
@@ -94,6 +95,7 @@ long job_finish(struct request *rq, struct job *job);
 void job_free(struct job *job);
 /* Capability that the answer brought, to pass on; the job no longer has it. */
 cap_t job_take_cap(struct job *job);
+cap_t job_take_second_cap(struct job *job);
 /* Somebody changes the directory: wait for it. */
 long dir_wait(struct request *rq);
 /* What the cache lacks after a walk. */
@@ -130,7 +132,10 @@ long node_stat(struct request *rq, struct vnode *node, const struct file_stat **
 long stat_answer(struct request *rq, const struct file_stat *stat);
 long node_set_attr(struct request *rq, struct vnode *node, const struct creds *creds, struct attr_change *change);
 long node_statfs(struct request *rq, struct job *job, const struct mount *mount);
-/* A new entry: file, directory or special file. */
+/* A new entry: file, directory or special file. open_flags: open the file that is made, too, if the server can;
+ * MAKE_ONLY. */
+#define MAKE_ONLY UINT64_MAX
+long make_entry(struct request *rq, struct place *place, uint32_t mode, uint64_t rdev, uint64_t open_flags);
 long make_node(struct request *rq, struct place *place, uint32_t mode, uint64_t rdev);
 
 /* --- descriptions (description.c) ----------------------------------------------------------------------------- */
@@ -163,6 +168,7 @@ extern struct waitq device_arrivals;
 
 /* --- mounts (mount.c) ---------------------------------------------------------------------------------------------- */
 extern struct mount *dev_mount;
+void mounts_start(void); /* in a new incarnation */
 
 /* --- handlers of the vfs protocol; main.c lists them ------------------------------------------------------------- */
 #define HANDLER(function, op) long function(struct request *, const struct vfs_##op##_req *, struct vfs_##op##_reply *)
