@@ -104,7 +104,7 @@ long sys_klog_write(uint64_t text, uint64_t length)
 	struct thread *thread = current_thread();
 	char buffer[WRITE_MAX];
 
-	if (!(thread->stamp & STAMP_SERVICE))
+	if (!caller_is_service())
 		return -EPERM;
 	if (length > WRITE_MAX)
 		return -EINVAL;

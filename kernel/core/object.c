@@ -5,6 +5,7 @@
 #include "core/table.h"
 #include "core/thread.h"
 #include "ipc/ipc.h"
+#include "mm/frame.h"
 #include "mm/mm.h"
 
 static void root_destroy(struct object *object)
@@ -98,10 +99,21 @@ struct object *cap_lookup(cap_t handle, enum cap_type type, uint32_t rights, int
 	return cap->object;
 }
 
+/* Of the last of the memory programs make nothing: services may need it to go on. */
+static bool may_make_more(void)
+{
+	if (caller_is_service())
+		return true;
+	while (frames_free() <= frames_reserve())
+		if (!mm_reap(64))
+			break;
+	return frames_free() > frames_reserve();
+}
+
 long cap_install(struct object *object, uint32_t rights)
 {
 	struct table *table = current_thread()->private_table;
-	long slot = table_reserve(table, 0);
+	long slot = may_make_more() ? table_reserve(table, 0) : -ENOMEM;
 
 	if (slot < 0) {
 		object_put(object);

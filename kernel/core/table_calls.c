@@ -109,6 +109,8 @@ long sys_table_create(uint64_t slots, uint64_t kind)
 {
 	struct table *table;
 
+	if (!caller_is_service())
+		return -EPERM;
 	if (!slots || slots > TABLE_SLOTS_MAX || kind > TABLE_DESCRIPTORS)
 		return -EINVAL;
 	table = table_new(slots, kind);
@@ -142,6 +144,8 @@ long sys_table_clone(uint64_t handle)
 	struct table *from = table_arg(handle, CAP_R, &error), *to;
 	long done;
 
+	if (!caller_is_service())
+		return -EPERM;
 	if (!from)
 		return -error;
 	to = (struct table *)work_resume(thread, &from->object, CAPT_TABLE);

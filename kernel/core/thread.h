@@ -151,6 +151,10 @@ static inline struct cpu *this_cpu(void)
 }
 static inline struct thread *current_thread(void) { return this_cpu()->current; }
 
+/* Names and ranks threads, makes spaces, tables, endpoints and call objects: programs have no use for
+ * them, and what they can hold would be bounded by nothing but memory. */
+static inline bool caller_is_service(void) { return current_thread()->stamp & STAMP_SERVICE; }
+
 /* --- core/sched.c -------------------------------------------------------------- */
 void sched_init(void);
 void thread_ready(struct thread *thread);   /* runnable; may ask another processor to look */

@@ -13,12 +13,6 @@ static struct thread *thread_arg(uint64_t handle, uint32_t rights, int *error)
 	return (struct thread *)cap_lookup(handle, CAPT_THREAD, rights, error);
 }
 
-/* Names and ranks threads: stamps and priorities are not for programs to choose. */
-static bool is_service(void)
-{
-	return current_thread()->stamp & STAMP_SERVICE;
-}
-
 static bool user_address(uint64_t address)
 {
 	return address < VM_USER_HIGH;
@@ -136,7 +130,7 @@ long sys_thread_create(uint64_t argument)
 	struct thread *thread;
 	long error;
 
-	if (!is_service())
+	if (!caller_is_service())
 		return -EPERM;
 	error = copy_from_user(current_thread()->space, &create, argument, sizeof(create), NULL);
 	if (!error)
@@ -253,7 +247,7 @@ static long set_affinity(struct thread *thread, uint64_t mask)
 
 static long set_rank(struct thread *thread, uint64_t what, uint64_t value)
 {
-	if (!is_service())
+	if (!caller_is_service())
 		return -EPERM;
 	if (what == THREAD_STAMP) {
 		thread->stamp = thread->caller.stamp = value;

@@ -16,9 +16,12 @@ static struct callobj *callobj_arg(uint64_t handle, int *error)
 
 long sys_call_create(void)
 {
-	struct callobj *call = kalloc(sizeof(*call));
+	struct callobj *call;
 	long error;
 
+	if (!caller_is_service())
+		return -EPERM;
+	call = kalloc(sizeof(*call));
 	if (!call)
 		return -ENOMEM;
 	error = caller_register(&call->caller);

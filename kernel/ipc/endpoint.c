@@ -111,8 +111,11 @@ static struct endpoint *endpoint_arg(uint64_t handle, int *error)
 
 long sys_ep_create(void)
 {
-	struct endpoint *endpoint = kalloc(sizeof(*endpoint));
+	struct endpoint *endpoint;
 
+	if (!caller_is_service())
+		return -EPERM;
+	endpoint = kalloc(sizeof(*endpoint));
 	if (!endpoint)
 		return -ENOMEM;
 	endpoint->object = (struct object){ CAPT_ENDPOINT, 1 };

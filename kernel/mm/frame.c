@@ -128,7 +128,7 @@ uint64_t frame_alloc(void)
 uint64_t frame_alloc_above(size_t keep)
 {
 	while (__builtin_expect(frame_pool.available <= keep, 0))
-		if (!reclaim())
+		if (!reclaim() && frame_pool.available <= keep)
 			return 0;
 	return frame_alloc();
 }

@@ -21,8 +21,11 @@ static bool user_range(uint64_t addr, uint64_t length, uint64_t *end)
 
 long sys_space_create(void)
 {
-	struct space *space = space_new();
+	struct space *space;
 
+	if (!caller_is_service())
+		return -EPERM;
+	space = space_new();
 	mm_reap(256);
 	return space ? cap_install(&space->object, CAP_ALL) : -ENOMEM;
 }
@@ -33,6 +36,8 @@ long sys_space_clone(uint64_t handle)
 	struct space *space = lookup(handle, CAP_CONTROL, &error), *child;
 	long result;
 
+	if (!caller_is_service())
+		return -EPERM;
 	if (!space)
 		return -error;
 	result = space_clone(space, current_thread(), &child);
