@@ -33,6 +33,8 @@ static long fork_start(struct request *rq, const struct pm_fork_req *in)
 	if (!caller || in->exit_signal > SIGNAL_COUNT)
 		return -EINVAL;
 	child = process_fork(caller, in->flags & PM_FORK_VM, in->stack, (uint32_t)in->exit_signal);
+	if (!child && shortage_relieve(caller->process))
+		child = process_fork(caller, in->flags & PM_FORK_VM, in->stack, (uint32_t)in->exit_signal);
 	if (!child)
 		return -EAGAIN;
 	rq->progress[0] = process_entry(child)->stamp;
@@ -145,6 +147,8 @@ long do_exec(struct request *rq, const struct pm_exec_req *in, struct pm_exec_re
 	if (rq->caps[0].rights != CAPT_MEMORY)
 		return -EINVAL;
 	status = exec_begin(process, process->threads, rq, rq->caps[0].slot);
+	if (status == -ENOMEM && shortage_relieve(process))
+		status = exec_begin(process, process->threads, rq, rq->caps[0].slot);
 	if (status < 0)
 		return status;
 	rq->progress[0] = 1;

@@ -310,8 +310,7 @@ static long resolve_fault(struct thread *thread, const struct fault *fault)
 	struct signal_info info = fault_info(fault);
 
 	if (fault->error & IPC_FAULT_MEMORY && fault->vector == VECTOR_PAGE) {
-		slog("out of memory: %s (%d) is killed", process_entry(process)->command, process_pid(process));
-		process_exit(process, SIGKILL);
+		shortage_fault(process);
 		return 0;
 	}
 	if (image_holds(process->image, fault->rip) &&
@@ -334,6 +333,8 @@ long thread_faulted(struct request *rq)
 	if (process->exec.loader && stands_faulted(process->exec.loader, fault.rip)) {
 		bool first = !process->exec.request;
 
+		if (fault.error & IPC_FAULT_MEMORY && shortage_relieve(process))
+			return 0;
 		exec_abandon(process, fault.error & IPC_FAULT_MEMORY ? ENOMEM : ENOEXEC);
 		if (first)
 			init_exec_failed(process, ENOEXEC);

@@ -260,6 +260,13 @@ void timer_free(struct posix_timer *timer);
 void timer_arm(struct posix_timer *timer, bool absolute, const struct timer_value *new);
 struct timer_value timer_left(const struct posix_timer *timer);
 
+/* --- shortage.c ------------------------------------------------------------------------------------- */
+/* A thread of the process met a page for which there is no memory: somebody is killed, perhaps the process itself;
+ * if not, the access can be made again. */
+void shortage_fault(struct process *process);
+/* The process was refused memory: whether another one has been killed that held much of it. */
+bool shortage_relieve(const struct process *process);
+
 /* --- random.c ------------------------------------------------------------------------------------------------------- */
 void random_start(void);
 void random_bytes(void *to, size_t length);
