@@ -88,6 +88,55 @@ static void check_beside(void)
 	CHECK("others go on beside a hog", good > 0);
 }
 
+/* Takes what there is without ever being refused, and then only sits there. */
+static void sitter(volatile unsigned *mib)
+{
+	while (free_mib() > 6 && *mib < 4000) {
+		mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+		++*mib;
+	}
+	*mib = 0;
+	for (;;)
+		pause();
+}
+
+static int touch(size_t size)
+{
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return 1;
+	memset(memory, 1, size);
+	return 0;
+}
+
+/* Who asks for a little when all is gone is not the one to be killed. */
+static void check_victim(void)
+{
+	volatile unsigned *mib = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int status = -1, mine = -1;
+	pid_t hog, pid;
+
+	NEED(mib != MAP_FAILED);
+	if (free_mib() > 1500)
+		return;
+	*mib = 1;
+	fflush(stdout);
+	hog = fork();
+	if (hog == 0)
+		sitter(mib);
+	while (*mib)
+		sleep_ms(5);
+	pid = fork();
+	if (pid == 0)
+		_exit(touch(24 * MIB));
+	CHECK("a small process gets its memory", pid > 0 && waitpid(pid, &mine, 0) == pid && mine == 0);
+	CHECK("programs can be started", program_works());
+	kill(hog, SIGTERM);
+	CHECK("the large one was killed", waitpid(hog, &status, 0) == hog && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	munmap((void *)mib, 4096);
+}
+
 static void check_absurd(void)
 {
 	void *const failed = MAP_FAILED;
@@ -156,6 +205,7 @@ int main(void)
 	check_hog();
 	check_beside();
 	check_copies();
+	check_victim();
 	check_system("memory ran out");
 	return check_result();
 }

@@ -35,16 +35,16 @@ static int anything(uint64_t note)
 
 static void prepare(void)
 {
-	cap_t endpoint = (cap_t)kcall(ep_create), notification = (cap_t)kcall(notify_create);
+	cap_t notification = (cap_t)kcall(notify_create);
 
-	objects[0] = endpoint;
-	objects[1] = notification;
-	objects[2] = (cap_t)kcall(badge_create, endpoint, 77);
-	objects[3] = (cap_t)kcall(call_create);
-	objects[4] = (cap_t)kcall(mo_create, 65536, 0);
-	objects[5] = (cap_t)kcall(watch_create, notification, 3, 5);
-	objects[6] = (cap_t)kcall(table_create, 16, 0);
-	objects[7] = (cap_t)kcall(space_create);
+	objects[0] = notification;
+	objects[1] = (cap_t)kcall(mo_create, 65536, 0);
+	objects[2] = (cap_t)kcall(mo_create, 65536, MO_CONTIGUOUS);
+	objects[3] = (cap_t)kcall(watch_create, notification, 3, 5);
+	objects[4] = PROC_SLOT_PM;
+	objects[5] = PROC_SLOT_VFS;
+	objects[6] = CAP_SELF_SPACE;
+	objects[7] = CAP_SELF_THREAD;
 }
 
 static uint64_t handle(void)
@@ -126,6 +126,11 @@ static void check_privileges(void)
 	CHECK("no stamp of a service", kcall(thread_set, CAP_SELF_THREAD, THREAD_STAMP, STAMP_SERVICE | 1) == -EPERM);
 	CHECK("no priority", kcall(thread_set, CAP_SELF_THREAD, THREAD_PRIORITY, 31) == -EPERM);
 	CHECK("no log", kcall(klog_write, "x", 1) == -EPERM);
+	CHECK("no endpoint", kcall(ep_create) == -EPERM);
+	CHECK("no call object", kcall(call_create) == -EPERM);
+	CHECK("no address space", kcall(space_create) == -EPERM);
+	CHECK("no copy of its own", kcall(space_clone, CAP_SELF_SPACE) == -EPERM);
+	CHECK("no table", kcall(table_create, 16, 0) == -EPERM);
 	for (cap_t slot = CAP_PRIVATE; slot < (CAP_PRIVATE | 256); slot++) {
 		long type = kcall(cap_type, slot);
 

@@ -99,10 +99,10 @@ static void prepare(void)
 
 	for (int fd = 0; fd < 3; fd++)
 		dup2(null, fd);
-	objects[0] = (cap_t)kcall(ep_create);
-	objects[1] = (cap_t)kcall(notify_create);
-	objects[2] = (cap_t)kcall(badge_create, objects[0], 77);
-	objects[3] = (cap_t)kcall(mo_create, 65536, 0);
+	objects[0] = (cap_t)kcall(notify_create);
+	objects[1] = (cap_t)kcall(watch_create, objects[0], 3, 5);
+	objects[2] = (cap_t)kcall(mo_create, 65536, 0);
+	objects[3] = (cap_t)kcall(mo_create, 65536, MO_CONTIGUOUS);
 	start_ticking();
 }
 
@@ -275,7 +275,7 @@ static void attack(unsigned step)
 	progress->note = op;
 	/* Anything but text would garble the terminal that the results are read from. */
 	if (!strcmp(targets[target].name, "terminal") && IPC_OP_PROTO(op) == 1)
-		memset(hostile_buffer, '\n', 4096);
+		memset(hostile_buffer, 0, HOSTILE_BUFFER);
 	send(op);
 }
 
@@ -288,66 +288,6 @@ static void attack_own(unsigned step)
 
 	well_formed = random_below(8) != 0;
 	attack(protocol * OPERATIONS + step % 52);
-}
-
-/* --- asynchronously ------------------------------------------------------------------------------------ */
-
-static struct call_send message_for(uint64_t op)
-{
-	struct call_send send = { .op = op, .cookie = random_word(), .reply_to = objects[0] };
-
-	for (unsigned i = 0; i < IPC_ALL_WORDS; i++)
-		send.w[i] = random_argument();
-	send.in.memory = random_below(2) ? CAP_NONE : objects[3];
-	send.out.memory = random_below(2) ? CAP_NONE : objects[3];
-	send.in.offset = random_number();
-	send.in.length = random_number();
-	send.out.offset = random_number();
-	send.out.length = random_number();
-	send.caps_count = (uint32_t)random_below(IPC_MAX_CAPS + 1);
-	for (unsigned i = 0; i < IPC_MAX_CAPS; i++)
-		send.caps[i] = (struct ipc_cap){ random_cap(), CAP_ALL, 0 };
-	return send;
-}
-
-static void take_answer(void)
-{
-	struct ipc_msg msg = { 0 };
-	uint64_t rax = KCALL_reply_wait | (uint64_t)(uint32_t)objects[0] << 32;
-	register uint64_t r12 __asm__("r12") = 0;
-	register uint64_t r13 __asm__("r13") = 0;
-	register uint64_t r14 __asm__("r14") = 0;
-	register uint64_t r15 __asm__("r15") = 0;
-
-	__asm__ volatile("push %%rbp\n\tsyscall\n\tpop %%rbp"
-			 : "+a"(rax), "+r"(r12), "+r"(r13), "+r"(r14), "+r"(r15)
-			 : "D"(msg.op), "S"(0ul), "d"(0ul)
-			 : "rbx", "rcx", "r8", "r9", "r10", "r11", "memory");
-}
-
-static void attack_async(unsigned step)
-{
-	uint64_t op = IPC_OP(random_below(PROTOCOLS), step % OPERATIONS);
-	struct call_send send;
-	cap_t call = (cap_t)kcall(call_create);
-
-	if (step % 8 == 0)
-		op = IPC_OP(target < sizeof spoken ? spoken[target] : 1, step / 8 % OPERATIONS);
-	if (is_fork(op) || step % 16 == 0)
-		close_received();
-	progress->note = op;
-	send = message_for(op);
-	if (kcall(call_send, call, targets[target].cap, &send) == 0) {
-		for (unsigned i = 0; i < 300 && kcall(call_state, call) != 3; i++) {
-			if (i == 100)
-				kcall(call_cancel, call);
-			kcall(yield);
-		}
-		if (kcall(call_state, call) == 3)
-			take_answer();
-		count_answer(0);
-	}
-	kcall(cap_close, call);
 }
 
 /* --- all of it ------------------------------------------------------------------------------------------- */
@@ -387,7 +327,6 @@ static void report_target(const char *how, struct campaign_result result)
 
 static const struct campaign each = { "every operation", PROTOCOLS * OPERATIONS, 3000, prepare, attack, may_block };
 static const struct campaign own = { "operations it knows", 52 * 60, 3000, prepare, attack_own, may_block };
-static const struct campaign async = { "asynchronously", 600, 3000, prepare, attack_async, may_block };
 
 int main(int argc, char **argv)
 {
@@ -403,7 +342,6 @@ int main(int argc, char **argv)
 		printf("# %s\n", targets[target].name);
 		report_target("every operation", campaign_run(&each));
 		report_target("its own operations", campaign_run(&own));
-		report_target("asynchronous calls", campaign_run(&async));
 	}
 	unlink("/tmp/hostile.file");
 	unlink("/root/hostile.file");
