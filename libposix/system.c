@@ -63,7 +63,6 @@ long lp_sysinfo(uint64_t to)
 		.uptime = (int64_t)(info.uptime_ns / 1000000000),
 		.loads = { counts.running << 16, counts.running << 16, counts.running << 16 },
 		.total_ram = info.pages_total * ANOLE_PAGE_SIZE, .free_ram = info.pages_free * ANOLE_PAGE_SIZE,
-		.buffer_ram = info.pages_cache * ANOLE_PAGE_SIZE,
 		.processes = (uint16_t)counts.processes, .unit = 1,
 	};
 	return 0;
