@@ -260,39 +260,57 @@ long lp_execveat(uint64_t dir, uint64_t path, uint64_t argv, uint64_t envp, uint
 }
 
 /* --- exit ----------------------------------------------------------------------------------------- */
+/* struct robust_list_head of Linux */
+struct robust_head {
+	uint64_t next;
+	int64_t futex_offset;
+	uint64_t pending;
+};
+#define FUTEX_WAITERS 0x80000000u
+#define FUTEX_OWNER_DIED 0x40000000u
+#define FUTEX_TID 0x3fffffffu
+
+/* If this thread holds the mutex, whoever takes it next is told that its owner died. */
+static void leave_mutex(const struct robust_head *head, uint64_t entry)
+{
+	uint32_t *word = (uint32_t *)((entry & ~1ull) + (uint64_t)head->futex_offset);
+	uint32_t held = __atomic_load_n(word, __ATOMIC_SEQ_CST);
+
+	if ((held & FUTEX_TID) != tb()->tid)
+		return;
+	__atomic_store_n(word, (held & FUTEX_WAITERS) | FUTEX_OWNER_DIED, __ATOMIC_SEQ_CST);
+	kcall(futex, word, FUTEX_OP_WAKE | FUTEX_OP_SHARED, 1, 0, 0, 0);
+}
+
+static void leave_robust_list(void)
+{
+	const struct robust_head *head = (struct robust_head *)tb()->robust_list;
+	uint64_t entry;
+
+	if (!head)
+		return;
+	tb()->robust_list = 0; /* a pointer that leads nowhere ends the walk, not the exit */
+	entry = head->next;
+	for (unsigned limit = 0; entry & ~1ull && (entry & ~1ull) != (uint64_t)head && limit < 2048; limit++) {
+		uint64_t next = *(uint64_t *)(entry & ~1ull);
+
+		leave_mutex(head, entry);
+		entry = next;
+	}
+	if (head->pending)
+		leave_mutex(head, head->pending);
+}
+
 long lp_exit_group(uint64_t code)
 {
 	struct pm_exit_req request = { .status = (code & 0xff) << 8 };
 	struct pm_exit_reply reply;
 
+	leave_robust_list();
 	for (;;)
 		pm_call_exit(PROC_SLOT_PM, NULL, &request, &reply);
 }
 
-/* struct robust_list_head: wake whoever waits for a mutex that this thread holds. */
-static void leave_robust_list(void)
-{
-	struct robust_head {
-		uint64_t next;
-		int64_t futex_offset;
-		uint64_t pending;
-	} *head = (struct robust_head *)tb()->robust_list;
-	uint64_t entry;
-
-	if (!head)
-		return;
-	entry = head->next & ~1ull;
-	for (unsigned limit = 0; entry && entry != (uint64_t)head && limit < 2048; limit++) {
-		uint32_t *word = (uint32_t *)(entry + (uint64_t)head->futex_offset);
-		uint32_t held = __atomic_load_n(word, __ATOMIC_SEQ_CST);
-
-		entry = *(uint64_t *)entry & ~1ull;
-		if ((held & 0x3fffffff) != tb()->tid)
-			continue;
-		__atomic_store_n(word, (held & 0x80000000) | 0x40000000, __ATOMIC_SEQ_CST);
-		kcall(futex, word, FUTEX_OP_WAKE | FUTEX_OP_SHARED, 1, 0, 0, 0);
-	}
-}
 
 /* Of this thread. Its block is used again only after it has ended. */
 long lp_exit(uint64_t code)
@@ -302,6 +320,7 @@ long lp_exit(uint64_t code)
 	uint64_t clear = tb()->clear_tid;
 
 	leave_robust_list();
+	tb()->clear_tid = 0;
 	tb()->mask = ~0ull;
 	pm_call_exit_thread(PROC_SLOT_PM, NULL, &request, &reply);
 	if (clear)
