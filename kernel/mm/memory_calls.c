@@ -37,6 +37,8 @@ long sys_mo_create(uint64_t size, uint64_t flags)
 		return -EINVAL;
 	if ((flags & MO_UNCACHED && !contiguous) || (contiguous && size == 0))
 		return -EINVAL;
+	if (contiguous && !caller_is_service()) /* for DMA, out of memory that nobody else can have then */
+		return -EPERM;
 	if (contiguous && size > CONTIGUOUS_LIMIT)
 		return -ENOMEM;
 	return install(memory_new(size, flags));
