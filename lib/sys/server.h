@@ -182,6 +182,7 @@ struct watch {
 	cap_t slot;
 	uint32_t events;
 	struct watch *next;
+	uint64_t owner; /* stamp */
 };
 struct watch_list {
 	struct watch *first;

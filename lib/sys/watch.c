@@ -15,6 +15,31 @@ static PRESERVED struct watch *chunks[CHUNKS];
 static PRESERVED unsigned chunk_count;
 static struct watch *free_watches;
 
+/* Of the watches of each process, so that one alone cannot use up the pool. */
+#define WATCHES_EACH 4096
+static uint16_t held[PROCESS_MAX];
+
+static uint16_t *held_by(uint64_t stamp)
+{
+	return stamp_is_service(stamp) ? NULL : &held[(stamp & STAMP_SLOT_MASK) % PROCESS_MAX];
+}
+
+static bool may_hold(uint64_t stamp)
+{
+	uint16_t *count = held_by(stamp);
+
+	return !count || *count < WATCHES_EACH;
+}
+
+static void hold(struct watch *watch, uint64_t stamp)
+{
+	uint16_t *count = held_by(stamp);
+
+	watch->owner = stamp;
+	if (count)
+		++*count;
+}
+
 static void put_free(struct watch *watch)
 {
 	watch->slot = 0;
@@ -43,6 +68,10 @@ static struct watch *watch_new(void)
 
 static void discard(struct watch *watch)
 {
+	uint16_t *count = held_by(watch->owner);
+
+	if (count)
+		--*count;
 	kcall(cap_close, watch->slot);
 	put_free(watch);
 }
@@ -77,9 +106,10 @@ long watch_poll(struct watch_list *list, struct request *rq, uint64_t wanted, ui
 	if (ready & wanted || rq->caps_count == 0 || rq->caps[0].rights != CAPT_WATCH)
 		return (long)(ready & wanted);
 	drop_dead(list);
-	watch = watch_new();
+	watch = may_hold(rq->stamp) ? watch_new() : NULL;
 	if (!watch)
 		return -ENOMEM;
+	hold(watch, rq->stamp);
 	watch->slot = request_take(rq, 0);
 	watch->events = (uint32_t)wanted;
 	watch->next = list->first;
@@ -122,9 +152,11 @@ void watches_start(bool restarted)
 		for (unsigned i = 0; i < CHUNK_WATCHES; i++) {
 			struct watch *watch = &chunks[c][i];
 
-			if (!watch->slot)
+			if (!watch->slot) {
 				put_free(watch);
-			else
-				kcall(watch_signal, watch->slot, watch->events);
+				continue;
+			}
+			hold(watch, watch->owner);
+			kcall(watch_signal, watch->slot, watch->events);
 		}
 }
