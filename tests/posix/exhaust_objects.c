@@ -2,6 +2,8 @@
 /* TEST: timeout=120 */
 /* A process that makes every kernel object it may, as many as it can: it gets an error, the others notice nothing. */
 #define _GNU_SOURCE
+#include <poll.h>
+
 #include "hostile.h"
 #include "kernel_calls.h"
 
@@ -23,9 +25,37 @@ static long make_memory(void)
 	return kcall(mo_create, 1ul << 40, 0);
 }
 
-static long make_contiguous(void)
+static long make_filled(void)
 {
-	return kcall(mo_create, 1ul << 20, MO_CONTIGUOUS);
+	static char page[4096];
+	long made = kcall(mo_create, 4096, 0), copy = made < 0 ? made : kcall(cap_copy, made, CAP_ALL, 0, 0);
+
+	if (copy >= 0)
+		kcall(mo_write, copy, 0, page, sizeof page);
+	if (made >= 0)
+		kcall(cap_close, made);
+	return copy;
+}
+
+/* Left with a server, which keeps each; the memory of the program would have room for ever. */
+static long make_polled(void)
+{
+	struct ipc_msg msg = { .op = IPC_OP(1, 11), .w = { POLLIN } };
+	static long notification;
+	static int ends[2];
+	long watch, status;
+
+	if (!notification) {
+		notification = kcall(notify_create);
+		if (pipe(ends))
+			return -EMFILE;
+	}
+	watch = kcall(watch_create, notification, 1, 1);
+	own_page()->caps_count = 1;
+	own_page()->caps[0] = (struct ipc_cap){ (cap_t)watch, CAP_ALL, 0 };
+	status = raw_call(ends[0], IPC_EXTRA, &msg);
+	kcall(cap_close, watch);
+	return status;
 }
 
 static long make_watch(void)
@@ -66,7 +96,7 @@ static const struct {
 	long (*make)(void);
 } kinds[] = {
 	{ "notifications", make_notification }, { "memory objects", make_memory },
-	{ "contiguous memory", make_contiguous }, { "watches", make_watch },
+	{ "filled memory objects", make_filled }, { "watches", make_watch }, { "watches of a pipe", make_polled },
 	{ "objects in descriptors", make_and_store }, { "mappings", make_mapping },
 	{ "mappings of a page", make_split },
 };

@@ -39,7 +39,7 @@ static void prepare(void)
 
 	objects[0] = notification;
 	objects[1] = (cap_t)kcall(mo_create, 65536, 0);
-	objects[2] = (cap_t)kcall(mo_create, 65536, MO_CONTIGUOUS);
+	objects[2] = (cap_t)kcall(mo_create, 1ul << 40, 0);
 	objects[3] = (cap_t)kcall(watch_create, notification, 3, 5);
 	objects[4] = PROC_SLOT_PM;
 	objects[5] = PROC_SLOT_VFS;
@@ -130,6 +130,7 @@ static void check_privileges(void)
 	CHECK("no call object", kcall(call_create) == -EPERM);
 	CHECK("no address space", kcall(space_create) == -EPERM);
 	CHECK("no copy of its own", kcall(space_clone, CAP_SELF_SPACE) == -EPERM);
+	CHECK("no memory for DMA", kcall(mo_create, 4096, MO_CONTIGUOUS) == -EPERM);
 	CHECK("no table", kcall(table_create, 16, 0) == -EPERM);
 	for (cap_t slot = CAP_PRIVATE; slot < (CAP_PRIVATE | 256); slot++) {
 		long type = kcall(cap_type, slot);

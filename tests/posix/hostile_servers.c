@@ -102,7 +102,7 @@ static void prepare(void)
 	objects[0] = (cap_t)kcall(notify_create);
 	objects[1] = (cap_t)kcall(watch_create, objects[0], 3, 5);
 	objects[2] = (cap_t)kcall(mo_create, 65536, 0);
-	objects[3] = (cap_t)kcall(mo_create, 65536, MO_CONTIGUOUS);
+	objects[3] = (cap_t)kcall(mo_create, 1ul << 40, 0);
 	start_ticking();
 }
 
