@@ -6,6 +6,7 @@ As a module: with Guest() as g: status, output = g.run("ls /").
 As a program: guest.py run|exec|debug [OPTION...] ['cmd'], which ./build.sh documents.
 """
 import argparse
+import ctypes
 import os
 import re
 import select
@@ -62,6 +63,11 @@ def quote(text):
     return out
 
 
+def die_with_parent():
+    """In the child: a QEMU must not outlive a harness that is killed (PR_SET_PDEATHSIG, prctl(2))."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
 class Guest:
     """A running QEMU. Options are those of qemu_command(); by default changes to the image are thrown away."""
 
@@ -74,7 +80,7 @@ class Guest:
         self.serial = 0
         self.log = open(log, "wb") if log else None
         self.qemu = subprocess.Popen(qemu_command(**options), stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                     stderr=subprocess.STDOUT, start_new_session=True)
+                                     stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=die_with_parent)
 
     def __enter__(self):
         return self
