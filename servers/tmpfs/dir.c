@@ -56,6 +56,7 @@ long entry_add(struct node *dir, const char *name, size_t length, struct node *n
 	*(dir->last ? &dir->last->next : &dir->first) = e;
 	dir->last = e;
 	dir->entries++;
+	node->named_in = dir->number;
 	hash_in(e);
 	return 0;
 }
@@ -153,6 +154,47 @@ long dir_list(struct node *dir, uint64_t cookie, char *to, size_t size)
 			dir->cursor = e;
 	}
 	return !at && !room ? -EINVAL : (long)at;
+}
+
+/* --- paths ---------------------------------------------------------------------------------------------------- */
+
+static bool prepend(char *buffer, char **start, const char *text, size_t length)
+{
+	if ((size_t)(*start - buffer) < length)
+		return false;
+	*start -= length;
+	memcpy(*start, text, length);
+	return true;
+}
+
+static const struct entry *entry_of(const struct node *dir, const struct node *node)
+{
+	const struct entry *e = dir->first;
+
+	while (e && e->node != node)
+		e = e->next;
+	return e;
+}
+
+long node_path(struct node *node, char *to, size_t size, char **start)
+{
+	static const char deleted[] = " (deleted)";
+	const struct mount *mount = node->mount;
+
+	*start = to + size;
+	if (!node->nlink)
+		return prepend(to, start, deleted, sizeof(deleted) - 1) && prepend(to, start, "/", 1) ? 0 : -ENAMETOOLONG;
+	while (node != mount->root) {
+		struct node *dir = is_dir(node) ? node->parent : node_find(mount, node->named_in);
+		const struct entry *e = dir && is_dir(dir) ? entry_of(dir, node) : NULL;
+
+		if (!e)
+			return -ENOENT;
+		if (!prepend(to, start, e->name, e->length) || !prepend(to, start, "/", 1))
+			return -ENAMETOOLONG;
+		node = dir;
+	}
+	return prepend(to, start, mount->where, strlen(mount->where)) ? 0 : -ENAMETOOLONG;
 }
 
 /* --- changes -------------------------------------------------------------------------------------------------- */
@@ -286,6 +328,7 @@ long dir_rename(struct node *from, const char *name, size_t length, struct node 
 		if (status)
 			return status;
 		there->node = node; /* the new name never lacks */
+		node->named_in = to->number;
 	} else {
 		status = entry_add(to, new_name, new_length, node);
 	}

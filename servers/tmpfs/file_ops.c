@@ -429,11 +429,22 @@ static long file_identify(F(identify))
 	return (long)(d->node->mode & S_IFMT);
 }
 
-/* Names are VFS's; a file's own path is found by searching the tree upwards from one of its names. */
 static long file_path(F(path))
 {
+	static char text[PATH_LENGTH_MAX];
+	struct description *d = description_find(rq->badge);
+	char *start;
+	long status;
+
 	UNUSED;
-	return -ENOENT;
+	if (!d)
+		return -EBADF;
+	status = node_path(d->node, text, sizeof(text), &start);
+	if (status)
+		return status;
+	if ((size_t)(text + sizeof(text) - start) > rq->out_length)
+		return -ERANGE;
+	return request_write(rq, 0, start, (size_t)(text + sizeof(text) - start));
 }
 
 const struct file_ops tmpfs_file_ops = {

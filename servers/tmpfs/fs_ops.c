@@ -90,6 +90,7 @@ static uint32_t parse_octal(const char *at)
 struct options {
 	uint64_t pages, nodes;
 	uint32_t mode, uid, gid;
+	const char *where;
 };
 
 static void parse_option(struct options *o, const char *option, uint64_t memory)
@@ -104,6 +105,8 @@ static void parse_option(struct options *o, const char *option, uint64_t memory)
 					 : (o->pages + ANOLE_PAGE_SIZE - 1) / ANOLE_PAGE_SIZE;
 	} else if (!strncmp(option, "nr_inodes=", 10)) {
 		o->nodes = parse_number(&value);
+	} else if (!strncmp(option, "mounted-on=", 11)) {
+		o->where = value;
 	} else if (!strncmp(option, "mode=", 5)) {
 		o->mode = parse_octal(value);
 	} else if (!strncmp(option, "uid=", 4)) {
@@ -120,7 +123,7 @@ static void parse_options(struct options *o, char *text)
 	char *next;
 
 	kcall(system_info, &info);
-	*o = (struct options){ info.pages_total / 2, NODE_MAX, 01777, 0, 0 };
+	*o = (struct options){ info.pages_total / 2, NODE_MAX, 01777, 0, 0, "" };
 	for (; text; text = next) {
 		next = strchr(text, ',');
 		if (next)
@@ -162,6 +165,7 @@ static long fs_mount(F(mount))
 		m->device = in->device;
 		m->pages_max = options.pages;
 		m->nodes_max = options.nodes;
+		strlcpy(m->where, options.where, sizeof(m->where));
 		m->root = node_new(m, S_IFDIR | options.mode, options.uid, options.gid);
 		if (!m->root)
 			return -ENOMEM;

@@ -47,6 +47,7 @@ struct node {
 	struct moment atime, mtime, ctime;
 	uint64_t holds;         /* references of VFS */
 	uint32_t descriptions;
+	uint64_t named_in;      /* a directory in which it has a name, or had */
 	/* directories */
 	struct node *parent;
 	struct entry *first, *last, *cursor; /* cursor: where the last readdir stopped */
@@ -73,6 +74,7 @@ struct mount {
 	uint64_t pages_max, pages_used;
 	uint64_t nodes_max, nodes_used;
 	uint32_t descriptions;
+	char where[96];         /* the path at which VFS has mounted it */
 };
 
 struct description {
@@ -113,6 +115,9 @@ void entries_rebuild(struct node *dir);
 void entries_forget_all(void); /* before nodes are rebuilt */
 /* Dirents from `cookie` on, into a buffer; answers its length, EINVAL if not one fits. */
 long dir_list(struct node *dir, uint64_t cookie, char *to, size_t size);
+
+/* The node's path, ending at to + size: its start. -ENOENT if none is known. */
+long node_path(struct node *node, char *to, size_t size, char **start);
 
 /* The operations; names are checked by VFS but not trusted. */
 long dir_create(struct node *dir, const char *name, size_t length, struct node *node);

@@ -4,6 +4,8 @@
 
 #define JOB_MAX 512u
 #define FORGET_MAX 8192u
+/* For one request; progress[6] counts. A path has far fewer names. */
+#define FILLS_MAX 100000u
 
 static PRESERVED struct job jobs[JOB_MAX];
 static PRESERVED uint32_t jobs_touched;
@@ -533,6 +535,14 @@ long job_send(struct job *job, uint64_t op, uint32_t op_flags, const void *reque
 
 /* --- the handler's side -------------------------------------------------------------------------------- */
 
+/* A name that is not there has been entered as such. */
+static long fill_status(const struct job *job)
+{
+	if (job->status >= 0 || (job->kind == JOB_LOOKUP && job->status == -ENOENT))
+		return 0;
+	return job->status == -ESTALE ? -ENOENT : job->status;
+}
+
 long job_resume(struct request *rq, struct job **job)
 {
 	struct job *mine = rq->context;
@@ -551,9 +561,11 @@ long job_resume(struct request *rq, struct job **job)
 		*job = mine;
 		return 0;
 	}
-	status = mine->status;
+	status = fill_status(mine);
 	job_free(mine);
-	return status < 0 && status != -ENOENT && status != -ESTALE ? status : 0;
+	if (!status && rq->progress[6]++ > FILLS_MAX)
+		return -EIO;
+	return status;
 }
 
 static long fetch_name(struct request *rq, const struct walk *w)

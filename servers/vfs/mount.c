@@ -159,16 +159,29 @@ static long server_done(struct mount *m, const struct known *type, struct job *j
 	return 0;
 }
 
+/* The server is told where it is mounted, so that it can tell the paths of its open files. */
+static size_t add_where(const struct mount *m, const struct known *type, char *to, size_t size, const char *options,
+			size_t length)
+{
+	if (!type->shared || !m->where[0] || length + sizeof(m->where) + 16 > size) {
+		memcpy(to, options, length);
+		return length;
+	}
+	return (size_t)snprintf(to, size, "%.*s%smounted-on=%s", (int)length, options, length ? "," : "", m->where);
+}
+
 static long begin_mount(struct request *rq, struct mount *m, const struct known *type, const char *options,
 			size_t length)
 {
+	static char text[1200];
 	struct type *shared = type->shared ? shared_type(type->server) : NULL;
 	struct fs_mount_req request = { m->flags, m->device };
 	struct job *job = job_new(rq, JOB_MOUNT, m->endpoint != CAP_NONE || !shared ? m->endpoint : shared->endpoint);
 
 	if (!job)
 		return job_wait(rq);
-	if (!job_text(job, options, length)) {
+	length = add_where(m, type, text, sizeof(text), options, length);
+	if (!job_text(job, text, length)) {
 		job_free(job);
 		return -ENOMEM;
 	}
@@ -225,6 +238,20 @@ static void attach(struct mount *m, struct dentry *covered)
 	m->dying = false;
 }
 
+/* Where the mount that is being made will be; set right before mount_begin. */
+static char where[96];
+
+static void note_where(const struct dentry *d)
+{
+	char *start;
+
+	where[0] = 0;
+	if (tree_path(d, root_mount->root, where, sizeof(where) - 1, &start) < 0)
+		return;
+	where[sizeof(where) - 1] = 0;
+	memmove(where, start, (size_t)(where + sizeof(where) - start));
+}
+
 static struct mount *mount_begin(struct request *rq, const char *source, const char *type, uint64_t flags)
 {
 	struct mount *m = mount_new();
@@ -233,6 +260,8 @@ static struct mount *mount_begin(struct request *rq, const char *source, const c
 		return NULL;
 	strlcpy(m->source, source, sizeof(m->source));
 	strlcpy(m->type, type, sizeof(m->type));
+	strlcpy(m->where, where, sizeof(m->where));
+	where[0] = 0;
 	m->flags = (uint32_t)flags & MS_KEPT;
 	rq->progress[1] = (uint64_t)(m - mounts) + 1;
 	return m;
@@ -383,7 +412,10 @@ static long mount_start(struct request *rq, const struct vfs_mount_req *in, cons
 		return -EINVAL;
 	if (!type)
 		return -ENODEV;
-	return type->device ? source_device(rq, &arguments, in->flags) : 0;
+	if (type->device)
+		return source_device(rq, &arguments, in->flags);
+	note_where(place.walk.found);
+	return 0;
 }
 
 /* The target is walked once more when all is ready: it may have been moved meanwhile. */
@@ -456,6 +488,7 @@ static long root_dev(struct request *rq)
 	long status;
 
 	if (rq->progress[0] == STAGE_DEV) {
+		strlcpy(where, "/dev", sizeof(where));
 		if (!mount_begin(rq, "devtmpfs", "devtmpfs", 0))
 			return -ENOMEM;
 		rq->progress[0] = STAGE_SERVER;

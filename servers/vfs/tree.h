@@ -48,6 +48,7 @@ struct mount {
 	struct dentry *covered; /* directory that the root stands for; NULL for the root of all */
 	char type[16];
 	char source[64];
+	char where[96];        /* its path when it was mounted, for the server's file.path; "" if too long */
 };
 
 struct vnode {

@@ -215,7 +215,7 @@ long tree_path(const struct dentry *d, const struct dentry *root, char *to, size
 			d = d->mount->covered;
 			continue;
 		}
-		if (!d->hashed)
+		if (!d->hashed && !d->mount->volatile_names)
 			return -ENOENT;
 		status = prepend(to, start, dentry_name(d), d->length);
 		if (!status)
