@@ -35,6 +35,23 @@ static inline long received_fd(unsigned i) { return ipc_page()->caps[i].slot; }
 /* fd.c: a descriptor is about to be closed: its file's server drops the record locks of the process. */
 void announce_close(cap_t fd);
 
+#define CWD ((uint64_t)AT_FDCWD)
+
+/* How a path travels: its text, and its directory as a capability where there is one. */
+struct path {
+	struct call_options options;
+	int64_t dir; /* the request's word */
+};
+
+long path_prepare(struct path *path, uint64_t dir, const char *text, bool may_be_empty);
+
+#define PREPARE(path, dir, text, may_be_empty)                                            \
+	do {                                                                              \
+		long error = path_prepare(&(path), dir, (const char *)(text), may_be_empty); \
+		if (error)                                                                \
+			return error;                                                     \
+	} while (0)
+
 /* path.c: N if the path is /dev/fd/N, /dev/stdin ..., /proc/self/fd/N: what these name is the
  * descriptor itself. -1 else. */
 int path_names_fd(const char *path);

@@ -150,6 +150,15 @@ void node_stat(struct node *node, struct file_stat *stat);
 void mount_statfs(const struct mount *mount, struct file_statfs *statfs);
 void node_set_attr(struct node *node, const struct attr_change *change);
 
+/* --- options.c */
+struct options {
+	uint64_t pages, nodes;
+	uint32_t mode, uid, gid;
+	const char *where;
+};
+/* Cuts the text at its commas; `where` points into it. */
+void parse_options(struct options *o, char *text);
+
 extern const struct fs_ops tmpfs_fs_ops;
 extern const struct file_ops tmpfs_file_ops;
 struct mount *mount_by_badge(uint64_t badge);

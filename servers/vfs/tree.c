@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Names and nodes: the cache, its limits, and how it is made anew after a crash. */
-#include "tree.h"
+#include "tree_private.h"
 
 #include <util/string.h>
 
-#define DENTRY_HASH 8192u
-#define VNODE_HASH 4096u
+PRESERVED struct dentry dentries[DENTRY_MAX];
+PRESERVED struct vnode vnodes[VNODE_MAX];
+PRESERVED uint32_t dentries_touched, vnodes_touched;
 
-static PRESERVED struct dentry dentries[DENTRY_MAX];
-static PRESERVED struct vnode vnodes[VNODE_MAX];
-PRESERVED struct mount mounts[MOUNT_MAX];
-PRESERVED struct mount *root_mount;
-static PRESERVED uint32_t dentries_touched, vnodes_touched; /* slots beyond were never used */
-
-static struct dentry *dentry_hash[DENTRY_HASH];
-static struct vnode *vnode_hash[VNODE_HASH];
-static struct dentry *dentries_free, *newest, *oldest;
-static struct vnode *vnodes_free;
+struct dentry *dentry_hash[DENTRY_HASH];
+struct vnode *vnode_hash[VNODE_HASH];
+struct dentry *dentries_free, *dentries_newest, *dentries_oldest;
+struct vnode *vnodes_free;
 
 uint32_t name_hash(const char *name, size_t length)
 {
@@ -45,7 +40,7 @@ struct dentry *dentry_find(const struct dentry *dir, const char *name, size_t le
 	return NULL;
 }
 
-static void hash_in(struct dentry *d)
+void dentry_hash_in(struct dentry *d)
 {
 	struct dentry **bucket = bucket_of(d->parent, d->hash);
 
@@ -65,7 +60,7 @@ static void hash_out(struct dentry *d)
 	d->hashed = false;
 }
 
-static void sibling_in(struct dentry *d)
+void dentry_sibling_in(struct dentry *d)
 {
 	d->sibling = d->parent->children;
 	d->sibling_link = &d->parent->children;
@@ -86,17 +81,17 @@ static void sibling_out(struct dentry *d)
 
 static void lru_out(struct dentry *d)
 {
-	*(d->newer ? &d->newer->older : &newest) = d->older;
-	*(d->older ? &d->older->newer : &oldest) = d->newer;
+	*(d->newer ? &d->newer->older : &dentries_newest) = d->older;
+	*(d->older ? &d->older->newer : &dentries_oldest) = d->newer;
 	d->newer = d->older = NULL;
 }
 
 static void lru_in(struct dentry *d)
 {
 	d->newer = NULL;
-	d->older = newest;
-	*(newest ? &newest->newer : &oldest) = d;
-	newest = d;
+	d->older = dentries_newest;
+	*(dentries_newest ? &dentries_newest->newer : &dentries_oldest) = d;
+	dentries_newest = d;
 }
 
 void dentry_get(struct dentry *d)
@@ -153,8 +148,8 @@ static struct dentry *dentry_take(void)
 
 	if (!dentries_free && dentries_touched < DENTRY_MAX)
 		return &dentries[dentries_touched++];
-	if (!dentries_free && oldest)
-		evict(oldest);
+	if (!dentries_free && dentries_oldest)
+		evict(dentries_oldest);
 	d = dentries_free;
 	if (d)
 		dentries_free = d->hash_next;
@@ -221,8 +216,8 @@ struct dentry *dentry_enter(struct dentry *dir, const char *name, size_t length,
 		return NULL;
 	}
 	d->node = node;
-	sibling_in(d);
-	hash_in(d);
+	dentry_sibling_in(d);
+	dentry_hash_in(d);
 	return d;
 }
 
@@ -317,8 +312,8 @@ void dentry_rename(struct dentry *d, struct dentry *dir, const char *name, size_
 	}
 	sibling_out(d);
 	d->parent = dir;
-	sibling_in(d);
-	hash_in(d);
+	dentry_sibling_in(d);
+	dentry_hash_in(d);
 	dentry_put(d);
 	dentry_put(old_dir);
 }
@@ -349,10 +344,10 @@ void dentry_exchange(struct dentry *a, struct dentry *b)
 	swap_bytes(&a->length, &b->length, sizeof(a->length));
 	swap_bytes(&a->long_name, &b->long_name, sizeof(a->long_name));
 	swap_bytes(a->short_name, b->short_name, DENTRY_INLINE);
-	sibling_in(a);
-	sibling_in(b);
-	hash_in(a);
-	hash_in(b);
+	dentry_sibling_in(a);
+	dentry_sibling_in(b);
+	dentry_hash_in(a);
+	dentry_hash_in(b);
 }
 
 bool dentry_is_below(const struct dentry *d, const struct dentry *ancestor)
@@ -364,7 +359,7 @@ bool dentry_is_below(const struct dentry *d, const struct dentry *ancestor)
 
 /* --- nodes ------------------------------------------------------------------------------------------ */
 
-static struct vnode **vnode_bucket(const struct mount *mount, uint64_t number)
+struct vnode **vnode_bucket(const struct mount *mount, uint64_t number)
 {
 	uint32_t mixed = (uint32_t)number * 0x9e3779b1u + (uint32_t)(mount - mounts) * 0x85ebca6bu;
 
@@ -386,8 +381,8 @@ static struct vnode *vnode_take(void)
 
 	if (!vnodes_free && vnodes_touched < VNODE_MAX)
 		return &vnodes[vnodes_touched++];
-	while (!vnodes_free && oldest)
-		evict(oldest);
+	while (!vnodes_free && dentries_oldest)
+		evict(dentries_oldest);
 	node = vnodes_free;
 	if (node)
 		vnodes_free = node->hash_next;
@@ -449,134 +444,4 @@ void vnode_put(struct vnode *node)
 	vnodes_free = node;
 	if (node->lookups)
 		tree_forget(node->mount, node->number, node->lookups);
-}
-
-/* --- mounts ------------------------------------------------------------------------------------------- */
-
-struct mount *mount_new(void)
-{
-	static PRESERVED uint64_t next_device;
-
-	for (struct mount *m = mounts; m < mounts + MOUNT_MAX; m++) {
-		if (m->used)
-			continue;
-		memset(m, 0, sizeof(*m));
-		m->used = m->dying = true;
-		m->fs = m->endpoint = m->epochs_memory = CAP_NONE;
-		m->device = dev_make(0, (uint32_t)++next_device);
-		return m;
-	}
-	return NULL;
-}
-
-void mount_free(struct mount *mount)
-{
-	mount->used = false;
-}
-
-/* --- after a crash --------------------------------------------------------------------------------------- */
-
-static void rebuild_vnodes(void)
-{
-	for (uint32_t i = 0; i < vnodes_touched; i++) {
-		struct vnode *node = &vnodes[i], **bucket;
-
-		node->references = 0;
-		if (!node->used) {
-			node->hash_next = vnodes_free;
-			vnodes_free = node;
-			continue;
-		}
-		bucket = vnode_bucket(node->mount, node->number);
-		node->hash_next = *bucket;
-		*bucket = node;
-	}
-}
-
-/* A name half made has no parent yet; one half deleted is not used. */
-static bool dentry_whole(const struct dentry *d)
-{
-	return d->used && d->parent && d->parent->used && d->mount && (!d->node || d->node->used);
-}
-
-static void rebuild_dentry(struct dentry *d)
-{
-	d->newer = d->older = NULL;
-	d->references++; /* taken away by tree_rebuilt */
-	if (d->node)
-		d->node->references++;
-	if (dentry_is_root(d))
-		return;
-	d->parent->references++;
-	sibling_in(d);
-	if (d->hashed)
-		hash_in(d);
-}
-
-/* What hangs on a name that was not whole goes too. */
-static void drop_broken(void)
-{
-	bool again = true;
-
-	while (again) {
-		again = false;
-		for (uint32_t i = 0; i < dentries_touched; i++)
-			if (dentries[i].used && !dentry_whole(&dentries[i])) {
-				dentries[i].used = false;
-				again = true;
-			}
-	}
-}
-
-static void rebuild_dentries(void)
-{
-	drop_broken();
-	for (uint32_t i = 0; i < dentries_touched; i++) {
-		struct dentry *d = &dentries[i];
-
-		d->references = 0;
-		d->children = d->sibling = NULL;
-		d->sibling_link = NULL;
-		d->mounted = NULL;
-		if (!d->used) {
-			memset(d, 0, sizeof(*d));
-			d->hash_next = dentries_free;
-			dentries_free = d;
-		}
-	}
-	for (uint32_t i = 0; i < dentries_touched; i++)
-		if (dentries[i].used)
-			rebuild_dentry(&dentries[i]);
-}
-
-void tree_rebuild(void)
-{
-	memset(dentry_hash, 0, sizeof(dentry_hash));
-	memset(vnode_hash, 0, sizeof(vnode_hash));
-	dentries_free = newest = oldest = NULL;
-	vnodes_free = NULL;
-	rebuild_vnodes();
-	rebuild_dentries();
-	for (struct mount *m = mounts; m < mounts + MOUNT_MAX; m++) {
-		if (!m->used)
-			continue;
-		if (m->root)
-			dentry_get(m->root);
-		if (m->covered) {
-			dentry_get(m->covered);
-			m->covered->mounted = m;
-		}
-	}
-}
-
-void tree_rebuilt(void)
-{
-	for (uint32_t i = 0; i < vnodes_touched; i++)
-		if (vnodes[i].used && !vnodes[i].references) {
-			vnodes[i].references = 1;
-			vnode_put(&vnodes[i]);
-		}
-	for (uint32_t i = 0; i < dentries_touched; i++)
-		if (dentries[i].used)
-			dentry_put(&dentries[i]);
 }

@@ -102,7 +102,12 @@ long dir_wait(struct request *rq);
 long job_fill(struct request *rq, const struct walk *w, long what);
 long job_cancel(struct request *rq);
 void jobs_start(bool restarted);
+/* effects.c: the consequences of an answer; whether a creation is to be asked for in another way (it has been). */
+void job_conclude(struct job *job);
+bool job_make_again(struct job *job);
+/* forget.c */
 void forget_flush(void);
+void forget_mount(const struct mount *mount); /* the mount is over: nothing is told any more */
 
 /* --- path calls (path.c and the other handlers) ------------------------------------------------------------- */
 /*

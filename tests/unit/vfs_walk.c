@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SOURCES: servers/vfs/tree.c servers/vfs/walk.c servers/vfs/access.c lib/fs/attr.c lib/fs/locks.c */
+/* SOURCES: servers/vfs/tree.c servers/vfs/rebuild.c servers/vfs/walk.c servers/vfs/access.c lib/fs/attr.c lib/fs/locks.c */
 /*
  * VFS's walk and its cache over a file system in a table: what the cache lacks is looked up there, and the
  * walk is made again, as job.c does by messages. The number of look-ups shows what the cache keeps.

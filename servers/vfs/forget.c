@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/* Telling file servers which nodes VFS does not hold any more. */
+#include "vfs.h"
+
+#define FORGET_MAX 8192u
+
+/* References that file servers may drop and have not been told of yet. */
+static PRESERVED struct forget {
+	struct mount *mount;
+	uint64_t number;
+	uint32_t lookups;
+} forgets[FORGET_MAX];
+static PRESERVED uint32_t forget_first, forget_count;
+
+uint64_t tree_now(void)
+{
+	return clock_monotonic_ns();
+}
+
+void tree_forget(struct mount *mount, uint64_t number, uint32_t lookups)
+{
+	if (forget_count == FORGET_MAX)
+		return; /* the server keeps a node that nobody uses */
+	forgets[(forget_first + forget_count) % FORGET_MAX] = (struct forget){ mount, number, lookups };
+	forget_count++;
+}
+
+static void forgotten(struct acall *call)
+{
+	(void)call;
+	if (forget_count)
+		forget_flush();
+}
+
+void forget_flush(void)
+{
+	while (forget_count) {
+		struct forget *next = &forgets[forget_first];
+		struct fs_forget_req request = { next->number, next->lookups };
+		struct acall *call;
+
+		if (next->lookups && next->mount->used && next->mount->fs != CAP_NONE) {
+			call = acall_new(forgotten, NULL);
+			if (!call)
+				return;
+			fs_send_forget(call, next->mount->fs, &request);
+		}
+		forget_first = (forget_first + 1) % FORGET_MAX;
+		forget_count--;
+	}
+}
+
+void forget_mount(const struct mount *mount)
+{
+	for (uint32_t i = 0; i < forget_count; i++) {
+		struct forget *f = &forgets[(forget_first + i) % FORGET_MAX];
+
+		if (f->mount == mount)
+			f->lookups = 0;
+	}
+}

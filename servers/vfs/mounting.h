@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How a mount is made. It goes by stages, each a job; rq->progress[0] is the stage, [1] the number of the
+ * mount being made plus one, [2] the capability of its block device plus one.
+ */
+#ifndef SERVERS_VFS_MOUNTING_H
+#define SERVERS_VFS_MOUNTING_H
+
+#include "vfs.h"
+
+enum stage { STAGE_DEVICE, STAGE_SERVER, STAGE_MOUNT, STAGE_ATTACH, STAGE_DEV, STAGE_POPULATE };
+
+/* Which server a type needs. shared: one instance serves all mounts. */
+struct known {
+	const char *name, *server;
+	bool device, shared;
+};
+const struct known *type_find(const char *name);
+
+struct mount *mount_of(const struct request *rq);
+/* where: its path, for the server; may be empty. */
+struct mount *mount_begin(struct request *rq, const char *source, const char *type, uint64_t flags,
+			  const char *where);
+/* The device: asks its server for a capability that speaks blk; takes the answer: 0 to go on. */
+long begin_device(struct request *rq, const struct device *device, uint32_t minor, uint64_t flags);
+long device_done(struct request *rq, struct job *job);
+/* From STAGE_SERVER to STAGE_ATTACH. 0: the mount is there, to be attached. */
+long mount_stages(struct request *rq, const struct known *type, const char *options, size_t length);
+void mount_attach_to(struct mount *m, struct dentry *covered);
+/* Takes everything back; answers the status. */
+long mount_fail(struct request *rq, long status);
+/* What a mount that failed, or is over, leaves behind. */
+void mount_drop(struct mount *m);
+
+#endif
