@@ -92,9 +92,12 @@ void timer_stop(struct timer *timer)
 		program();
 }
 
+/* What is due now; what a timer starts anew is for the next time, after the messages that wait. */
 void timers_run(void)
 {
-	while (timers && timers->deadline <= clock_monotonic_ns()) {
+	uint64_t now = clock_monotonic_ns();
+
+	while (timers && timers->deadline <= now) {
 		struct timer *timer = timers;
 
 		timers = timer->next;

@@ -5,6 +5,9 @@
 #include <util/string.h>
 
 #define TICK_NS 10000000ul
+#define SOONEST_NS 50000ul   /* between two expirations, as long as the signals are taken */
+#define UNSEEN_NS 10000000ul /* ... while nobody takes them */
+#define LATEST_NS (1ul << 61) /* values and intervals end here: sums do not overflow */
 #define ITIMER_REAL 0
 #define ITIMER_VIRTUAL 1
 #define OVERRUN_MAX 0x7fffffffull
@@ -53,13 +56,34 @@ static void need_tick(void)
 		machine_timer(&tick, machine_now() + TICK_NS, tick_fired);
 }
 
-/* The first multiple of interval after `now`, from deadline on. Answers how many were passed over. */
-static uint64_t advance(uint64_t *deadline, uint64_t interval, uint64_t now)
+/* The first multiple of interval after `now`, and not before `least` more, from deadline on. Answers how many
+ * were passed over. Without `least` an interval of a nanosecond would be all that PM ever does. */
+static uint64_t advance(uint64_t *deadline, uint64_t interval, uint64_t now, uint64_t least)
 {
-	uint64_t missed = now > *deadline ? (now - *deadline) / interval : 0;
+	uint64_t passed = now > *deadline ? now - *deadline : 0, missed = passed / interval;
 
+	if (interval < least)
+		missed = (passed + least) / interval;
 	*deadline += (missed + 1) * interval;
 	return missed;
+}
+
+static uint64_t bounded(uint64_t ns)
+{
+	return ns < LATEST_NS ? ns : LATEST_NS;
+}
+
+static bool is_pending(const struct process *process, const struct thread *thread, uint32_t signal)
+{
+	return ((process->signals.pending | (thread ? thread->signals.pending : 0)) >> (signal - 1)) & 1;
+}
+
+/* A signal of the timer before this one has not been taken, or none ever is. */
+static uint64_t least_interval(const struct process *process, const struct thread *thread, uint32_t signal)
+{
+	bool unseen = process_entry(process)->signals_ignored >> (signal - 1) & 1;
+
+	return unseen || is_pending(process, thread, signal) ? UNSEEN_NS : SOONEST_NS;
 }
 
 /* --- setitimer -------------------------------------------------------------------------------------- */
@@ -83,7 +107,7 @@ static void itimer_expired(struct process *process, uint32_t which, uint64_t now
 	struct interval_timer *itimer = &process->itimers[which];
 
 	if (itimer->interval)
-		advance(&itimer->deadline, itimer->interval, now);
+		advance(&itimer->deadline, itimer->interval, now, least_interval(process, NULL, signals[which]));
 	else
 		itimer->deadline = 0;
 	if (which == ITIMER_REAL)
@@ -119,8 +143,8 @@ long itimer_set(struct process *process, uint32_t which, const struct timer_valu
 	if (!new)
 		return 0;
 	itimer = &process->itimers[which];
-	itimer->interval = new->interval;
-	itimer->deadline = new->value ? itimer_clock(process, which) + new->value : 0;
+	itimer->interval = bounded(new->interval);
+	itimer->deadline = new->value ? itimer_clock(process, which) + bounded(new->value) : 0;
 	if (which == ITIMER_REAL)
 		arm_real(process);
 	else if (itimer->deadline)
@@ -183,26 +207,36 @@ static void start_posix(struct posix_timer *timer)
 	}
 }
 
+static struct thread *notified_thread(const struct posix_timer *timer)
+{
+	return timer->notify == SIGEV_THREAD_ID ? process_thread(timer->process, (int32_t)timer->tid) : NULL;
+}
+
+/* One that is still pending says it for this one too: signals of a timer are not queued twice. */
 static void notify(struct posix_timer *timer)
 {
+	struct thread *thread = notified_thread(timer);
 	struct signal_info info = {
 		.signo = (int32_t)timer->signal, .code = SI_TIMER,
 		.timer = { .timer = (int32_t)timer->id, .overrun = (int32_t)timer->overrun, .value = timer->value },
 	};
-	struct thread *thread = NULL;
 
+	if (timer->notify != SIGEV_NONE && !is_pending(timer->process, thread, timer->signal))
+		signal_post(timer->process, thread, &info);
+}
+
+static uint64_t least_of(const struct posix_timer *timer)
+{
 	if (timer->notify == SIGEV_NONE)
-		return;
-	if (timer->notify == SIGEV_THREAD_ID)
-		thread = process_thread(timer->process, (int32_t)timer->tid);
-	signal_post(timer->process, thread, &info);
+		return UNSEEN_NS;
+	return least_interval(timer->process, notified_thread(timer), timer->signal);
 }
 
 static void posix_expired(struct posix_timer *timer, uint64_t now)
 {
 	timer->overrun = 0;
 	if (timer->interval) {
-		uint64_t missed = advance(&timer->deadline, timer->interval, now);
+		uint64_t missed = advance(&timer->deadline, timer->interval, now, least_of(timer));
 
 		timer->overrun = missed < OVERRUN_MAX ? missed : OVERRUN_MAX;
 	} else {
@@ -222,9 +256,9 @@ static void posix_fired(struct timer *timer)
 /* An absolute real time becomes monotonic now: setting the clock later does not move it. */
 void timer_arm(struct posix_timer *timer, bool absolute, const struct timer_value *new)
 {
-	uint64_t value = new->value;
+	uint64_t value = bounded(new->value);
 
-	timer->interval = new->interval;
+	timer->interval = bounded(new->interval);
 	timer->overrun = 0;
 	if (value && !absolute) {
 		value += timer_clock(timer);
