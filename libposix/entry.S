@@ -84,15 +84,13 @@ lp_leave:
 	movl $0, %gs:TB_INSIDE
 	jmp *%rcx
 2:
-	/* iretq within ring 3 loads all that is left: rip, rflags, rsp. */
+	/*
+	 * All that is left is loaded without touching the program's stack: the flags from ours, then
+	 * rsp, then rip by a jump through memory. (iretq would do it in one instruction, but
+	 * QEMU 7.2 reads its frame with the kernel's rights: with SMAP a fault without end.)
+	 */
 	mov %gs:TB_STACK_TOP, %rsp
-	mov %ss, %ecx
-	push %rcx
-	push %gs:(TB_UPCALL + REGS_RSP)
 	push %gs:(TB_UPCALL + REGS_RFLAGS)
-	mov %cs, %ecx
-	push %rcx
-	push %gs:(TB_UPCALL + REGS_RIP)
 	mov %gs:(TB_UPCALL + REGS_RAX), %rax
 	mov %gs:(TB_UPCALL + REGS_RBX), %rbx
 	mov %gs:(TB_UPCALL + REGS_RCX), %rcx
@@ -108,8 +106,10 @@ lp_leave:
 	mov %gs:(TB_UPCALL + REGS_R13), %r13
 	mov %gs:(TB_UPCALL + REGS_R14), %r14
 	mov %gs:(TB_UPCALL + REGS_R15), %r15
+	popfq
+	mov %gs:(TB_UPCALL + REGS_RSP), %rsp
 	movl $0, %gs:TB_INSIDE
-	iretq
+	jmp *%gs:(TB_UPCALL + REGS_RIP)
 
 lp_window:
 	mov %gs:TB_MASK, %rcx
