@@ -171,9 +171,14 @@ static void pack_flush(struct packer *packer)
 	packer->filled = 0;
 }
 
+/* Linux's MAX_ARG_STRLEN, with the NUL. */
+#define STRING_MAX (128u * 1024u)
+
 static void pack_string(struct packer *packer, const char *string)
 {
-	for (;; string++) {
+	for (const char *start = string;; string++) {
+		if (string - start == STRING_MAX)
+			packer->error = -E2BIG;
 		packer->buffer[packer->filled++] = *string;
 		if (packer->filled == sizeof(packer->buffer))
 			pack_flush(packer);
