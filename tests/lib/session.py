@@ -178,14 +178,25 @@ class Session:
         raise GuestError("no prompt after the failure")
 
 
-def fsck(image, offset=ROOT_OFFSET):
-    """The file system must be clean, as the build machine's e2fsck sees it."""
+def e2fsck(option, image, offset):
     name = f"{image}?offset={offset}" if offset else image
     path = os.environ["PATH"] + ":/sbin:/usr/sbin"
-    done = subprocess.run(["e2fsck", "-fn", name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    return subprocess.run(["e2fsck", option, name], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           env={**os.environ, "PATH": path})
+
+
+def fsck(image, offset=ROOT_OFFSET):
+    """The file system must be clean, as the build machine's e2fsck sees it."""
+    done = e2fsck("-fn", image, offset)
     if done.returncode:
         raise Failed(f"e2fsck -fn ends with {done.returncode}: {done.stdout[-1500:]}")
+
+
+def repair(image, offset=ROOT_OFFSET):
+    """What is wrong after a loss of power must be what e2fsck repairs."""
+    done = e2fsck("-fy", image, offset)
+    if done.returncode > 1:
+        raise Failed(f"e2fsck -fy ends with {done.returncode}: {done.stdout[-1500:]}")
 
 
 def copy_of_disk(directory):
