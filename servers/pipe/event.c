@@ -54,17 +54,32 @@ long event_write(struct request *rq, struct pipe *p, uint64_t flags)
 	return sizeof(value);
 }
 
+static void timer_fired(struct timer *timer);
+
+#define SOONEST_NS 50000ul   /* between two looks at a timer that is read */
+#define UNREAD_NS 10000000ul /* ... at one that is not */
+
+/* The count is right whenever it is looked at, so a shorter interval need not be more work. */
+static void start_again(struct pipe *p, uint64_t now, bool unread)
+{
+	uint64_t soonest = now + (unread ? UNREAD_NS : SOONEST_NS);
+
+	if (p->deadline)
+		timer_start(&p->timer, p->deadline > soonest ? p->deadline : soonest, timer_fired);
+}
+
 static void timer_fired(struct timer *timer)
 {
 	struct pipe *p = (struct pipe *)((char *)timer - offsetof(struct pipe, timer));
 	uint64_t now = clock_monotonic_ns();
 	uint64_t times = 1;
+	bool unread = p->counter != 0;
 
 	if (p->interval && now > p->deadline)
 		times += (now - p->deadline) / p->interval;
 	p->counter += times;
 	p->deadline = p->interval ? p->deadline + times * p->interval : 0;
-	event_timer_arm(p);
+	start_again(p, now, unread);
 	waitq_wake(&p->waiters);
 	pipe_tell(p);
 }
