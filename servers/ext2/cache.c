@@ -55,6 +55,7 @@ void meta_set_present(struct ext2 *fs, uint64_t page, bool present)
 	if (present) {
 		fs->cache.state[page] |= CACHE_PRESENT | CACHE_USED;
 		page_set_add(&fs->cache.present, page);
+		fs->attention = true;
 	} else {
 		fs->cache.state[page] = 0;
 		page_set_remove(&fs->cache.present, page);
@@ -80,8 +81,10 @@ static void mark_dirty(struct ext2 *fs, uint64_t at)
 {
 	uint8_t *state = &fs->cache.state[at >> 12];
 
+	page_set_add(&fs->cache.dirty, at >> 12); /* first: a crash in between must not lose the block */
+	if (!(*state & CACHE_DIRTY))
+		fs->attention = true;
 	*state |= (uint8_t)(1u << (at >> fs->block_shift & ((4096u >> fs->block_shift) - 1)));
-	page_set_add(&fs->cache.dirty, at >> 12);
 }
 
 void *meta_new(struct ext2 *fs, uint64_t block)
@@ -139,8 +142,8 @@ uint32_t meta_take_dirty(struct ext2 *fs, uint64_t page)
 
 void meta_redirty(struct ext2 *fs, uint64_t page, uint32_t blocks)
 {
-	fs->cache.state[page] |= (uint8_t)blocks;
 	page_set_add(&fs->cache.dirty, page);
+	fs->cache.state[page] |= (uint8_t)blocks;
 }
 
 uint64_t meta_victim(struct ext2 *fs)

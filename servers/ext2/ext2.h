@@ -77,6 +77,7 @@ struct list {
 	struct inode *first, *last;
 };
 
+#define EPOCHS 1024u
 #define INODE_HASH 4096u
 #define INODE_CHUNK 32u /* allocated at a time */
 #define INODE_CHUNKS 2048u
@@ -122,6 +123,7 @@ struct ext2 {
 	uint64_t size_max;       /* largest file that the mapping can hold */
 	uint32_t free_blocks, free_inodes;
 	bool read_only, has_errors, super_dirty;
+	bool attention;          /* something new is dirty or in memory: the server looks after the operation */
 	bool disk_valid;         /* the superblock on the disk says that it was unmounted cleanly */
 	bool privileged;         /* the current operation may use the reserved blocks */
 	uint16_t state_at_mount;
@@ -137,6 +139,7 @@ struct ext2 {
 	struct inode *windows[WINDOWS];
 	uint32_t window_hand;
 	uint64_t index_entries;  /* of all directory indexes */
+	volatile uint32_t *epochs; /* raised with each change of an inode, by number % EPOCHS; NULL: nobody looks */
 	struct tx tx;
 };
 
@@ -159,7 +162,36 @@ static inline long error_of(const void *p) { return is_error(p) ? (long)p : 0; }
 
 /* --- tx.c: transactions -------------------------------------------------------------------------------- */
 void tx_add(struct ext2 *fs, void *memory, size_t length); /* about to be changed */
-void tx_commit(struct ext2 *fs);
+void tx_commit_rest(struct ext2 *fs);
+static inline void tx_commit(struct ext2 *fs)
+{
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	fs->tx.used = 0;
+	if (__builtin_expect(fs->tx.index_changed || fs->tx.overflow, 0))
+		tx_commit_rest(fs);
+}
+/* A record is the old bytes, padded, and then this. */
+struct tx_record {
+	void *at;
+	uint64_t length;
+};
+/* The same as tx_add for eight aligned bytes, in line. */
+static inline void tx_add_word(struct ext2 *fs, void *memory)
+{
+	struct tx *tx = &fs->tx;
+	uint64_t *to = (uint64_t *)(tx->log + tx->used);
+
+	if (__builtin_expect(tx->used + 24 > TX_SIZE, 0)) {
+		tx_add(fs, memory, 8);
+		return;
+	}
+	to[0] = *(uint64_t *)memory;
+	to[1] = (uint64_t)(uintptr_t)memory;
+	to[2] = 8;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	tx->used += 24;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
 void tx_rollback(struct ext2 *fs);
 static inline bool tx_tight(const struct ext2 *fs) { return fs->tx.used > TX_SIZE / 2; }
 

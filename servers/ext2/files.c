@@ -92,6 +92,10 @@ long description_open(struct request *rq, struct inode *inode, uint64_t flags, u
 		rq->context = d;
 		inode->opens++;
 		d->tag = TAG_DESCRIPTION;
+	} else if (d->inode != inode) { /* created in a transaction that a crash has undone */
+		d->inode->opens--;
+		inode->opens++;
+		d->inode = inode;
 	}
 	status = request_give_badge(rq, (uint64_t)d);
 	if (status < 0)
@@ -112,7 +116,8 @@ void file_release(uint64_t badge)
 	inode->opens--;
 	if (!inode->opens) {
 		window_close(inode);
-		reap_wanted = reap_wanted || inode->orphan;
+		if (inode->orphan)
+			reap_soon();
 	}
 }
 
@@ -157,7 +162,7 @@ static long file_lseek(struct request *rq, const struct file_lseek_req *in, stru
 	}
 	if (to < 0 || (uint64_t)to > fs.size_max)
 		return -EINVAL;
-	tx_add(&fs, &d->offset, sizeof d->offset);
+	tx_add_word(&fs, &d->offset);
 	d->offset = (uint64_t)to;
 	return to;
 }
@@ -237,6 +242,7 @@ static long file_mmap(struct request *rq, const struct file_mmap_req *in, struct
 	if (status < 0)
 		return status;
 	if (rights & CAP_W) {
+		inode_change(d->inode); /* what VFS knows of it no longer holds */
 		pages->map_written = true;
 		write_note_dirty(d->inode, 0);
 	}

@@ -116,6 +116,7 @@ struct inode *inode_make(struct ext2 *fs, uint32_t number)
 	hash_insert(fs, inode);
 	list_append(&fs->lru, inode);
 	fs->inode_count++;
+	fs->attention = true;
 	return inode;
 }
 
@@ -347,10 +348,13 @@ long inode_store(struct inode *inode)
 
 void inode_change(struct inode *inode)
 {
+	if (inode->fs->epochs)
+		inode->fs->epochs[inode->number % EPOCHS]++;
 	tx_add(inode->fs, &inode->d, sizeof inode->d);
 	if (!inode->dirty) {
 		dirty_append(inode->fs, inode);
 		inode->dirty = true;
+		inode->fs->attention = true;
 	}
 }
 

@@ -40,6 +40,13 @@ bool is_ours(uint64_t badge)
 	return badge > PRESERVED_BASE && badge < PRESERVED_BASE + startup->preserved_size;
 }
 
+static bool reap_wanted;
+
+void reap_soon(void)
+{
+	reap_wanted = fs.attention = true;
+}
+
 void act_for(uint64_t stamp)
 {
 	const struct process_entry *process = process_find(stamp);
@@ -89,7 +96,8 @@ static long handle(struct request *rq)
 /* The note that the request is done is part of its transaction. */
 static void commit(struct request *rq, long status)
 {
-	tx_add(&fs, &rq->progress[PROGRESS_STATUS], 16);
+	tx_add_word(&fs, &rq->progress[PROGRESS_STATUS]);
+	tx_add_word(&fs, &rq->progress[PROGRESS_DONE]);
 	rq->progress[PROGRESS_STATUS] = (uint64_t)status;
 	rq->progress[PROGRESS_DONE] = 1;
 	tx_commit(&fs);
@@ -106,9 +114,10 @@ static void drop_idle_inodes(void)
 	}
 }
 
-/* What the operation has left to do. */
+/* What the operation has left to do; who leaves something sets fs.attention. */
 static void afterwards(void)
 {
+	fs.attention = false;
 	if (__builtin_expect(reap_wanted, 0)) {
 		reap_wanted = false;
 		reap_run();
@@ -140,7 +149,8 @@ static long dispatch(struct request *rq)
 		else
 			tx_rollback(&fs);
 	}
-	afterwards();
+	if (__builtin_expect(fs.attention, 0))
+		afterwards();
 	return status;
 }
 

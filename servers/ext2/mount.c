@@ -16,7 +16,6 @@
 
 PRESERVED struct ext2 fs;
 PRESERVED struct mount mount;
-bool reap_wanted;
 static struct waitq info_queue;
 
 /* --- memory ---------------------------------------------------------------------------------------- */
@@ -88,6 +87,21 @@ static long make_cache(void)
 	return map_cache();
 }
 
+_Static_assert(EPOCHS == FS_EPOCHS, "the core counts them as VFS does");
+
+/* Without them VFS asks for attributes each time. */
+static void map_epochs(void)
+{
+	long memory;
+
+	if (!mount.epochs) {
+		memory = kcall(mo_create, sizeof(struct fs_epochs), 0ul);
+		if (memory >= 0)
+			mount.epochs = (cap_t)memory;
+	}
+	fs.epochs = mount.epochs ? map_memory(mount.epochs, 0, sizeof(struct fs_epochs), VM_R | VM_W | VM_SHARED) : NULL;
+}
+
 static void set_budget(void)
 {
 	struct system_info info;
@@ -151,6 +165,7 @@ static long attach(struct request *rq, const struct fs_mount_req *in)
 	status = make_cache();
 	if (status < 0)
 		return status;
+	map_epochs();
 	fs.cache.pages = device_pages();
 	mount.attached = true;
 	return 0;
@@ -227,8 +242,9 @@ long mount_request(struct request *rq, const struct fs_mount_req *in, struct fs_
 	tell_root(root, out);
 	tx_add(&fs, &mount.mounted, sizeof mount.mounted);
 	mount.mounted = true;
-	reap_wanted = true;
-	return request_give_badge(rq, MOUNT_BADGE);
+	reap_soon();
+	status = request_give_badge(rq, MOUNT_BADGE);
+	return status < 0 || !mount.epochs ? status : request_give(rq, mount.epochs, CAP_R, false);
 }
 
 static bool anything_open(void)
@@ -313,6 +329,7 @@ long mount_start(bool restarted)
 	status = map_cache();
 	if (status < 0)
 		return status;
+	map_epochs();
 	tx_rollback(&fs);
 	fs.tx.index_changed = 0;
 	rebuild_set(&fs.cache.present);
@@ -323,6 +340,6 @@ long mount_start(bool restarted)
 	io_recover();
 	if (mount.mounted)
 		write_recover();
-	reap_wanted = true;
+	reap_soon();
 	return 0;
 }

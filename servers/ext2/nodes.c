@@ -77,17 +77,22 @@ static long lookup(struct request *rq, const struct fs_lookup_req *in, struct fs
 	return status < 0 ? status : hand_out(dir, inode, out);
 }
 
+static void let_go(struct inode *inode, uint64_t count)
+{
+	tx_add(&fs, &inode->held, sizeof inode->held);
+	inode->held -= count < inode->held ? (uint32_t)count : inode->held;
+	if (inode->orphan && !inode->held)
+		reap_soon();
+}
+
 static long forget(struct request *rq, const struct fs_forget_req *in, struct fs_forget_reply *out)
 {
 	struct inode *inode = in->node > UINT32_MAX ? NULL : inode_find(&fs, (uint32_t)in->node);
 
 	(void)rq;
 	(void)out;
-	if (!inode)
-		return 0;
-	tx_add(&fs, &inode->held, sizeof inode->held);
-	inode->held -= in->count < inode->held ? (uint32_t)in->count : inode->held;
-	reap_wanted = reap_wanted || (inode->orphan && !inode->held);
+	if (inode)
+		let_go(inode, in->count);
 	return 0;
 }
 
@@ -97,21 +102,38 @@ static struct creation creation_of(uint64_t mode, uint64_t owner, uint64_t rdev)
 				  dev_major(rdev) << 20 | (dev_minor(rdev) & 0xfffff) };
 }
 
-static long create(struct request *rq, const struct fs_create_req *in, struct fs_create_reply *out)
+static long make(struct request *rq, uint64_t dir_number, const struct creation *how, uint64_t stamp, void *out,
+		 struct inode **inode)
 {
-	struct creation how = creation_of(in->mode, in->owner, in->rdev);
-	struct inode *inode, *dir;
+	struct inode *dir;
 	struct name name;
 	long status;
 
-	if (!dir_type(how.mode) || dir_type(how.mode) == EXT2_TYPE_SYMLINK)
+	if (!dir_type(how->mode) || dir_type(how->mode) == EXT2_TYPE_SYMLINK)
 		return -EINVAL;
-	dir = dir_and_name(rq, in->dir, &name);
+	dir = dir_and_name(rq, dir_number, &name);
 	if (is_error(dir))
 		return error_of(dir);
-	act_for(in->stamp);
-	status = name_create(dir, name, &how, &inode);
-	return status < 0 ? status : hand_out(dir, inode, out);
+	act_for(stamp);
+	status = name_create(dir, name, how, inode);
+	return status < 0 ? status : hand_out(dir, *inode, out);
+}
+
+static long create(struct request *rq, const struct fs_create_req *in, struct fs_create_reply *out)
+{
+	struct creation how = creation_of(in->mode, in->owner, in->rdev);
+	struct inode *inode;
+
+	return make(rq, in->dir, &how, in->stamp, out, &inode);
+}
+
+static long create_open(struct request *rq, const struct fs_create_open_req *in, struct fs_create_open_reply *out)
+{
+	struct creation how = creation_of(S_IFREG | (in->mode & 07777), in->owner, 0);
+	struct inode *inode;
+	long status = make(rq, in->dir, &how, in->stamp, out, &inode);
+
+	return status < 0 ? status : description_open(rq, inode, in->flags, in->stamp, false);
 }
 
 static long symlink(struct request *rq, const struct fs_symlink_req *in, struct fs_symlink_reply *out)
@@ -152,8 +174,18 @@ static long link(struct request *rq, const struct fs_link_req *in, struct fs_lin
 static long removed(long status, const struct inode *gone)
 {
 	if (status == 0 && gone && gone->orphan)
-		reap_wanted = true;
+		reap_soon();
 	return status;
+}
+
+/* VFS's references go with the name. */
+static long removed_held(long status, struct inode *gone, uint64_t count, uint64_t *forgotten)
+{
+	if (status == 0 && count && gone) {
+		let_go(gone, count);
+		*forgotten = count;
+	}
+	return removed(status, gone);
 }
 
 static long unlink(struct request *rq, const struct fs_unlink_req *in, struct fs_unlink_reply *out)
@@ -161,11 +193,10 @@ static long unlink(struct request *rq, const struct fs_unlink_req *in, struct fs
 	struct inode *gone = NULL, *dir;
 	struct name name;
 
-	(void)out;
 	dir = dir_and_name(rq, in->dir, &name);
 	if (is_error(dir))
 		return error_of(dir);
-	return removed(name_unlink(dir, name, (uint32_t)in->node, &gone), gone);
+	return removed_held(name_unlink(dir, name, (uint32_t)in->node, &gone), gone, in->forget, &out->forgotten);
 }
 
 static long rmdir(struct request *rq, const struct fs_rmdir_req *in, struct fs_rmdir_reply *out)
@@ -173,11 +204,10 @@ static long rmdir(struct request *rq, const struct fs_rmdir_req *in, struct fs_r
 	struct inode *gone = NULL, *dir;
 	struct name name;
 
-	(void)out;
 	dir = dir_and_name(rq, in->dir, &name);
 	if (is_error(dir))
 		return error_of(dir);
-	return removed(name_rmdir(dir, name, (uint32_t)in->node, &gone), gone);
+	return removed_held(name_rmdir(dir, name, (uint32_t)in->node, &gone), gone, in->forget, &out->forgotten);
 }
 
 static long rename(struct request *rq, const struct fs_rename_req *in, struct fs_rename_reply *out)
@@ -240,7 +270,7 @@ static long stat(struct request *rq, const struct fs_stat_req *in, struct fs_sta
 	if (is_error(inode))
 		return error_of(inode);
 	inode_stat(inode, &stat);
-	out->cacheable = !inode->opens && !(inode->pinned & INODE_MAPPED);
+	out->cacheable = inode->pages && inode->pages->map_written ? 0 : fs.epochs ? 2 : !inode->opens;
 	return stream_put(rq, &stat, sizeof stat);
 }
 
@@ -578,5 +608,5 @@ const struct fs_ops fs_handlers = {
 	.create = create, .symlink = symlink, .link = link, .unlink = unlink, .rmdir = rmdir,
 	.rename = rename, .readlink = readlink, .stat = stat, .set_attr = set_attr, .open = open,
 	.readdir = readdir, .statfs = statfs, .sync = sync, .sync_node = sync_node,
-	.remount = remount_request,
+	.remount = remount_request, .create_open = create_open,
 };

@@ -27,6 +27,7 @@ static void count_resident(struct pages *pages, int64_t change)
 {
 	if (change < 0 && pages->resident < (uint64_t)-change)
 		change = -(int64_t)pages->resident;
+	fs.attention = true;
 	pages->resident += (uint64_t)change;
 	pages_resident += (uint64_t)change;
 }

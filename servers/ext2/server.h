@@ -59,12 +59,13 @@ struct description {
 
 /* --- mount.c ---------------------------------------------------------------------------------- */
 extern struct ext2 fs;
-extern bool reap_wanted; /* an unlinked inode may have lost its last user */
+void reap_soon(void); /* an unlinked inode may have lost its last user */
 struct mount {
 	bool mounted, attached; /* attached: the device is there, its cache is mapped */
 	long info_status;
 	cap_t device;           /* speaks blk */
 	cap_t meta, tables;     /* memory objects: metadata cache; its state */
+	cap_t epochs;           /* memory object shared with VFS: struct fs_epochs */
 	uint64_t sectors, max_sectors, device_number;
 };
 extern struct mount mount;

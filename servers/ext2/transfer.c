@@ -135,7 +135,7 @@ static long take_stretch(struct request *rq, struct description *d, uint64_t off
 	}
 	if (!rq->progress[STARTED]) {
 		tx_add(&fs, &rq->progress[STARTED], 16);
-		tx_add(&fs, &d->offset, sizeof d->offset);
+		tx_add_word(&fs, &d->offset);
 		rq->progress[STARTED] = offset + 1;
 		rq->progress[STARTED + 1] = length;
 		d->offset = offset + length;
@@ -148,7 +148,7 @@ static void give_back(struct description *d, uint64_t offset, uint64_t length, u
 {
 	if (d->offset != offset + length)
 		return;
-	tx_add(&fs, &d->offset, sizeof d->offset);
+	tx_add_word(&fs, &d->offset);
 	d->offset = offset + done;
 }
 
@@ -172,7 +172,7 @@ long file_read(struct request *rq, const struct file_read_req *in, struct file_r
 	if (__builtin_expect(rq->progress[STARTED], 0)) {
 		give_back(d, offset, length, status > 0 ? (uint64_t)status : 0);
 	} else if (status > 0) {
-		tx_add(&fs, &d->offset, sizeof d->offset);
+		tx_add_word(&fs, &d->offset);
 		d->offset = offset + (uint64_t)status;
 	}
 	return status;
@@ -376,7 +376,7 @@ static long write_at(struct request *rq, struct inode *inode, uint64_t offset, u
 			return done ? (long)done : n;
 		}
 		done += (uint64_t)n;
-		tx_add(&fs, &rq->progress[DONE_BYTES], 8);
+		tx_add_word(&fs, &rq->progress[DONE_BYTES]);
 		rq->progress[DONE_BYTES] = done;
 		if (done < length)
 			tx_commit(&fs);
@@ -462,7 +462,7 @@ long file_write(struct request *rq, const struct file_write_req *in, struct file
 		return PARK;
 	}
 	if (status > 0) {
-		tx_add(&fs, &d->offset, sizeof d->offset);
+		tx_add_word(&fs, &d->offset);
 		d->offset = offset + (uint64_t)status;
 	}
 	return finish_write(rq, d, status);

@@ -8,38 +8,28 @@
 
 #include <util/string.h>
 
-struct record {
-	void *at;
-	uint64_t length;
-};
-
 #define BARRIER() __asm__ volatile("" ::: "memory")
 
 void tx_add(struct ext2 *fs, void *memory, size_t length)
 {
 	struct tx *tx = &fs->tx;
 	size_t padded = (length + 7) & ~7ul;
-	struct record *record;
+	struct tx_record *record;
 
 	if (tx->used + padded + sizeof *record > TX_SIZE) {
 		tx->overflow = true;
 		return;
 	}
-	if (length == 8)
-		memcpy(tx->log + tx->used, memory, 8);
-	else
-		memcpy(tx->log + tx->used, memory, length);
-	record = (struct record *)(tx->log + tx->used + padded);
-	*record = (struct record){ memory, length };
+	memcpy(tx->log + tx->used, memory, length);
+	record = (struct tx_record *)(tx->log + tx->used + padded);
+	*record = (struct tx_record){ memory, length };
 	BARRIER();
 	tx->used += (uint32_t)(padded + sizeof *record);
 	BARRIER();
 }
 
-void tx_commit(struct ext2 *fs)
+void tx_commit_rest(struct ext2 *fs)
 {
-	BARRIER();
-	fs->tx.used = 0;
 	if (fs->tx.index_changed)
 		index_transaction_end(fs, true);
 	if (fs->tx.overflow) {
@@ -54,8 +44,8 @@ void tx_rollback(struct ext2 *fs)
 
 	if (tx->overflow)
 		corrupt(fs, "a transaction could not be undone", 0);
-	for (uint32_t used = tx->used; used >= sizeof(struct record);) {
-		struct record *record = (struct record *)(tx->log + used - sizeof *record);
+	for (uint32_t used = tx->used; used >= sizeof(struct tx_record);) {
+		struct tx_record *record = (struct tx_record *)(tx->log + used - sizeof *record);
 		size_t padded = (record->length + 7) & ~7ul;
 
 		used -= (uint32_t)sizeof *record;

@@ -56,6 +56,10 @@ void write_note_dirty(struct inode *inode, uint64_t pages)
 	inode->pinned |= INODE_DIRTY_PAGES;
 	dirty_pages += pages;
 	start_timer(LAZY_NS);
+	if (dirty_pages > pages_budget / 4 && !asked) {
+		asked = WRITE_LAZY;
+		fs.attention = true;
+	}
 }
 
 static bool anything_dirty(void)
@@ -515,6 +519,7 @@ long write_wait(struct request *rq, enum write_level level)
 		return 0;
 	if (asked < level)
 		asked = level;
+	fs.attention = true;
 	return request_park(rq, &done_queue);
 }
 
@@ -530,6 +535,7 @@ long write_throttle(struct request *rq)
 {
 	if (asked < WRITE_LAZY)
 		asked = WRITE_LAZY;
+	fs.attention = true;
 	return request_park(rq, &room_queue);
 }
 
