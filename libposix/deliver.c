@@ -143,13 +143,20 @@ static void enter_handler(const struct signal_delivery *delivery, struct signal_
 	block->user_rsp = (uint64_t)frame;
 }
 
+/* The next signal with a handler, or 0; PM has done whatever else was to be done. */
 static long take_signal(struct signal_delivery *delivery)
 {
 	struct pm_take_signal_req request = { .mask = tb()->mask, .tid = tb()->tid };
 	struct pm_take_signal_reply reply;
-	struct call_options options = { .out = delivery, .out_length = sizeof(*delivery) };
+	long signal = pm_call_take_signal(PROC_SLOT_PM, NULL, &request, &reply);
 
-	return pm_call_take_signal(PROC_SLOT_PM, &options, &request, &reply);
+	if (signal <= 0 || !lp_action((int)signal, &delivery->action))
+		return signal < 0 ? signal : 0;
+	delivery->info = (struct signal_info){
+		.signo = (int32_t)signal, .code = (int32_t)reply.code,
+		.words = { reply.a, reply.b, reply.c, reply.d },
+	};
+	return signal;
 }
 
 static void deliver(const struct signal_delivery *delivery, bool cut_off, long result)
@@ -241,22 +248,47 @@ static bool context_possible(const struct signal_context *context)
 	return context->rip < VM_USER_HIGH && context->rsp < VM_USER_HIGH;
 }
 
-long lp_rt_sigreturn(void)
+/* The context of a call: rcx and r11 are as the call leaves them, so the short way out will do. */
+static bool is_call_context(const struct signal_context *context)
+{
+	return context->rcx == context->rip && context->r11 == 0x202 && context->rflags == 0x202;
+}
+
+static void take_call_context(const struct signal_context *context)
+{
+	lp_thread()->frame = (struct lp_frame){
+		.rdi = context->rdi, .rsi = context->rsi, .rdx = context->rdx, .r10 = context->r10,
+		.r8 = context->r8, .r9 = context->r9, .return_pc = context->rip, .rbx = context->rbx,
+		.rbp = context->rbp, .r12 = context->r12, .r13 = context->r13, .r14 = context->r14,
+		.r15 = context->r15,
+	};
+	tb()->user_rsp = context->rsp;
+}
+
+/* entry.S: answers rax, and in rdx whether the frame holds the context, else the upcall area does. */
+struct signal_outcome lp_sigreturn(void)
 {
 	struct thread_block *block = tb();
 	const struct signal_frame *frame = (struct signal_frame *)(block->user_rsp - 8);
+	bool light;
+	long result;
 
 	lp_thread()->delivering = 1; /* a fault here is the end */
 	if (!context_possible(&frame->context))
 		lp_faulted();
-	take_context(&frame->context);
+	light = is_call_context(&frame->context);
+	result = (long)frame->context.rax;
+	if (!light)
+		take_context(&frame->context);
 	restore_fpu(&frame->context);
 	restore_alt_stack(&frame->stack);
 	block->mask = frame->mask & ~SIGNAL_UNBLOCKABLE;
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (light)
+		take_call_context(&frame->context);
 	lp_thread()->delivering = 0;
-	lp_thread()->full = 1;
-	return 0;
+	lp_thread()->full = !light;
+	return (struct signal_outcome){ result, light };
 }
 
 /* --- alternate stack -------------------------------------------------------------------------------- */

@@ -156,6 +156,16 @@ lp_signals_first:
 	mov %gs:FRAME_NUMBER, %rax
 	jmp lp_dispatch
 
+	/* lp_sigreturn takes the frame down; a context that was in a call needs no more than a call's end. */
+	.globl lp_rt_sigreturn
+	.hidden lp_rt_sigreturn
+lp_rt_sigreturn:
+	sub $8, %rsp
+	call lp_sigreturn
+	test %rdx, %rdx
+	jz lp_leave
+	jmp lp_leave_whole
+
 	/* thread_interrupt found the thread in the program; its registers are in the upcall area. */
 	.globl lp_upcall
 	.hidden lp_upcall
@@ -174,13 +184,15 @@ lp_thread_entry:
 	movl $1, %gs:TB_INSIDE
 	mov %gs:TB_STACK_TOP, %rsp
 	call lp_thread_begin
+	xor %eax, %eax
+	/* The registers that C keeps are in the frame too. */
+lp_leave_whole:
 	mov %gs:FRAME_RBX, %rbx
 	mov %gs:FRAME_RBP, %rbp
 	mov %gs:FRAME_R12, %r12
 	mov %gs:FRAME_R13, %r13
 	mov %gs:FRAME_R14, %r14
 	mov %gs:FRAME_R15, %r15
-	xor %eax, %eax
 	jmp lp_leave
 
 	/* A new image: rdi is the size of the arguments object. */
@@ -206,12 +218,6 @@ lp_fault:
 	mov %gs:TB_STACK_TOP, %rsp
 	cld
 	call lp_faulted
-	mov %gs:FRAME_RBX, %rbx
-	mov %gs:FRAME_RBP, %rbp
-	mov %gs:FRAME_R12, %r12
-	mov %gs:FRAME_R13, %r13
-	mov %gs:FRAME_R14, %r14
-	mov %gs:FRAME_R15, %r15
-	jmp lp_leave
+	jmp lp_leave_whole
 
 	.section .note.GNU-stack, "", @progbits

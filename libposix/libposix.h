@@ -47,6 +47,7 @@ struct lp_thread {
 	uint32_t reserved;
 	uint64_t deadline;       /* of the call that is run again, 0 none */
 	uint64_t tls;            /* FS base, as the program has set it */
+	uint32_t vforked, own_actions; /* in the parent's memory; has a table of actions of its own */
 	/* Zeroed in a forked child and after exec: */
 	cap_t poll_notify;       /* poll.c: notification of this thread, 0 none */
 	uint32_t poll_words;
@@ -58,13 +59,15 @@ _Static_assert(sizeof(struct lp_thread) <= sizeof(((struct thread_block *)0)->li
 struct process_block {
 	uint64_t brk_start, brk_end, brk_mapped;
 	uint64_t random_key[4], random_count;
-	uint32_t random_lock, mm_lock;
+	uint32_t random_lock, mm_lock, action_lock, reserved;
 	uint64_t personality;
 	uint64_t hardware;       /* AT_HWCAP */
 	uint64_t lock_files;     /* files*.c: record locks that this process may hold */
 	uint64_t unknown_traced[8]; /* one bit per unknown call number */
 	uint64_t files[128];     /* files*.c: their own */
+	struct signal_action actions[65]; /* by signal number: action.c */
 };
+_Static_assert(sizeof(struct process_block) <= ANOLE_PAGE_SIZE, "one page");
 static inline struct process_block *this_process(void) { return (struct process_block *)PROCESS_BLOCK; }
 
 static inline struct thread_block *tb(void)

@@ -123,6 +123,9 @@ static long commit(struct loader *loader)
 	struct call_options options = { .in = name, .in_length = strnlen(name, 15) };
 	long status = pm_call_exec_commit(PROC_SLOT_PM, &options, &request, &reply);
 
+	for (int signal = 1; signal < 65; signal++)
+		if (reply.ignored >> (signal - 1) & 1)
+			this_process()->actions[signal].handler = 1; /* SIG_IGN */
 	loader->secure = reply.secure;
 	loader->uids = reply.uids;
 	loader->gids = reply.gids;

@@ -19,6 +19,9 @@ static void begin_child(void)
 	memset(self->files, 0, sizeof(self->files));
 	this_process()->lock_files = 0;
 	this_process()->random_count = 0; /* see random.c */
+	/* Another thread may have held them. */
+	this_process()->random_lock = this_process()->mm_lock = this_process()->action_lock = 0;
+	lp_actions_forked();
 	memset(ipc_page()->watches, 0, sizeof(ipc_page()->watches));
 }
 
@@ -59,6 +62,7 @@ static long fork_shared(uint64_t flags, uint64_t stack, uint64_t exit_signal, ui
 	struct pm_fork_reply reply;
 
 	fill_start(&start, stack);
+	start.vforked = 1;
 	start.tls = flags & CLONE_SETTLS ? tls : lp_thread()->tls;
 	start.alt_stack = tb()->alt_stack;
 	start.alt_stack_size = tb()->alt_stack_size;
@@ -90,7 +94,7 @@ void lp_thread_begin(const struct lp_start *start)
 	struct thread_block *block = tb();
 	struct lp_thread *self = lp_thread();
 
-	*self = (struct lp_thread){ .frame = start->frame, .tls = start->tls };
+	*self = (struct lp_thread){ .frame = start->frame, .tls = start->tls, .vforked = start->vforked };
 	block->user_rsp = start->rsp;
 	block->mask = start->mask;
 	block->saved_mask_valid = 0;

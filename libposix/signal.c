@@ -83,21 +83,6 @@ long lp_pause(void)
 	return pm_call_sigsuspend(PROC_SLOT_PM, NULL, &request, &reply);
 }
 
-/* struct sigaction of the system call: handler, flags, restorer, mask: as struct signal_action. */
-long lp_rt_sigaction(uint64_t signal, uint64_t new, uint64_t old, uint64_t size)
-{
-	struct pm_sigaction_req request = { .signal = signal };
-	struct pm_sigaction_reply reply;
-	struct call_options options = {
-		.in = (void *)new, .in_length = new ? sizeof(struct signal_action) : 0,
-		.out = (void *)old, .out_length = old ? sizeof(struct signal_action) : 0,
-	};
-
-	if (size != 8)
-		return -EINVAL;
-	return pm_call_sigaction(PROC_SLOT_PM, &options, &request, &reply);
-}
-
 long lp_rt_sigpending(uint64_t set, uint64_t size)
 {
 	struct pm_sigpending_req request = { .tid = tb()->tid };

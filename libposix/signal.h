@@ -13,6 +13,11 @@
 #define SIGNAL_BIT(signal) (1ull << ((signal) - 1))
 #define SIGNAL_UNBLOCKABLE (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
 
+#define SIG_DFL 0
+#define SIG_IGN 1
+#define SA_NOCLDSTOP 1ull
+#define SA_NOCLDWAIT 2ull
+#define SA_RESETHAND 0x80000000ull
 #define SA_ONSTACK 0x08000000ull
 #define SA_RESTART 0x10000000ull
 #define SA_NODEFER 0x40000000ull
@@ -55,6 +60,10 @@ struct signal_frame {
 _Static_assert(offsetof(struct signal_frame, info) == 312, "rt_sigframe");
 
 #define SIGNAL_FPU_SIZE 512u /* fxsave */
+
+/* action.c: what is to be done with a signal that PM hands over. False: nothing, after all. */
+bool lp_action(int signal, struct signal_action *action);
+void lp_actions_forked(void);
 
 /* What lp_signals answers to entry.S, in rax and rdx. */
 struct signal_outcome {

@@ -38,6 +38,7 @@ struct lp_start {
 	uint64_t rsp, mask, tls;
 	uint64_t set_tid, clear_tid; /* addresses in the child's memory, 0 none */
 	uint64_t alt_stack, alt_stack_size, alt_stack_flags;
+	uint32_t vforked, reserved;
 };
 
 #endif

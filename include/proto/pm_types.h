@@ -56,7 +56,7 @@ struct signal_action {
 	uint64_t mask;
 };
 
-/* What take_signal hands out. */
+/* A signal and what is to be done with it. */
 struct signal_delivery {
 	struct signal_info info;
 	struct signal_action action;

@@ -191,6 +191,7 @@ long do_exec_commit(struct request *rq, const struct pm_exec_commit_req *in, str
 	out->uids = entry->uid | (uint64_t)entry->euid << 32;
 	out->gids = entry->gid | (uint64_t)entry->egid << 32;
 	out->tid = (uint64_t)entry->pid;
+	out->ignored = entry->signals_ignored;
 	return 0;
 }
 

@@ -47,41 +47,26 @@ long do_kill(struct request *rq, const struct pm_kill_req *in, struct pm_kill_re
 long do_sigaction(struct request *rq, const struct pm_sigaction_req *in, struct pm_sigaction_reply *out)
 {
 	struct process *process = caller_of(rq);
-	struct signal_action action, old;
-	long status = 0;
 
 	(void)out;
 	if (!process || in->signal > SIGNAL_COUNT)
 		return -EINVAL;
-	if (rq->in_length) {
-		if (rq->in_length != sizeof(action))
-			return -EINVAL;
-		status = request_read(rq, 0, &action, sizeof(action));
-		if (status < 0)
-			return status;
-	}
-	status = signal_set_action(process, (int)in->signal, rq->in_length ? &action : NULL, &old);
-	if (status < 0 || !rq->out_length)
-		return status;
-	status = request_write(rq, 0, &old, sizeof(old));
-	return status < 0 ? status : 0;
+	return signal_set_action(process, (int)in->signal, in->handler, in->flags);
 }
 
 long do_take_signal(struct request *rq, const struct pm_take_signal_req *in, struct pm_take_signal_reply *out)
 {
 	struct thread *thread = calling_thread(rq, in->tid);
-	struct signal_delivery delivery;
+	struct signal_info info;
 	int signal;
 
-	out->pending = 0;
 	if (!thread)
 		return -ESRCH;
-	memset(&delivery, 0, sizeof(delivery));
-	signal = signal_take(thread, in->mask, &delivery);
+	signal = signal_take(thread, in->mask, &info);
 	if (signal <= 0)
 		return 0;
-	out->pending = thread->hint;
-	request_write(rq, 0, &delivery, sizeof(delivery));
+	*out = (struct pm_take_signal_reply){ (uint64_t)info.code, info.words[0], info.words[1], info.words[2],
+					      info.words[3] };
 	return signal;
 }
 

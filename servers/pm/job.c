@@ -30,7 +30,7 @@ void job_tell_parent(struct process *process, int code)
 	if (!parent)
 		return;
 	machine_wake(&parent->waiters);
-	if (!ended && parent->actions[SIGCHLD].flags & SA_NOCLDSTOP)
+	if (!ended && parent->flags & PROC_NOCLDSTOP)
 		return;
 	if (signal)
 		signal_post(parent, NULL, &info);

@@ -154,9 +154,8 @@ void process_account(struct process *process, struct process_times *times)
 /* What a child has from its parent, apart from memory and descriptors. */
 static void inherit(struct process *child, const struct process *parent, uint32_t exit_signal)
 {
-	memcpy(child->actions, parent->actions, sizeof(child->actions));
 	memcpy(child->limits, parent->limits, sizeof(child->limits));
-	child->flags = PROC_STARTING | (parent->flags & (PROC_NO_NEW_PRIVS | PROC_KEEP_CAPS));
+	child->flags = PROC_STARTING | (parent->flags & (PROC_NO_NEW_PRIVS | PROC_KEEP_CAPS | PROC_NOCLDSTOP | PROC_NOCLDWAIT));
 	child->exit_signal = exit_signal;
 	process_entry(child)->start_ns = machine_now();
 }

@@ -96,6 +96,8 @@ enum process_flags {
 	PROC_NO_NEW_PRIVS = 0x80,
 	PROC_UNDUMPABLE = 0x100,
 	PROC_KEEP_CAPS = 0x200,
+	PROC_NOCLDSTOP = 0x400,   /* flags of SIGCHLD's action; which signals are ignored and caught */
+	PROC_NOCLDWAIT = 0x800,   /* stands in the process table */
 };
 
 struct process {
@@ -108,7 +110,6 @@ struct process {
 	uint32_t wait_status;
 	int32_t fork_error;        /* STARTING: what VFS answered, negative */
 	struct signal_queue signals;
-	struct signal_action actions[SIGNAL_COUNT + 1];
 	struct waitq waiters;      /* in wait, for its children */
 	struct waitq makers;       /* who made it: waits for VFS, or (vfork) for its exec */
 	struct exec_state exec;
@@ -173,11 +174,10 @@ void signal_simple(struct process *process, int signal);
 void signal_force(struct thread *thread, const struct signal_info *info);
 /* The next signal with a handler outside `mask`; defaults are carried out here. 0: none. -1: the process has
  * ended by it. */
-int signal_take(struct thread *thread, uint64_t mask, struct signal_delivery *delivery);
+int signal_take(struct thread *thread, uint64_t mask, struct signal_info *info);
 /* One of `set`, whatever its action. 0: none. */
 int signal_accept(struct thread *thread, uint64_t set, struct signal_info *info);
-long signal_set_action(struct process *process, int signal, const struct signal_action *action,
-		       struct signal_action *old);
+long signal_set_action(struct process *process, int signal, uint64_t handler, uint64_t flags);
 /* After exec: handlers are gone, what is ignored stays so. */
 void signal_reset_actions(struct process *process);
 /* exec: what was pending for the old thread. */

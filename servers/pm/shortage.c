@@ -44,13 +44,15 @@ static void end(struct process *process, uint64_t pages)
 
 void shortage_fault(struct process *process)
 {
+	struct system_info info = { 0 };
 	uint64_t pages;
 	struct process *victim = largest(&pages);
 
-	if (victim && victim != process)
-		end(victim, pages);
-	else
-		end(process, pages);
+	kcall(system_info, &info);
+	/* Many small ones have used it up: whoever asks is as likely to be one of them as any other. */
+	if (!victim || (pages < info.pages_total / SHORT_FRACTION && process != init_process()))
+		victim = process;
+	end(victim, own_pages(victim));
 }
 
 bool shortage_relieve(const struct process *process)

@@ -143,15 +143,13 @@ static enum effect default_effect(int signal)
 /* init gets only what it has handlers for: nobody could take its place. */
 static enum effect effect_of(const struct process *process, int signal)
 {
-	uint64_t handler = process->actions[signal].handler;
+	const struct process_entry *entry = process_entry(process);
 	enum effect effect;
 
-	if (signal != SIGKILL && signal != SIGSTOP) {
-		if (handler == SIG_IGN)
-			return EFFECT_IGNORE;
-		if (handler != SIG_DFL)
-			return EFFECT_HANDLER;
-	}
+	if (entry->signals_ignored & SIGNAL_BIT(signal))
+		return EFFECT_IGNORE;
+	if (entry->signals_caught & SIGNAL_BIT(signal))
+		return EFFECT_HANDLER;
 	effect = default_effect(signal);
 	if (effect != EFFECT_IGNORE && process_pid(process) == INIT_PID)
 		return EFFECT_IGNORE;
@@ -294,13 +292,13 @@ static bool take_next(struct thread *thread, uint64_t allowed, struct signal_inf
 	return queue_take(&thread->signals, signal, info) || queue_take(&process->signals, signal, info);
 }
 
-int signal_take(struct thread *thread, uint64_t mask, struct signal_delivery *delivery)
+int signal_take(struct thread *thread, uint64_t mask, struct signal_info *info)
 {
 	struct process *process = thread->process;
 	int taken = 0;
 
-	while (!taken && take_next(thread, ~mask, &delivery->info)) {
-		int signal = delivery->info.signo;
+	while (!taken && take_next(thread, ~mask, info)) {
+		int signal = info->signo;
 
 		switch (effect_of(process, signal)) {
 		case EFFECT_IGNORE:
@@ -312,9 +310,6 @@ int signal_take(struct thread *thread, uint64_t mask, struct signal_delivery *de
 			process_exit(process, (uint32_t)signal);
 			return -1;
 		case EFFECT_HANDLER:
-			delivery->action = process->actions[signal];
-			if (delivery->action.flags & SA_RESETHAND)
-				process->actions[signal].handler = SIG_DFL;
 			taken = signal;
 			break;
 		}
@@ -332,46 +327,27 @@ int signal_accept(struct thread *thread, uint64_t set, struct signal_info *info)
 }
 
 /* --- actions ------------------------------------------------------------------------------------------------- */
-static void publish_actions(struct process *process)
+static void set_flag(struct process *process, uint32_t flag, bool on)
 {
-	struct process_entry *entry = process_entry(process);
-
-	entry->signals_ignored = entry->signals_caught = 0;
-	for (int signal = 1; signal <= SIGNAL_COUNT; signal++) {
-		uint64_t handler = process->actions[signal].handler;
-
-		if (handler == SIG_IGN)
-			entry->signals_ignored |= SIGNAL_BIT(signal);
-		else if (handler != SIG_DFL)
-			entry->signals_caught |= SIGNAL_BIT(signal);
-	}
+	process->flags = on ? process->flags | flag : process->flags & ~flag;
 }
 
-static void publish_action(struct process *process, int signal)
+long signal_set_action(struct process *process, int signal, uint64_t handler, uint64_t flags)
 {
 	struct process_entry *entry = process_entry(process);
-	uint64_t handler = process->actions[signal].handler, bit = SIGNAL_BIT(signal);
+	uint64_t bit = SIGNAL_BIT(signal);
 
+	if (signal < 1 || signal > SIGNAL_COUNT || signal == SIGKILL || signal == SIGSTOP)
+		return -EINVAL;
 	entry->signals_ignored = (entry->signals_ignored & ~bit) | (handler == SIG_IGN ? bit : 0);
 	entry->signals_caught = (entry->signals_caught & ~bit) | (handler > SIG_IGN ? bit : 0);
-}
-
-long signal_set_action(struct process *process, int signal, const struct signal_action *action,
-		       struct signal_action *old)
-{
-	if (signal < 1 || signal > SIGNAL_COUNT)
-		return -EINVAL;
-	*old = process->actions[signal];
-	if (!action)
-		return 0;
-	if (signal == SIGKILL || signal == SIGSTOP)
-		return -EINVAL;
-	process->actions[signal] = *action;
-	process->actions[signal].mask &= ~(SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP));
-	publish_action(process, signal);
+	if (signal == SIGCHLD) {
+		set_flag(process, PROC_NOCLDSTOP, flags & SA_NOCLDSTOP);
+		set_flag(process, PROC_NOCLDWAIT, flags & SA_NOCLDWAIT);
+	}
 	/* What is ignored now is discarded, blocked or not (POSIX, sigaction). */
-	if (action->handler == SIG_IGN || (action->handler == SIG_DFL && default_effect(signal) == EFFECT_IGNORE)) {
-		discard_everywhere(process, SIGNAL_BIT(signal));
+	if (handler == SIG_IGN || (handler == SIG_DFL && default_effect(signal) == EFFECT_IGNORE)) {
+		discard_everywhere(process, bit);
 		signal_update_hints(process);
 	}
 	return 0;
@@ -379,12 +355,8 @@ long signal_set_action(struct process *process, int signal, const struct signal_
 
 void signal_reset_actions(struct process *process)
 {
-	for (int signal = 1; signal <= SIGNAL_COUNT; signal++) {
-		struct signal_action *action = &process->actions[signal];
-
-		*action = (struct signal_action){ .handler = action->handler == SIG_IGN ? SIG_IGN : SIG_DFL };
-	}
-	publish_actions(process);
+	process_entry(process)->signals_caught = 0;
+	process->flags &= ~(uint32_t)(PROC_NOCLDSTOP | PROC_NOCLDWAIT);
 }
 
 void signal_move(struct thread *from, struct thread *to)

@@ -75,7 +75,5 @@ long wait_find(struct process *process, int64_t pid, uint64_t options, struct wa
 
 bool wait_ignored(const struct process *parent)
 {
-	const struct signal_action *action = &parent->actions[SIGCHLD];
-
-	return action->handler == SIG_IGN || action->flags & SA_NOCLDWAIT;
+	return process_entry(parent)->signals_ignored & SIGNAL_BIT(SIGCHLD) || parent->flags & PROC_NOCLDWAIT;
 }
