@@ -170,20 +170,22 @@ static void split(struct block *block, uint64_t size)
 	bin_insert(rest);
 }
 
-static void clear(struct block *block, uint64_t payload)
+/* `touched` as it was before the block was cut: the header behind it says nothing about its own bytes. */
+static void clear(struct block *block, uint64_t touched)
 {
-	uint64_t start = (uintptr_t)block + 16, end = start + payload;
+	uint64_t start = (uintptr_t)block + 16, end = (uintptr_t)block_after(block);
 
-	if (end > heap.touched) {
-		end = heap.touched;
-		heap.touched = start + payload;
-	}
+	if (end > heap.touched)
+		heap.touched = end;
+	if (end > touched)
+		end = touched;
 	if (end > start)
 		memset((void *)start, 0, end - start);
 }
 
 void *pheap_alloc(size_t size)
 {
+	uint64_t touched = heap.touched;
 	struct block *block;
 
 	if (!size || size > heap.end)
@@ -196,7 +198,7 @@ void *pheap_alloc(size_t size)
 		return NULL;
 	bin_remove(block);
 	split(block, size);
-	clear(block, block->size - 16);
+	clear(block, touched);
 	block->size |= BLOCK_USED;
 	return (char *)block + 16;
 }
