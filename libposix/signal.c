@@ -141,7 +141,7 @@ long lp_rt_sigtimedwait(uint64_t set, uint64_t info, uint64_t timeout, uint64_t 
 /* --- sending ---------------------------------------------------------------------------------- */
 static long send(int64_t pid, int64_t tid, uint64_t signal, const struct signal_info *info)
 {
-	struct pm_kill_req request = { .pid = pid, .tid = tid, .signal = signal };
+	struct pm_kill_req request = { .pid = pid, .tid = tid, .signal = signal, .caller = tb()->tid };
 	struct pm_kill_reply reply;
 	struct call_options options = { .in = info, .in_length = info ? sizeof(*info) : 0 };
 

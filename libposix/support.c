@@ -135,7 +135,9 @@ long lp_faulted(void)
 
 void lp_raise(int signal)
 {
-	struct pm_kill_req request = { .pid = tb()->pid, .tid = tb()->tid, .signal = (uint64_t)signal };
+	struct pm_kill_req request = {
+		.pid = tb()->pid, .tid = tb()->tid, .signal = (uint64_t)signal, .caller = tb()->tid,
+	};
 	struct pm_kill_reply reply;
 
 	pm_call_kill(PROC_SLOT_PM, NULL, &request, &reply);

@@ -26,13 +26,11 @@ long do_get_ids(struct request *rq, const struct pm_get_ids_req *in, struct pm_g
 	if (!process)
 		return -ESRCH;
 	entry = process_entry(process);
-	out->pid_ppid = pair((uint32_t)entry->pid, (uint32_t)entry->ppid);
 	out->pgid_sid = pair((uint32_t)entry->pgid, (uint32_t)entry->sid);
 	out->uid_euid = pair(entry->uid, entry->euid);
 	out->gid_egid = pair(entry->gid, entry->egid);
 	out->suid_sgid = pair(entry->suid, entry->sgid);
 	out->fsuid_fsgid = pair(entry->fsuid, entry->fsgid);
-	out->tid = (uint64_t)entry->pid;
 	return 0;
 }
 

@@ -41,7 +41,10 @@ long do_kill(struct request *rq, const struct pm_kill_req *in, struct pm_kill_re
 		if (info.code >= 0 && in->pid != process_pid(process))
 			return -EPERM;
 	}
-	return signal_kill(process, (int32_t)in->pid, (int32_t)in->tid, &info);
+	signal_calling(process_thread(process, (int32_t)in->caller));
+	status = signal_kill(process, (int32_t)in->pid, (int32_t)in->tid, &info);
+	signal_calling(NULL);
+	return status;
 }
 
 long do_sigaction(struct request *rq, const struct pm_sigaction_req *in, struct pm_sigaction_reply *out)

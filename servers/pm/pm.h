@@ -169,6 +169,8 @@ void queue_discard(struct signal_queue *queue, uint64_t signals);
 void queue_clear(struct signal_queue *queue);
 /* To a process, or to one of its threads. Does everything that follows from it. */
 void signal_post(struct process *process, struct thread *thread, const struct signal_info *info);
+/* The thread that waits for our answer to this request: it looks for signals then, without being interrupted. */
+void signal_calling(const struct thread *thread);
 void signal_simple(struct process *process, int signal);
 /* A fault: cannot be blocked or ignored. */
 void signal_force(struct thread *thread, const struct signal_info *info);

@@ -173,6 +173,13 @@ void signal_update_hints(struct process *process)
 		update_hint(thread);
 }
 
+static const struct thread *calling;
+
+void signal_calling(const struct thread *thread)
+{
+	calling = thread;
+}
+
 /* --- posting -------------------------------------------------------------------------------------------- */
 static struct thread *waiting_for(struct process *process, struct thread *only, int signal)
 {
@@ -207,7 +214,7 @@ static void queue_and_tell(struct process *process, struct thread *only, const s
 		update_hint(only);
 	else
 		signal_update_hints(process);
-	if (open)
+	if (open && open != calling)
 		machine_interrupt(open);
 }
 
