@@ -2,11 +2,12 @@
 /*
  * In and out of libposix.
  *
- * While `inside` is set, or the pc lies in this image, the kernel does not divert the thread to the
- * upcall; a signal is looked for at lp_leave. The code from lp_restart to lp_restart_end can be
- * entered again from its start at any point (the kernel moves the pc back there when it interrupts).
- * In it lie the way out, which reads only memory and rax and changes no memory but `inside`, and the
- * window between the last look for signals and the system call that could sleep. `window` tells which.
+ * While the pc lies in this image the kernel does not divert the thread to the upcall; a signal is
+ * looked for at lp_leave. (The `inside` word of abi/kcall.h stays 0: nothing outside runs for us.) The
+ * code from lp_restart to lp_restart_end can be entered again from its start at any point: the kernel
+ * moves the pc back there when it interrupts. In it lie the way out, which reads only memory and rax and
+ * changes no memory, and the window between the last look for signals and the system call that could
+ * sleep. `window` tells which.
  *
  * `full` (a word of the thread's block) says that the way out restores every register from the upcall
  * area of the message page, not only those that a system call keeps.
@@ -33,7 +34,6 @@ libposix_start:
 	.hidden lp_entry
 	.type lp_entry, @function
 lp_entry:
-	movl $1, %gs:TB_INSIDE
 	mov %rsp, %gs:TB_USER_RSP
 	mov %gs:TB_STACK_TOP, %rsp
 	mov %rdi, %gs:FRAME_RDI
@@ -81,7 +81,6 @@ lp_leave:
 	mov %gs:FRAME_R9, %r9
 	mov %gs:FRAME_RETURN_PC, %rcx
 	mov %gs:TB_USER_RSP, %rsp
-	movl $0, %gs:TB_INSIDE
 	jmp *%rcx
 2:
 	/*
@@ -108,7 +107,6 @@ lp_leave:
 	mov %gs:(TB_UPCALL + REGS_R15), %r15
 	popfq
 	mov %gs:(TB_UPCALL + REGS_RSP), %rsp
-	movl $0, %gs:TB_INSIDE
 	jmp *%gs:(TB_UPCALL + REGS_RIP)
 
 lp_window:
@@ -141,7 +139,6 @@ lp_sleepy_call:
 
 	/* Deliver a signal, or run the call again. lp_signals(result): rdx set: again. */
 lp_signals_first:
-	movl $1, %gs:TB_INSIDE
 	mov %gs:TB_STACK_TOP, %rsp
 	mov %rax, %rdi
 	call lp_signals
@@ -170,7 +167,6 @@ lp_rt_sigreturn:
 	.globl lp_upcall
 	.hidden lp_upcall
 lp_upcall:
-	movl $1, %gs:TB_INSIDE
 	mov %gs:TB_STACK_TOP, %rsp
 	cld
 	movl $1, %gs:FRAME_FULL
@@ -181,7 +177,6 @@ lp_upcall:
 	.globl lp_thread_entry
 	.hidden lp_thread_entry
 lp_thread_entry:
-	movl $1, %gs:TB_INSIDE
 	mov %gs:TB_STACK_TOP, %rsp
 	call lp_thread_begin
 	xor %eax, %eax
@@ -199,7 +194,6 @@ lp_leave_whole:
 	.globl lp_load_entry
 	.hidden lp_load_entry
 lp_load_entry:
-	movl $1, %gs:TB_INSIDE
 	mov %gs:TB_STACK_TOP, %rsp
 	call lp_load
 	xor %ebx, %ebx

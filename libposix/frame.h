@@ -28,7 +28,6 @@
 #define FRAME_WINDOW (TB_LIBPOSIX + 0x74)
 
 /* The message page lies below the block: THREAD_PAGE_* - THREAD_BLOCK_OFFSET. */
-#define TB_INSIDE (1216 - 0x800)
 #define TB_UPCALL (1024 - 0x800)
 #define REGS_RAX 0
 #define REGS_RBX 8

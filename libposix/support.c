@@ -14,7 +14,6 @@ _Static_assert(offsetof(struct thread_block, libposix) == TB_LIBPOSIX, "frame.h"
 _Static_assert(offsetof(struct thread_block, pending) == TB_PENDING, "frame.h");
 _Static_assert(offsetof(struct thread_block, mask) == TB_MASK, "frame.h");
 _Static_assert(THREAD_PAGE_UPCALL - THREAD_BLOCK_OFFSET == (uint64_t)TB_UPCALL, "frame.h");
-_Static_assert(THREAD_PAGE_INSIDE - THREAD_BLOCK_OFFSET == (uint64_t)TB_INSIDE, "frame.h");
 _Static_assert(offsetof(struct thread_regs, r8) == REGS_R8, "frame.h");
 _Static_assert(offsetof(struct thread_regs, rip) == REGS_RIP, "frame.h");
 _Static_assert(sizeof(struct ipc_page) <= THREAD_PAGE_UPCALL, "the upcall area is behind the kernel's part");

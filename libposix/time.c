@@ -118,9 +118,16 @@ static long clock_ns(int32_t clock, uint64_t *ns)
 
 long lp_clock_gettime(uint64_t clock, uint64_t time)
 {
-	uint64_t ns;
-	long error = clock_ns((int32_t)clock, &ns);
+	uint64_t ns, offset;
+	long error = 0;
 
+	if (__builtin_expect(clock <= CLOCK_MONOTONIC, 1)) {
+		ns = read_clock(&offset);
+		if (clock == CLOCK_REALTIME)
+			ns += offset;
+	} else {
+		error = clock_ns((int32_t)clock, &ns);
+	}
 	if (!error)
 		*(struct lp_timespec *)time = timespec(ns);
 	return error;
