@@ -67,6 +67,7 @@ long cache_zero(struct device *device, uint64_t page, uint64_t count);
 void cache_written(struct device *device); /* dirty: written back in a while */
 /* Everything that is dirty now is on the disk and flushed: 0, PARK, or an error. progress[4], [5]. */
 long cache_sync(struct request *rq, struct device *device);
+long cache_sync_all(struct request *rq); /* of all devices; progress[0] and [4] are its own */
 void cache_drop_clean(struct device *device);
 void cache_limit(void);
 void cache_restart(void);

@@ -300,3 +300,17 @@ void cache_restart(void)
 		cache_written(device);
 	}
 }
+
+/* All dirty pages of all devices. */
+long cache_sync_all(struct request *rq)
+{
+	for (; rq->progress[0] < DISKS_MAX * MINORS; rq->progress[0]++) {
+		struct device *device = &devices[rq->progress[0]];
+		long status = device->memory ? cache_sync(rq, device) : 0;
+
+		if (status == PARK)
+			return PARK;
+		rq->progress[4] = 0;
+	}
+	return 0;
+}

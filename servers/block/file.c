@@ -527,4 +527,10 @@ static long dev_list(struct request *rq, const struct dev_list_req *in, struct d
 	return request_write(rq, 0, text + in->offset, length < rq->out_length ? length : rq->out_length);
 }
 
-const struct dev_ops device_handlers = { .open = dev_open, .open_block = dev_open_block, .list = dev_list };
+static long dev_sync(struct request *rq, const struct dev_sync_req *in, struct dev_sync_reply *out)
+{
+	(void)in, (void)out;
+	return cache_sync_all(rq);
+}
+
+const struct dev_ops device_handlers = { .open = dev_open, .open_block = dev_open_block, .list = dev_list, .sync = dev_sync };

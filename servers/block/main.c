@@ -46,23 +46,9 @@ static long cancel(struct request *rq)
 	return PARK;
 }
 
-/* All dirty pages of all devices. */
-static long shutdown(struct request *rq)
-{
-	for (; rq->progress[0] < DISKS_MAX * MINORS; rq->progress[0]++) {
-		struct device *device = &devices[rq->progress[0]];
-		long status = device->memory ? cache_sync(rq, device) : 0;
-
-		if (status == PARK)
-			return PARK;
-		rq->progress[4] = 0;
-	}
-	return 0;
-}
-
 static const struct service service = {
 	.name = "block", .dispatch = dispatch, .start = start, .release = description_release, .cancel = cancel,
-	.shutdown = shutdown,
+	.shutdown = cache_sync_all,
 };
 
 int main(void)

@@ -65,6 +65,13 @@ struct device *device_by_name(const char *name, size_t length, uint32_t *minor)
 	return NULL;
 }
 
+long device_block_server(uint64_t n)
+{
+	if (n >= DEVICE_MAX)
+		return -EINVAL;
+	return devices[n].used && devices[n].kind == S_IFBLK ? devices[n].server : CAP_NONE;
+}
+
 /* --- nodes ----------------------------------------------------------------------------------------------------- */
 
 /* A place in /dev; 0, -EEXIST, or the walk's answer. */

@@ -223,10 +223,25 @@ long unmount_path(struct request *rq, const struct vfs_umount_req *in, struct vf
 
 /* --- sync, /proc/mounts -------------------------------------------------------------------------------------------------- */
 
+/* Whom sync(2) asks as its n-th: the mounts, then the servers of block devices. to: CAP_NONE if
+ * there is nothing in that place. */
+static long sync_target(uint64_t n, cap_t *to, uint64_t *op)
+{
+	if (n < MOUNT_MAX) {
+		*op = fs_op_sync;
+		*to = mounts[n].used && !mounts[n].dying ? mounts[n].fs : CAP_NONE;
+		return 0;
+	}
+	*op = dev_op_sync;
+	*to = (cap_t)device_block_server(n - MOUNT_MAX);
+	return *to == -EINVAL ? -EINVAL : 0;
+}
+
 long sync_all(struct request *rq, const struct vfs_sync_req *in, struct vfs_sync_reply *out)
 {
-	uint64_t none = 0;
+	uint64_t none = 0, op;
 	struct job *job;
+	cap_t to;
 	long status = job_resume(rq, &job);
 
 	(void)in;
@@ -235,18 +250,16 @@ long sync_all(struct request *rq, const struct vfs_sync_req *in, struct vfs_sync
 		return status;
 	if (job)
 		job_free(job); /* sync(2) reports no errors */
-	while (rq->progress[0] < MOUNT_MAX) {
-		struct mount *m = &mounts[rq->progress[0]];
-
-		if (!m->used || m->dying) {
-			rq->progress[0]++;
-			continue;
-		}
-		job = job_new(rq, JOB_OTHER, m->fs);
-		if (!job)
-			return job_wait(rq);
+	while (sync_target(rq->progress[0], &to, &op) == 0) {
 		rq->progress[0]++;
-		return job_send(job, fs_op_sync, OP_PARK, &none, 0);
+		if (to == CAP_NONE)
+			continue;
+		job = job_new(rq, JOB_OTHER, to);
+		if (!job) {
+			rq->progress[0]--;
+			return job_wait(rq);
+		}
+		return job_send(job, op, OP_PARK, &none, 0);
 	}
 	return 0;
 }

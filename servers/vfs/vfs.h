@@ -168,6 +168,8 @@ struct device {
 struct device *device_find(uint32_t kind, uint64_t rdev);
 /* A block device by its name under /dev. */
 struct device *device_by_name(const char *name, size_t length, uint32_t *minor);
+/* The server of the n-th entry if that is a block device, else CAP_NONE; -EINVAL past the last. */
+long device_block_server(uint64_t n);
 long device_populate(struct request *rq); /* PARK until /dev has all nodes */
 extern struct waitq device_arrivals;
 
