@@ -342,10 +342,11 @@ static void set_flag(struct process *process, uint32_t flag, bool on)
 long signal_set_action(struct process *process, int signal, uint64_t handler, uint64_t flags)
 {
 	struct process_entry *entry = process_entry(process);
-	uint64_t bit = SIGNAL_BIT(signal);
+	uint64_t bit;
 
 	if (signal < 1 || signal > SIGNAL_COUNT || signal == SIGKILL || signal == SIGSTOP)
 		return -EINVAL;
+	bit = SIGNAL_BIT(signal);
 	entry->signals_ignored = (entry->signals_ignored & ~bit) | (handler == SIG_IGN ? bit : 0);
 	entry->signals_caught = (entry->signals_caught & ~bit) | (handler > SIG_IGN ? bit : 0);
 	if (signal == SIGCHLD) {
