@@ -235,7 +235,7 @@ static long execute(int dir, const char *path, const char *const *argv, const ch
 {
 	struct packer packer = { .filled = 0 };
 	struct exec_args args = { .dir = dir, .flags = flags };
-	struct pm_exec_req request = {};
+	struct pm_exec_req request = { .tid = tb()->tid };
 	struct pm_exec_reply reply;
 	struct call_options options = { .caps_count = 1 };
 	long status = lp_path_length(path, flags & AT_EMPTY_PATH);

@@ -174,15 +174,21 @@ long lp_timespec_ns(const struct lp_timespec *time)
 }
 
 /* --- locks --------------------------------------------------------------------------------------------- */
+/* 0 free, 1 held, 2 held and waited for. */
 void lp_lock(uint32_t *lock)
 {
-	while (__atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE))
-		kcall(yield);
+	uint32_t free = 0;
+
+	if (__atomic_compare_exchange_n(lock, &free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		return;
+	while (__atomic_exchange_n(lock, 2, __ATOMIC_ACQUIRE))
+		kcall(futex, lock, FUTEX_OP_WAIT, 2, UINT64_MAX, 0, 0);
 }
 
 void lp_unlock(uint32_t *lock)
 {
-	__atomic_store_n(lock, 0, __ATOMIC_RELEASE);
+	if (__atomic_exchange_n(lock, 0, __ATOMIC_RELEASE) == 2)
+		kcall(futex, lock, FUTEX_OP_WAKE, 1, 0, 0, 0);
 }
 
 /* --- errors ------------------------------------------------------------------------------------------------ */

@@ -289,7 +289,7 @@ struct sigevent {
 long lp_timer_create(uint64_t clock, uint64_t event, uint64_t id)
 {
 	const struct sigevent *how = (struct sigevent *)event;
-	struct pm_timer_create_req request = { .clock = (uint32_t)clock, .signal = SIGALRM };
+	struct pm_timer_create_req request = { .clock = (uint32_t)clock, .signal = SIGALRM, .tid = ~0ull };
 	struct pm_timer_create_reply reply;
 	long status;
 

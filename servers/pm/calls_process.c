@@ -105,6 +105,7 @@ long do_exit_thread(struct request *rq, const struct pm_exit_thread_req *in, str
 	(void)out;
 	if (!thread)
 		return -ESRCH;
+	threads_sweep(thread->process);
 	if (only_thread(thread)) {
 		process_exit(thread->process, (uint32_t)in->status & 0xff00);
 		return 0;
@@ -131,22 +132,23 @@ long do_set_tid_address(struct request *rq, const struct pm_set_tid_address_req 
 }
 
 /* --- exec --------------------------------------------------------------------------------------------- */
-/* progress: 0 begun, 1 how it went. Which thread calls does not matter: the others run until the commit. */
+/* progress: 0 begun, 1 how it went. The other threads run until the commit. */
 long do_exec(struct request *rq, const struct pm_exec_req *in, struct pm_exec_reply *out)
 {
 	struct process *process = caller_of(rq);
+	struct thread *thread = caller_thread(rq, in->tid);
 	long status;
 
-	(void)in, (void)out;
+	(void)out;
 	if (rq->progress[1])
 		return -(long)rq->progress[1];
 	if (!process)
 		return -ESRCH;
 	if (rq->progress[0])
 		return request_park(rq, &exec_callers);
-	if (rq->caps[0].rights != CAPT_MEMORY)
+	if (!thread || rq->caps[0].rights != CAPT_MEMORY)
 		return -EINVAL;
-	status = exec_begin(process, process->threads, rq, rq->caps[0].slot);
+	status = exec_begin(process, thread, rq, rq->caps[0].slot);
 	if (status == -ENOMEM && shortage_relieve(process))
 		status = exec_begin(process, process->threads, rq, rq->caps[0].slot);
 	if (status < 0)

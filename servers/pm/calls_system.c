@@ -45,7 +45,7 @@ long do_timer_create(struct request *rq, const struct pm_timer_create_req *in, s
 	timer->clock = (uint32_t)clock;
 	timer->notify = (uint32_t)in->notify;
 	timer->signal = (uint32_t)in->signal;
-	timer->value = in->value;
+	timer->value = in->tid == ~0ull ? timer->id : in->value;
 	timer->tid = (uint32_t)in->tid;
 	out->id = timer->id;
 	return 0;

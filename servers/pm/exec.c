@@ -56,6 +56,7 @@ long exec_begin(struct process *process, struct thread *caller, struct request *
 		return -ENOMEM;
 	}
 	exec->request = request;
+	exec->caller = caller ? caller->tid : 0;
 	kcall(thread_start, exec->loader->cap);
 	return 0;
 }
@@ -91,11 +92,9 @@ static void public_table(struct exec_state *exec)
 
 static void change_image(struct process *process, struct exec_state *exec)
 {
-	struct thread *old = process->threads;
+	struct thread *old = process_thread(process, exec->caller);
 
 	/* What waits for the calling thread waits for its successor; the others' signals end with them. */
-	while (old && old->next)
-		old = old->next;
 	if (old)
 		signal_move(old, exec->loader);
 	while (process->threads)
@@ -118,6 +117,8 @@ bool exec_commit(struct process *process, const struct exec_file *file)
 	change_image(process, &exec);
 	tell_caller(exec.request, EINTR);
 	thread_join(exec.loader);
+	if (process->flags & PROC_STOPPED)
+		machine_stop(exec.loader);
 	kcall(table_cloexec, process->fd_table);
 	timers_exit(process, true);
 	signal_reset_actions(process);

@@ -277,6 +277,8 @@ void process_undo(struct process *child)
 void process_begin(struct process *child)
 {
 	child->flags &= ~(uint32_t)PROC_STARTING;
+	if (child->flags & PROC_STOPPED)
+		return; /* the continue starts it */
 	for (struct thread *thread = child->threads; thread; thread = thread->next)
 		kcall(thread_start, thread->cap);
 }
@@ -350,7 +352,7 @@ void process_exit(struct process *process, uint32_t wait_status)
 	queue_clear(&process->signals);
 	entry->state = PROCESS_ZOMBIE;
 	process->wait_status = wait_status;
-	process->flags &= PROC_VFORKED | PROC_STARTING;
+	process->flags &= PROC_VFORKED;
 	vfork_release(process);
 	machine_wake(&process->makers);
 	machine_wake(&process->waiters);

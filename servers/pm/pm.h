@@ -19,6 +19,7 @@
 #define PID_MAX 32768
 #define THREAD_POOL 8192u
 #define QUEUE_POOL 4096u
+#define QUEUE_MAX 256u     /* of one process or thread: then sigqueue answers EAGAIN */
 #define TIMER_POOL 1024u
 #define TIMERS_PER_PROCESS 64u
 #define LIMITS 16u
@@ -41,6 +42,7 @@ struct queued_signal {
 
 struct signal_queue {
 	uint64_t pending; /* bit n - 1: signal n */
+	uint32_t length;
 	struct queued_signal *first, *last;
 };
 
@@ -77,6 +79,7 @@ struct exec_state {
 	struct request *request;  /* of the caller; NULL for init's first */
 	struct image *image;
 	struct thread *loader;
+	int32_t caller;           /* tid */
 	cap_t private_table;
 	uint64_t badge;           /* of the loader's capability to PM: no other may commit */
 };

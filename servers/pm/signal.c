@@ -44,6 +44,7 @@ bool queue_add(struct signal_queue *queue, const struct signal_info *info)
 	if (!queued && info->signo >= SIGRTMIN && info->code != SI_USER)
 		return false;
 	queue->pending |= bit;
+	queue->length += queued != NULL;
 	if (!queued)
 		return true;
 	queued->info = *info;
@@ -64,6 +65,7 @@ static void queue_unlink(struct signal_queue *queue, struct queued_signal *previ
 		queue->first = queued->next;
 	if (queue->last == queued)
 		queue->last = previous;
+	queue->length--;
 	queued_free(queued);
 }
 
@@ -391,8 +393,12 @@ static long kill_one(const struct process *from, struct process *to, struct thre
 {
 	if (from && !signal_allowed(from, to, info->signo))
 		return -EPERM;
-	if (info->signo)
-		signal_post(to, thread, info);
+	if (!info->signo)
+		return 0;
+	if (info->signo >= SIGRTMIN && info->code < 0 &&
+	    (thread ? thread->signals.length : to->signals.length) >= QUEUE_MAX)
+		return -EAGAIN;
+	signal_post(to, thread, info);
 	return 0;
 }
 
@@ -432,7 +438,7 @@ static long kill_thread(const struct process *from, int32_t pid, int32_t tid, co
 {
 	struct thread *thread = thread_by_tid(tid);
 
-	if (!thread || thread->phase == THREAD_UNUSED || (pid && process_pid(thread->process) != pid))
+	if (!thread || thread->phase != THREAD_LIVE || (pid && process_pid(thread->process) != pid))
 		return -ESRCH;
 	return kill_one(from, thread->process, thread, info);
 }

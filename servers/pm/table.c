@@ -8,6 +8,7 @@ PRESERVED struct process processes[PROCESS_MAX];
 static PRESERVED struct thread threads[THREAD_POOL];
 static PRESERVED struct process *free_processes;
 static PRESERVED struct thread *free_threads;
+static PRESERVED uint32_t live_threads;
 static PRESERVED uint32_t used_processes, used_threads; /* beyond these none has been used yet */
 static PRESERVED uint64_t generation;
 /* What a number names: a process (place + 1), a thread (place + 1), and how many groups and sessions. */
@@ -225,6 +226,9 @@ struct thread *thread_new(struct process *process, int32_t tid)
 {
 	struct thread *thread = free_threads;
 
+	/* The last places are root's and for first threads, so that one user's do not lock out all. */
+	if (!tid && process_entry(process)->uid && live_threads > THREAD_POOL - THREAD_POOL / 4)
+		return NULL;
 	if (!tid)
 		tid = id_new();
 	if (!tid)
@@ -235,6 +239,7 @@ struct thread *thread_new(struct process *process, int32_t tid)
 		thread = &threads[used_threads++];
 	else
 		return NULL;
+	live_threads++;
 	memset(thread, 0, sizeof(*thread));
 	thread->process = process;
 	thread->tid = tid;
@@ -252,6 +257,7 @@ void thread_free(struct thread *thread)
 {
 	if (tid_thread[thread->tid] == thread - threads + 1)
 		tid_thread[thread->tid] = 0;
+	live_threads--;
 	queue_clear(&thread->signals);
 	thread->phase = THREAD_UNUSED;
 	thread->next = free_threads;
