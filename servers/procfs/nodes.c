@@ -216,6 +216,8 @@ static uint32_t need_of_link(struct node node)
 		return NEED_CWD;
 	case KIND_ROOT:
 		return NEED_ROOT;
+	case KIND_EXE:
+		return NEED_SPACE | NEED_CWD;
 	case KIND_FD_ENTRY:
 		return NEED_TABLE | NEED_FD_PATH;
 	}
@@ -255,8 +257,11 @@ static long readlink(struct request *rq, const struct fs_readlink_req *in, struc
 	status = gather(rq, node.pid, (int32_t)node.argument - 1, need_of_link(node), &g);
 	if (status)
 		return status;
-	length = g->text_length < rq->out_length ? g->text_length : rq->out_length;
-	status = request_write(rq, 0, g->text, length);
+	status = process_kind(node) == KIND_EXE ? process_exe(g) : (long)g->text_length;
+	if (status > 0) {
+		length = (uint64_t)status < rq->out_length ? (uint64_t)status : rq->out_length;
+		status = request_write(rq, 0, g->text, length);
+	}
 	gather_end(rq, g);
 	return status;
 }

@@ -158,6 +158,58 @@ static void render_maps(struct text *t, struct node node, struct gather *g)
 	}
 }
 
+/* The string that ends before `end` in the process's memory, not longer than `size`: where it begins in to. */
+static const char *string_before(const struct gather *g, uint64_t end, char *to, size_t size)
+{
+	char *start;
+
+	if (end < size || kcall(space_read, g->space, end - size, to, size) != (long)size || to[size - 1])
+		return NULL;
+	for (start = to + size - 1; start > to && start[-1]; start--)
+		;
+	return start > to ? start : NULL;
+}
+
+/* Of a script, whose path is the second or third argument, the first is what runs. */
+static const char *runs(const char *path, const char *args, const char *end)
+{
+	const char *first = args;
+
+	for (int i = 0; i < 3 && args < end; i++, args += strlen(args) + 1)
+		if (i && !strcmp(args, path))
+			return first;
+	return path;
+}
+
+/*
+ * As exec was told it: the loader leaves the path in front of the arguments, which is the process's memory. One
+ * that is not absolute is taken from the working directory.
+ */
+long process_exe(struct gather *g)
+{
+	static char before[1024], args[1025], whole[2 * PATH_LENGTH_MAX];
+	const struct process_entry *p = process_by_pid(g->pid);
+	const char *path = NULL;
+	size_t length;
+	long n;
+
+	if (p && g->space != CAP_NONE && p->args_start)
+		path = string_before(g, p->args_start, before, sizeof before);
+	if (!path || !*path)
+		return -ENOENT;
+	length = p->args_end - p->args_start < 1024 ? p->args_end - p->args_start : 1024;
+	n = kcall(space_read, g->space, p->args_start, args, length);
+	args[n > 0 ? n : 0] = 0;
+	path = runs(path, args, args + (n > 0 ? n : 0));
+	if (path[0] == '/')
+		n = snprintf(whole, sizeof whole, "%s", path);
+	else
+		n = snprintf(whole, sizeof whole, "%.*s/%s", (int)g->text_length, g->text,
+			     path[0] == '.' && path[1] == '/' ? path + 2 : path);
+	memcpy(g->text, whole, (size_t)n < GATHER_TEXT ? (size_t)n : GATHER_TEXT);
+	return n;
+}
+
 static void put_limit(struct text *t, const char *name, uint64_t limit, const char *unit)
 {
 	if (limit > INT64_MAX)
@@ -194,6 +246,7 @@ const struct file_kind process_files[] = {
 	[KIND_FD_ENTRY] = { "", 0700, TYPE_LINK, 0, 0, NULL },
 	[KIND_CWD] = { "cwd", 0777, TYPE_LINK, 0, 0, NULL },
 	[KIND_ROOT] = { "root", 0777, TYPE_LINK, 0, 0, NULL },
+	[KIND_EXE] = { "exe", 0777, TYPE_LINK, 0, 0, NULL },
 	{ "stat", 0444, TYPE_FILE, 1, NEED_TIMES | NEED_SPACE, render_stat },
 	{ "statm", 0444, TYPE_FILE, 1, NEED_SPACE, render_statm },
 	{ "status", 0444, TYPE_FILE, 1, NEED_TIMES | NEED_SPACE, render_status },

@@ -101,8 +101,10 @@ extern uint64_t device_number;
 extern const struct file_kind system_files[], process_files[];
 extern const uint32_t system_files_count, process_files_count;
 #define SYSTEM_ROOT 0u
-enum process_kind { KIND_PID = 0, KIND_TASK, KIND_TASK_TID, KIND_FD, KIND_FD_ENTRY, KIND_CWD, KIND_ROOT };
+enum process_kind { KIND_PID = 0, KIND_TASK, KIND_TASK_TID, KIND_FD, KIND_FD_ENTRY, KIND_CWD, KIND_ROOT, KIND_EXE };
 #define KIND_SELF "self"
+/* The path of the program into g->text, where the working directory is: its length, or an error. */
+long process_exe(struct gather *g);
 long control_write(struct request *rq);
 
 /* --- file.c ---------------------------------------------------------------------------------------------------- */
