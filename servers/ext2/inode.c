@@ -372,6 +372,18 @@ void inode_touch(struct inode *inode, bool modified)
 		inode->d.mtime = inode->d.ctime;
 }
 
+void inode_set_size(struct inode *inode, uint64_t size)
+{
+	struct ext2 *fs = inode->fs;
+
+	inode->d.size = size;
+	if (size > INT32_MAX && !(fs->ro_compat & EXT2_RO_LARGE_FILE)) {
+		tx_add(fs, &fs->ro_compat, sizeof fs->ro_compat);
+		fs->ro_compat |= EXT2_RO_LARGE_FILE;
+		fs->super_dirty = true;
+	}
+}
+
 uint32_t inode_rdev(const struct inode *inode)
 {
 	uint32_t old = inode->d.block[0], new = inode->d.block[1];

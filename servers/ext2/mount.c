@@ -187,7 +187,8 @@ static long read_super(void)
 	return super_read(&fs, (struct ext2_super *)(fs.cache.base + EXT2_SUPER_OFFSET), mount.sectors * 512);
 }
 
-/* A file system of which an unclean end is known is mounted all the same, as Linux does, with a word. */
+/* A file system of which an unclean end is known is mounted all the same, as Linux does, with a word; it is not
+ * called clean before e2fsck has seen it. */
 static long bring_up(void)
 {
 	long status = 0;
@@ -202,10 +203,7 @@ static long bring_up(void)
 		return status;
 	if (!(fs.state_at_mount & EXT2_STATE_VALID))
 		slog("was not unmounted cleanly: e2fsck is recommended");
-	status = super_mounted(&fs);
-	if (status == 0)
-		fs.state_at_mount |= EXT2_STATE_VALID;
-	return status;
+	return super_mounted(&fs);
 }
 
 static void tell_root(const struct inode *root, struct fs_mount_reply *out)

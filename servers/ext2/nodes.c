@@ -314,7 +314,7 @@ static long grow(struct request *rq, struct inode *inode, uint64_t size)
 	if (status < 0)
 		return status;
 	inode_change(inode);
-	inode->d.size = size;
+	inode_set_size(inode, size);
 	inode_touch(inode, true);
 	return 0;
 }

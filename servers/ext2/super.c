@@ -134,6 +134,8 @@ static void fill_geometry(struct ext2 *fs, const struct ext2_super *super)
 	fs->disk_valid = super->state & EXT2_STATE_VALID;
 	fs->has_errors = super->state & EXT2_STATE_ERROR;
 	fs->size_max = largest_file(fs);
+	if (!super->revision && fs->size_max > INT32_MAX) /* no features, so no large files */
+		fs->size_max = INT32_MAX;
 }
 
 long super_read(struct ext2 *fs, const struct ext2_super *super, uint64_t device_bytes)

@@ -326,7 +326,7 @@ static long write_stretch(struct request *rq, struct stretch *s, uint64_t done)
 	if (s->offset + (uint64_t)n > inode->d.size) {
 		if ((s->offset + (uint64_t)n - 1) >> PAGE_BITS >= (inode->d.size + PAGE_BYTES - 1) >> PAGE_BITS)
 			inode->pages->tail_clean = true; /* its last page is a fresh one */
-		inode->d.size = s->offset + (uint64_t)n;
+		inode_set_size(inode, s->offset + (uint64_t)n);
 	}
 	inode_touch(inode, true);
 	drop_set_id(inode);

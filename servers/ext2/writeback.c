@@ -13,6 +13,7 @@
 #define BATCH 64u
 #define WRITES_MAX 24u
 #define META_ROUNDS 16u
+#define REAP_STEPS 64u /* of some thousand blocks each */
 
 enum phase { IDLE, UNCLEAN, UNCLEAN_WAIT, DATA, INODES, META, SETTLE, FLUSH, FLUSHING, CLEAN, CLEAN_WAIT, CLEAN_FLUSH };
 
@@ -34,7 +35,7 @@ static enum write_level asked;         /* for the next pass, 0: nobody has */
 static bool stalled;                   /* until a metadata page comes */
 static bool running;
 static struct waitq done_queue, room_queue;
-static struct timer lazy_timer;
+static struct timer lazy_timer, reap_timer;
 
 static void lazy(struct timer *timer)
 {
@@ -407,7 +408,7 @@ static void end_pass(void)
 
 static bool can_be_clean(void)
 {
-	return writer.level == WRITE_CLEAN && !writer.error && !fs.orphans && !fs.has_errors &&
+	return writer.level == WRITE_CLEAN && (fs.state_at_mount & EXT2_STATE_VALID) && !writer.error && !fs.orphans && !fs.has_errors &&
 	       !fs.cache.dirty.count && !fs.dirty.first && !dirty_pages && !fs.disk_valid;
 }
 
@@ -567,6 +568,12 @@ static bool mapped_orphan(void)
 	return false;
 }
 
+static void reap_on(struct timer *timer)
+{
+	(void)timer;
+	reap_run();
+}
+
 /* What a step has freed stays freed even where it has to wait in the middle. */
 void reap_run(void)
 {
@@ -574,9 +581,13 @@ void reap_run(void)
 
 	if (!mount.mounted || fs.read_only || !fs.orphans)
 		return;
-	while ((inode = find_reapable())) {
+	for (unsigned steps = 0; (inode = find_reapable()); steps++) {
 		long status;
 
+		if (steps == REAP_STEPS) { /* others first */
+			timer_start(&reap_timer, clock_monotonic_ns() + 1, reap_on);
+			return;
+		}
 		pages_free(inode);
 		status = inode_delete_step(inode);
 		tx_commit(&fs);
