@@ -184,7 +184,7 @@ static struct region *grow_stack(struct space *space, uint64_t addr)
 		return NULL;
 	if (index > 0 && space->regions.array[index - 1]->end + STACK_GUARD > addr)
 		return NULL;
-	if (addr < VM_USER_LOW)
+	if (addr < VM_USER_LOW || !space_may_grow(space, stack->start - addr))
 		return NULL;
 	space->mapped_pages += (stack->start - addr) >> ANOLE_PAGE_SHIFT;
 	stack->start = addr;

@@ -358,6 +358,8 @@ long space_map_request(struct space *space, struct map_request *request)
 	long error = check_request(request);
 	struct memory *made = NULL;
 
+	if (error == 0 && !space_may_grow(space, request->length))
+		error = -ENOMEM;
 	if (error == 0)
 		error = place_request(space, request);
 	if (error != 0)

@@ -48,6 +48,7 @@ struct space {
 	struct region_set regions;
 	uint64_t map_top;     /* mappings without an address are placed below */
 	uint64_t mapped_pages, resident_pages, table_pages;
+	uint64_t limit_pages; /* of mapped_pages, 0 none */
 	uint32_t tables;      /* list of the frames that hold its page tables, newest first */
 	bool service;         /* may use the reserve of frames */
 	uint64_t clone_next;  /* while it is being made by space_clone: where that goes on */

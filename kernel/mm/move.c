@@ -50,7 +50,8 @@ static bool grow_in_place(struct space *space, struct region *region, uint64_t o
 			  uint64_t new_end)
 {
 	if (region->end != old_end || new_end > VM_USER_HIGH || new_end < old_end ||
-	    !regions_free(&space->regions, old_end, new_end))
+	    !regions_free(&space->regions, old_end, new_end) ||
+	    !space_may_grow(space, new_end - old_end))
 		return false;
 	region->end = new_end;
 	space->mapped_pages += (new_end - old_end) >> ANOLE_PAGE_SHIFT;
@@ -62,6 +63,8 @@ static long relocate(struct space *space, uint64_t old, uint64_t old_length, uin
 {
 	struct region *region, model;
 
+	if (new_length > old_length && !space_may_grow(space, new_length - old_length))
+		return -ENOMEM;
 	if (regions_reserve(&space->regions, 3) != 0 || space_cut(space, old) != 0 ||
 	    space_cut(space, old + old_length) != 0)
 		return -ENOMEM;

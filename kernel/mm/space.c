@@ -249,6 +249,7 @@ long space_clone(struct space *space, struct thread *thread, struct space **clon
 		if (!child)
 			return -ENOMEM;
 		child->map_top = space->map_top;
+		child->limit_pages = space->limit_pages;
 	}
 	error = clone_step(space, child);
 	arch_tlb_flush_space(space);

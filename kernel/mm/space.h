@@ -74,6 +74,12 @@ long space_move(struct space *space, uint64_t old, uint64_t old_length, uint64_t
 uint64_t space_find_hole(struct space *space, uint64_t length);
 /* Replace parts of regions so that none straddles `at`. 0 or -ENOMEM. */
 long space_cut(struct space *space, uint64_t at);
+/* Whether the space's limit lets it map `length` more bytes. */
+static inline bool space_may_grow(const struct space *space, uint64_t length)
+{
+	return !space->limit_pages ||
+	       space->mapped_pages + (length >> ANOLE_PAGE_SHIFT) <= space->limit_pages;
+}
 
 /* Copy `space` for `thread`; *clone gets the child when the answer is 0. KCALL_RESTART: call again. */
 long space_clone(struct space *space, struct thread *thread, struct space **clone);

@@ -237,6 +237,19 @@ long sys_space_stat(uint64_t handle, uint64_t result)
 	return copy_to_user(current_thread()->space, result, &stat, sizeof(stat), NULL);
 }
 
+long sys_space_limit(uint64_t handle, uint64_t pages)
+{
+	int error;
+	struct space *space = lookup(handle, CAP_CONTROL, &error);
+
+	if (!space)
+		return -error;
+	if (!caller_is_service())
+		return -EPERM;
+	space->limit_pages = pages;
+	return 0;
+}
+
 long space_futex_key(struct space *space, uint64_t addr, struct futex_key *key)
 {
 	const struct region *region = regions_find(&space->regions, addr);

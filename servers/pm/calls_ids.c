@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Ids, groups, sessions, limits, priorities, times: messages. */
 #include "calls.h"
+#include "image.h"
 
 #include <util/string.h>
 
@@ -165,8 +166,6 @@ long do_process_times(struct request *rq, const struct pm_process_times_req *in,
 }
 
 /* --- limits ------------------------------------------------------------------------------------------- */
-#define RLIMIT_FSIZE 1u
-#define RLIMIT_NOFILE 7u
 #define DESCRIPTORS_MAX 65536u
 
 static long apply_limit(struct process *process, uint32_t resource, const struct limit *limit)
@@ -185,6 +184,10 @@ static long apply_limit(struct process *process, uint32_t resource, const struct
 		entry->limit_file_size = limit->soft;
 	if (status >= 0)
 		process->limits[resource] = *limit;
+	if (resource == RLIMIT_AS)
+		image_limit(process->image, limit->soft);
+	if (resource == RLIMIT_CPU)
+		timers_limit(process);
 	return status < 0 ? status : 0;
 }
 

@@ -128,12 +128,14 @@ static long begin_wait(struct request *rq, const struct pm_sigtimedwait_req *in,
 	thread->waiting = rq;
 	thread->wait_set = in->set;
 	rq->progress[0] = 1;
-	if (in->timeout != UINT64_MAX && !thread->timer.deadline)
-		machine_timer(&thread->timer, machine_now() + in->timeout, wait_over);
+	if (!rq->progress[1] && in->timeout < UINT64_MAX / 2)
+		rq->progress[1] = machine_now() + in->timeout;
+	if (rq->progress[1])
+		machine_timer(&thread->timer, rq->progress[1], wait_over);
 	return request_park(rq, &suspended);
 }
 
-/* progress 0: 1 waiting, 2 the time is over */
+/* progress: 0: 1 waiting, 2 the time is over; 1: the deadline */
 long do_sigtimedwait(struct request *rq, const struct pm_sigtimedwait_req *in, struct pm_sigtimedwait_reply *out)
 {
 	struct thread *thread = calling_thread(rq, in->tid);

@@ -55,6 +55,7 @@ long exec_begin(struct process *process, struct thread *caller, struct request *
 		forget(exec);
 		return -ENOMEM;
 	}
+	image_limit(exec->image, process->limits[RLIMIT_AS].soft);
 	exec->request = request;
 	exec->caller = caller ? caller->tid : 0;
 	kcall(thread_start, exec->loader->cap);

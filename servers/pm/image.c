@@ -150,6 +150,14 @@ struct image *image_clone(const struct image *of, unsigned block)
 	return image;
 }
 
+void image_limit(struct image *image, uint64_t bytes)
+{
+	uint64_t pages = bytes / ANOLE_PAGE_SIZE;
+
+	if (image)
+		kcall(space_limit, image->space, bytes == UINT64_MAX ? 0 : pages ? pages : 1);
+}
+
 void image_use(struct image *image)
 {
 	image->users++;

@@ -155,6 +155,7 @@ void process_account(struct process *process, struct process_times *times)
 static void inherit(struct process *child, const struct process *parent, uint32_t exit_signal)
 {
 	memcpy(child->limits, parent->limits, sizeof(child->limits));
+	timers_limit(child);
 	child->flags = PROC_STARTING | (parent->flags & (PROC_NO_NEW_PRIVS | PROC_KEEP_CAPS | PROC_NOCLDSTOP | PROC_NOCLDWAIT));
 	child->exit_signal = exit_signal;
 	process_entry(child)->start_ns = machine_now();
@@ -212,7 +213,6 @@ static uint32_t processes_of(uint32_t uid)
 	return found;
 }
 
-#define RLIMIT_NPROC 6
 static bool may_fork(const struct process *parent)
 {
 	uint32_t uid = process_entry(parent)->uid;

@@ -103,6 +103,9 @@ enum process_flags {
 	PROC_NOCLDWAIT = 0x800,   /* stands in the process table */
 };
 
+enum { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_NPROC = 6, RLIMIT_NOFILE, RLIMIT_AS = 9 };
+#define NO_LIMIT UINT64_MAX
+
 struct process {
 	struct process *parent, *children, *older, *younger; /* siblings */
 	struct process *next, *previous;                     /* all processes; or the free list */
@@ -121,6 +124,7 @@ struct process {
 	struct interval_timer itimers[3];
 	struct posix_timer *timers;
 	uint32_t timer_count, timer_next;
+	uint64_t cpu_warned;       /* seconds of processor time at the last SIGXCPU */
 };
 
 extern struct process_table *proctab; /* the share */
@@ -253,6 +257,7 @@ bool exec_commit(struct process *process, const struct exec_file *file);
 
 /* --- timer.c ------------------------------------------------------------------------------------------------------ */
 void timers_restart(void);
+void timers_limit(struct process *process); /* RLIMIT_CPU is new or inherited */
 void timers_exit(struct process *process, bool exec);
 /* value and interval in ns; new NULL: only tells. */
 struct timer_value {

@@ -309,15 +309,47 @@ static bool tick_posix(struct posix_timer *timer)
 	return true;
 }
 
+/* RLIMIT_CPU: SIGXCPU at the soft limit and each second after it, SIGKILL at the hard one (setrlimit(2)). */
+static bool tick_limit(struct process *process)
+{
+	const struct limit *limit = &process->limits[RLIMIT_CPU];
+	uint64_t seconds;
+
+	if (limit->soft == NO_LIMIT || process_is_zombie(process))
+		return false;
+	seconds = cpu_clock(process, false) / 1000000000;
+	if (seconds >= limit->hard) {
+		signal_simple(process, SIGKILL);
+	} else if (seconds >= limit->soft && seconds > process->cpu_warned) {
+		process->cpu_warned = seconds;
+		signal_simple(process, SIGXCPU);
+	}
+	return true;
+}
+
+void timers_limit(struct process *process)
+{
+	if (process->limits[RLIMIT_CPU].soft != NO_LIMIT)
+		need_tick();
+}
+
+static bool tick_process(struct process *process)
+{
+	bool more = tick_limit(process);
+
+	for (uint32_t which = 1; which < 3; which++)
+		more |= tick_itimer(process, which);
+	return more;
+}
+
 static void tick_fired(struct timer *timer)
 {
 	bool more = false;
 
 	(void)timer;
 	for (uint32_t place = 0; place < process_places(); place++)
-		for (uint32_t which = 1; which < 3; which++)
-			if (process_at(place) && tick_itimer(process_at(place), which))
-				more = true;
+		if (process_at(place) && tick_process(process_at(place)))
+			more = true;
 	for (uint32_t i = 0; i < used_timers; i++)
 		if (tick_posix(&pool[i]))
 			more = true;

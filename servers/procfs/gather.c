@@ -275,6 +275,7 @@ static struct gather *gather_new(const struct request *rq, int32_t pid, int32_t 
 		serials[i] = ++serial;
 		g->used = true;
 		g->token = rq->token;
+		g->reader = rq->stamp;
 		g->pid = pid;
 		g->fd = fd;
 		g->needs = needs;

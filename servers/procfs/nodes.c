@@ -503,41 +503,19 @@ static long remount(struct request *rq, const struct fs_remount_req *in, struct 
 	return 0;
 }
 
-static long create(struct request *rq, const struct fs_create_req *in, struct fs_create_reply *out)
-{
-	(void)rq, (void)in, (void)out;
-	return -EPERM;
-}
-
-static long symlink(struct request *rq, const struct fs_symlink_req *in, struct fs_symlink_reply *out)
-{
-	(void)rq, (void)in, (void)out;
-	return -EPERM;
-}
-
-static long link(struct request *rq, const struct fs_link_req *in, struct fs_link_reply *out)
-{
-	(void)rq, (void)in, (void)out;
-	return -EPERM;
-}
-
-static long unlink(struct request *rq, const struct fs_unlink_req *in, struct fs_unlink_reply *out)
-{
-	(void)rq, (void)in, (void)out;
-	return -EPERM;
-}
-
-static long rmdir(struct request *rq, const struct fs_rmdir_req *in, struct fs_rmdir_reply *out)
-{
-	(void)rq, (void)in, (void)out;
-	return -EPERM;
-}
-
-static long rename(struct request *rq, const struct fs_rename_req *in, struct fs_rename_reply *out)
-{
-	(void)rq, (void)in, (void)out;
-	return -EPERM;
-}
+/* Nobody makes names here. */
+#define REFUSE(op)                                                                                          \
+	static long op(struct request *rq, const struct fs_##op##_req *in, struct fs_##op##_reply *out)     \
+	{                                                                                                   \
+		(void)rq, (void)in, (void)out;                                                              \
+		return -EPERM;                                                                              \
+	}
+REFUSE(create)
+REFUSE(symlink)
+REFUSE(link)
+REFUSE(unlink)
+REFUSE(rmdir)
+REFUSE(rename)
 
 const struct fs_ops fs_handlers = {
 	.mount = mount, .unmount = unmount, .lookup = lookup, .forget = forget, .create = create,

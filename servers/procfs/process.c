@@ -15,7 +15,8 @@ static char state_letter(const struct process_entry *p, const struct gather *g)
 	case PROCESS_ZOMBIE:
 		return 'Z';
 	}
-	return g && g->state == PROCESS_ALIVE && p->pid == g->pid ? 'S' : 'R';
+	/* Who asks is in a call to us, but as everywhere else it is seen to run. */
+	return g && g->state == PROCESS_ALIVE && p->pid == g->pid && p->stamp != g->reader ? 'S' : 'R';
 }
 
 static void stat_of(const struct gather *g, struct space_stat *stat)

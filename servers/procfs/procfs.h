@@ -47,6 +47,7 @@ void put_bytes(struct text *text, const void *bytes, size_t length);
 struct gather {
 	bool used;
 	uint64_t token;         /* of the request it is for */
+	uint64_t reader;        /* stamp of who asks */
 	uint32_t needs, pending;
 	int32_t pid, fd;
 	uint64_t stamp;         /* of the process */
