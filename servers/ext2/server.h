@@ -147,9 +147,12 @@ bool write_too_much(void);   /* a writer should wait: write_throttle */
 long write_throttle(struct request *rq);
 void data_write_done(struct io *io, long status);
 void flush_done(long status);
+void write_timer(uint64_t ns); /* a lazy pass, and reaping, after this time at the latest */
+void write_room(void);         /* space may be free again: writers who wait try */
 void write_recover(void);
 void write_failed(long status); /* metadata could not be written */
 void write_kick(void);       /* a metadata page has come */
+/* reap.c */
 void reap_run(void);         /* free unlinked inodes that nobody uses */
 bool reap_pending(void);
 
