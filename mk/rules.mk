@@ -26,7 +26,8 @@ sources = $(if $(SRCS),$(foreach s,$(SRCS),$(firstword $(wildcard $(D)/$(s)) $(s
 object = $(BUILD)/obj/$(D)/$(patsubst $(D)/%,%,$(1)).o
 
 # $(call remember,FILE,TEXT): FILE changes when TEXT does. Links depend on it, to notice files that come and go.
-remember = $(if $(and $(wildcard $(1)),$(call same,$(file <$(1)),$(2))),,$(shell mkdir -p $(dir $(1)))$(file >$(1),$(2)))
+# ($(file <...) would save the shell, but make 4.3 now and then reads more than the file.)
+remember = $(if $(call same,$(strip $(shell cat $(1) 2>/dev/null)),$(strip $(2))),,$(shell mkdir -p $(dir $(1)))$(file >$(1),$(2)))
 same = $(if $(subst x$(1)x,,x$(2)x),,yes)
 
 $(call remember,$(BUILD)/compiler,$(CC))
