@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""What a compiler does not check: layers, licence lines, leftovers."""
+"""What a compiler does not check: layers, licence lines, leftovers, and that the documentation is whole."""
 import os
 import re
 import subprocess
@@ -47,14 +47,55 @@ def bad_includes(path, text):
             yield f"{path}: includes {name}, which is not in {', '.join(allowed)}"
 
 
+def read(path):
+    with open(os.path.join(TOP, path), errors="replace") as f:
+        return f.read()
+
+
+def undocumented():
+    """Kernel calls and manifest directives that their pages do not name."""
+    page = read("docs/kernel-interface.md")
+    for call in re.findall(r"^K\(\w+, (\w+)", read("include/abi/kcall.def"), re.M):
+        if not re.search(rf"`{call}\b", page):
+            yield f"docs/kernel-interface.md: nothing about the kernel call {call}"
+    known = set(re.findall(r"\{ \"(\w+)\",\s*do_", read("servers/rs/manifest.c")))
+    told = set(re.findall(r"^\| `(\w+)", read("docs/manifest.md"), re.M))
+    yield from (f"docs/manifest.md: nothing about the directive {name}" for name in sorted(known - told))
+    yield from (f"docs/manifest.md: rs knows no directive {name}" for name in sorted(told - known))
+
+
+def incomplete_services(files):
+    """Services without a README or a manifest. rs reads the manifests and has none."""
+    homes = (re.match(r"(servers/[^/]+|drivers/[^/]+/[^/]+)/", path) for path in files)
+    for home in sorted({match[1] for match in homes if match}):
+        name = os.path.basename(home)
+        for needed in ["README.md"] + ([] if name == "rs" else [name + ".manifest"]):
+            if f"{home}/{needed}" not in files:
+                yield f"{home}: no {needed}"
+
+
+def stale_names(files):
+    """Sources that a page names and that are nowhere. NAME stands for any."""
+    names = {os.path.basename(path) for path in files}
+    for page in sorted(path for path in files if path.endswith(".md")):
+        near = ["", os.path.dirname(page), "include", "lib"]
+        for quoted in re.findall(r"`([^`\n]+)`", read(page)):
+            for name in re.findall(r"(?<![\w/.*$-])[\w/.-]+\.(?:c|h|S|def|py|sh|mk|md|ld|awk)(?![\w.*])", quoted):
+                inside = "/" not in name or os.path.isdir(os.path.join(TOP, name.split("/")[0]))
+                there = any(os.path.normpath(os.path.join(d, name)) in files for d in near)
+                if "NAME" not in name and inside and not there and ("/" in name or name not in names):
+                    yield f"{page}: there is no {name}"
+
+
 def main():
     listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=TOP, stdout=subprocess.PIPE, text=True)
-    found = {"layers": [], "licence": [], "leftovers": []}
-    for path in sorted(listed.stdout.splitlines()):
-        if not SOURCE.search(path) or "/overlay/" in path or not os.path.isfile(os.path.join(TOP, path)):
+    files = {path for path in listed.stdout.splitlines() if os.path.isfile(os.path.join(TOP, path))}
+    found = {"layers": [], "licence": [], "leftovers": [],
+             "documentation": [*undocumented(), *incomplete_services(files), *stale_names(files)]}
+    for path in sorted(files):
+        if not SOURCE.search(path) or "/overlay/" in path:
             continue
-        with open(os.path.join(TOP, path), errors="replace") as f:
-            text = f.read()
+        text = read(path)
         found["layers"] += bad_includes(path, text)
         if "SPDX-License-Identifier: MIT" not in text[:300]:
             found["licence"].append(f"{path}: no SPDX line")
