@@ -87,9 +87,19 @@ def stale_names(files):
                     yield f"{page}: there is no {name}"
 
 
+def tree():
+    """Every file of ours: what git does not ignore or, where there is no git, all that is not built."""
+    try:
+        listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=TOP, stdout=subprocess.PIPE,
+                                stderr=subprocess.DEVNULL, text=True, check=True).stdout.splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        listed = [os.path.relpath(os.path.join(d, name), TOP) for d, _, names in os.walk(TOP) for name in names]
+        listed = [path for path in listed if not re.match(r"build/|\.git/|(.*/)?__pycache__/", path)]
+    return {path for path in listed if os.path.isfile(os.path.join(TOP, path))}
+
+
 def main():
-    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=TOP, stdout=subprocess.PIPE, text=True)
-    files = {path for path in listed.stdout.splitlines() if os.path.isfile(os.path.join(TOP, path))}
+    files = tree()
     found = {"layers": [], "licence": [], "leftovers": [],
              "documentation": [*undocumented(), *incomplete_services(files), *stale_names(files)]}
     for path in sorted(files):
