@@ -216,7 +216,8 @@ def debug(args):
     console = ("-display", "none", "-monitor", "none", "-chardev",
                f"socket,id=console,host=127.0.0.1,port=4445,server=on,wait=off,telnet=on,logfile={log}",
                "-serial", "chardev:console", "-gdb", "tcp:127.0.0.1:4444", "-S")
-    qemu = subprocess.Popen(qemu_command(console=console, snapshot=True, **options_of(args)), start_new_session=True)
+    qemu = subprocess.Popen(qemu_command(console=console, snapshot=True, **options_of(args)), start_new_session=True,
+                            preexec_fn=die_with_parent)
     print(f"the guest's console: telnet localhost 4445 (and {os.path.relpath(log)})")
     try:
         signal.signal(signal.SIGINT, signal.SIG_IGN)        # C-c is for gdb
