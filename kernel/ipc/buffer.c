@@ -132,14 +132,22 @@ static long buf_copy(uint64_t handle, uint64_t token, uint64_t offset, uint64_t 
 	return copy_ended(thread, result, step, length);
 }
 
+/* A call that fails when it is made again (its caller has died) must not leave the next copy a start. */
+static long copy_left(long result)
+{
+	if (result != KCALL_RESTART)
+		current_thread()->copied = 0;
+	return result;
+}
+
 long sys_buf_read(uint64_t handle, uint64_t token, uint64_t offset, uint64_t to, uint64_t length)
 {
-	return buf_copy(handle, token, offset, to, length, false);
+	return copy_left(buf_copy(handle, token, offset, to, length, false));
 }
 
 long sys_buf_write(uint64_t handle, uint64_t token, uint64_t offset, uint64_t from, uint64_t length)
 {
-	return buf_copy(handle, token, offset, from, length, true);
+	return copy_left(buf_copy(handle, token, offset, from, length, true));
 }
 
 static long buf_copy_object(uint64_t address, bool out)
@@ -170,12 +178,12 @@ static long buf_copy_object(uint64_t address, bool out)
 
 long sys_buf_read_mo(uint64_t address)
 {
-	return buf_copy_object(address, false);
+	return copy_left(buf_copy_object(address, false));
 }
 
 long sys_buf_write_mo(uint64_t address)
 {
-	return buf_copy_object(address, true);
+	return copy_left(buf_copy_object(address, true));
 }
 
 static uint64_t range_pages(const struct call_range *range)
