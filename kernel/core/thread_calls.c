@@ -18,10 +18,10 @@ static bool user_address(uint64_t address)
 	return address < VM_USER_HIGH;
 }
 
-/* A base register takes any canonical address. */
-static bool canonical(uint64_t address)
+/* A base lies in the lower half: the sign of the GS base tells trap_paranoid whose it is. */
+static bool user_base(uint64_t address)
 {
-	return (uint64_t)((int64_t)(address << 16) >> 16) == address;
+	return address >> 47 == 0;
 }
 
 void thread_regs_get(const struct thread *thread, struct thread_regs *regs)
@@ -50,7 +50,7 @@ long thread_regs_set(struct thread *thread, const struct thread_regs *regs)
 {
 	struct frame *f = &thread->frame;
 
-	if (!user_address(regs->rip) || !canonical(regs->fs_base) || !canonical(regs->gs_base))
+	if (!user_address(regs->rip) || !user_base(regs->fs_base) || !user_base(regs->gs_base))
 		return -EINVAL;
 	*f = (struct frame){
 		.rax = regs->rax, .rbx = regs->rbx, .rcx = regs->rcx, .rdx = regs->rdx,
@@ -68,7 +68,7 @@ static long check_create(const struct thread_create *create)
 {
 	if (create->priority > 31 || create->flags & ~THREAD_NO_FPU ||
 	    !user_address(create->entry) || !user_address(create->reflect_entry) ||
-	    !user_address(create->upcall_entry) || !canonical(create->gs_base))
+	    !user_address(create->upcall_entry) || !user_base(create->gs_base))
 		return -EINVAL;
 	return 0;
 }
@@ -275,7 +275,7 @@ long sys_thread_set(uint64_t handle, uint64_t what, uint64_t value)
 		return set_rank(thread, what, value);
 	case THREAD_FS_BASE:
 	case THREAD_GS_BASE:
-		if (!canonical(value))
+		if (!user_base(value))
 			return -EINVAL;
 		set_bases(thread, what == THREAD_FS_BASE ? value : thread->fs_base,
 			  what == THREAD_GS_BASE ? value : thread->gs_base);
@@ -395,7 +395,7 @@ long sys_set_fsbase(uint64_t value)
 {
 	struct thread *thread = current_thread();
 
-	if (!canonical(value))
+	if (!user_base(value))
 		return -EINVAL;
 	set_bases(thread, value, thread->gs_base);
 	return 0;
