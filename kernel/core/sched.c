@@ -140,16 +140,22 @@ static void look(struct cpu *cpu, unsigned priority)
 		arch_send_reschedule(cpu->id);
 }
 
-void thread_ready(struct thread *thread)
+void thread_ready_inherited(struct thread *thread)
 {
 	struct cpu *cpu;
 
 	if (thread->in_ready_queue || thread->state == THREAD_RUNNING)
 		return;
-	thread->priority = thread->base_priority;
 	cpu = place(thread);
 	enqueue(cpu, thread, false);
 	look(cpu, thread->priority);
+}
+
+void thread_ready(struct thread *thread)
+{
+	if (!thread->in_ready_queue && thread->state != THREAD_RUNNING)
+		thread->priority = thread->base_priority;
+	thread_ready_inherited(thread);
 }
 
 void thread_block(struct thread *thread, enum thread_state state)
@@ -282,13 +288,14 @@ static struct thread *idle_until_ready(struct cpu *cpu)
 		thread = steal(cpu);
 		if (thread)
 			return thread;
-		if (work_deferred)
+		if (work_deferred) { /* may make a thread ready: no halt before looking again */
 			kernel_deferred(cpu);
-		kernel_unlock();
-		if (work_deferred)
+			kernel_unlock();
 			arch_interrupt_window();
-		else
+		} else {
+			kernel_unlock();
 			arch_idle();
+		}
 		kernel_lock();
 	}
 }

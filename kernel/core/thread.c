@@ -92,9 +92,13 @@ static void thread_leave_queue(struct thread *thread)
 
 void thread_continue(struct thread *thread)
 {
+	bool received = thread->wait == WAIT_RECEIVE; /* endpoint_deliver has set the priority */
+
 	thread_leave_queue(thread);
 	if (thread->attention & ATTENTION_STOP)
 		thread->state = THREAD_STOPPED;
+	else if (received)
+		thread_ready_inherited(thread);
 	else
 		thread_ready(thread);
 }

@@ -158,6 +158,8 @@ static inline bool caller_is_service(void) { return current_thread()->stamp & ST
 /* --- core/sched.c -------------------------------------------------------------- */
 void sched_init(void);
 void thread_ready(struct thread *thread);   /* runnable; may ask another processor to look */
+/* The same with the priority that it has been given by who it serves. */
+void thread_ready_inherited(struct thread *thread);
 void thread_block(struct thread *thread, enum thread_state state); /* off the processor */
 /* Pick the next thread; the exit path of every kernel entry calls it when current cannot go on
  * or need_resched is set. Answers the thread to return to (sets cpu->current). */
@@ -207,7 +209,7 @@ void ipc_page_request(struct thread *thread, struct endpoint *pager, uint64_t ba
 #define RFLAGS_USER 0x240dd5ul /* what a program may set: arithmetic, TF, DF, AC, ID */
 struct thread_regs;
 void thread_regs_get(const struct thread *thread, struct thread_regs *regs);
-/* Sanitised, whatever they hold. -EINVAL if an address is not canonical or not a user's. */
+/* Sanitised, whatever they hold. -EINVAL if an address is not a user's. */
 long thread_regs_set(struct thread *thread, const struct thread_regs *regs);
 
 /* --- core/kcall.c ------------------------------------------------------------------ */

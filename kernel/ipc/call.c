@@ -157,8 +157,11 @@ long sys_reply_wait(void)
 		caller_answer(caller, &answer);
 	if (blocks)
 		return KCALL_BLOCKED;
-	if (endpoint_deliver(endpoint, thread))
+	if (endpoint_deliver(endpoint, thread)) {
+		if (this_cpu()->ready_mask >> thread->priority >> 1)
+			this_cpu()->need_resched = true; /* it may have got a lower priority than before */
 		return KCALL_FRAME_SET;
+	}
 	wait_begin(thread, endpoint);
 	return KCALL_BLOCKED;
 }

@@ -175,7 +175,6 @@ static bool deliver_release(struct endpoint *endpoint, struct thread *receiver)
 /* A server serves at least with the priority of whom it serves. */
 static void inherit_priority(struct thread *receiver, struct caller *caller)
 {
-	receiver->priority = receiver->base_priority;
 	if (caller->kind == CALLER_THREAD && caller_thread(caller)->priority > receiver->priority)
 		receiver->priority = caller_thread(caller)->priority;
 }
@@ -220,6 +219,7 @@ static bool deliver_call(struct endpoint *endpoint, struct thread *receiver)
 
 bool endpoint_deliver(struct endpoint *endpoint, struct thread *receiver)
 {
+	receiver->priority = receiver->base_priority;
 	while (endpoint->pending) {
 		bool done;
 
