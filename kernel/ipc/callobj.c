@@ -167,6 +167,8 @@ void callobj_answered(struct callobj *call, struct answer *answer)
 	}
 	call->received_count = message_fill_reserved(&call->caller, answer, call->received);
 	call->answer = *answer;
+	for (unsigned i = IPC_WORDS; i < IPC_ALL_WORDS && !(answer->flags & IPC_EXTRA); i++)
+		call->answer.words[i] = 0; /* not what lay on the stack */
 	call->caller.state = CALLER_ANSWERED;
 	object_get(call);
 	list_push_back(&reply_to->answers, &call->answer_link);

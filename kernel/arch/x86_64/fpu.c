@@ -130,6 +130,9 @@ void arch_fpu_copy(struct thread *to, struct thread *from)
 		to->fpu = area_new();
 	if (!to->fpu)
 		return; /* it gets a fresh state at its first use */
+	for (uint32_t i = 0; i < cpu_count; i++) /* what it had before is no longer its state */
+		if (cpus[i].fpu_owner == to)
+			cpus[i].fpu_owner = NULL;
 	smp_save_fpu(from);
 	if (cpu->fpu_owner == from)
 		fpu_save_owner(cpu);
