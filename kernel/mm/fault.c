@@ -79,6 +79,8 @@ static pte_t object_entry(struct region *region, uint64_t frame, uint64_t slot)
 	if (region->memory->kind != MEMORY_PHYSICAL) {
 		frame_hold(frame);
 		value |= PTE_COUNTED;
+	} else if (!memory_reachable(region->memory, frame)) {
+		value |= PTE_DEVICE;
 	}
 	if ((region->flags & (VM_SHARED | VM_W)) != (VM_SHARED | VM_W))
 		return value;
@@ -236,7 +238,7 @@ static pte_t access_bits(bool write)
 	return write ? PTE_P | PTE_U | PTE_W : PTE_P | PTE_U;
 }
 
-/* Resolve what can be resolved at once, until the entry allows the access. */
+/* Resolve what can be resolved at once, until the entry allows the access. What a device has is not there. */
 static __attribute__((noinline)) void *resolve_page(struct space *space, uint64_t addr, bool write,
 						    int *error)
 {
@@ -254,6 +256,9 @@ static __attribute__((noinline)) void *resolve_page(struct space *space, uint64_
 		}
 		entry = pagetable_find(space, addr);
 	} while ((*entry & need) != need);
+	*error = EFAULT;
+	if (*entry & PTE_DEVICE)
+		return NULL;
 	return phys_to_virt((*entry & PTE_FRAME) | (addr & PAGE_MASK));
 }
 
@@ -263,7 +268,7 @@ void *space_page(struct space *space, uint64_t addr, bool write, int *error)
 
 	if (addr < VM_USER_HIGH) {
 		entry = pagetable_find(space, addr);
-		if (entry && (*entry & need) == need)
+		if (entry && (*entry & (need | PTE_DEVICE)) == need)
 			return phys_to_virt((*entry & PTE_FRAME) | (addr & PAGE_MASK));
 	}
 	return resolve_page(space, addr, write, error);

@@ -14,6 +14,8 @@ static void region_attach(struct region *region)
 	object_get(region->memory);
 	list_push_back(&region->memory->mappings, &region->link);
 	region->memory->mapping_count++;
+	if (region->flags & VM_SHARED && region->rights & CAP_W)
+		region->memory->tail_written = true;
 }
 
 struct region *region_new(struct space *space, const struct region *model)
@@ -102,12 +104,13 @@ static size_t clear_entries(pte_t *entry, size_t count)
 	return cleared;
 }
 
-size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size_t budget)
+size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size_t budget,
+			size_t table_cost)
 {
-	size_t cleared = 0;
+	size_t cleared = 0, tables = 0;
 	uint64_t addr = *start;
 
-	while (cleared < budget && (addr = pagetable_next(space, addr, end)) < end) {
+	for (; cleared + tables * table_cost < budget && (addr = pagetable_next(space, addr, end)) < end; tables++) {
 		uint64_t stop = (addr | (PT_SPAN - 1)) + 1;
 
 		if (stop > end)
@@ -132,7 +135,7 @@ void space_flush_range(struct space *space, uint64_t start, uint64_t end)
 size_t space_clear(struct space *space, uint64_t start, uint64_t end)
 {
 	uint64_t from = start;
-	size_t cleared = space_clear_step(space, &start, end, SIZE_MAX);
+	size_t cleared = space_clear_step(space, &start, end, SIZE_MAX, 0);
 
 	if (cleared)
 		space_flush_range(space, from, end);
@@ -160,7 +163,7 @@ static void prune_hole(struct space *space, uint64_t start, uint64_t end)
 static bool region_clear(struct space *space, struct region *region, size_t *budget)
 {
 	uint64_t start = region->start;
-	size_t cleared = space_clear_step(space, &start, region->end, *budget);
+	size_t cleared = space_clear_step(space, &start, region->end, *budget, TABLE_COST);
 
 	*budget -= cleared < *budget ? cleared : *budget;
 	space->mapped_pages -= (start - region->start) >> ANOLE_PAGE_SHIFT;
@@ -268,8 +271,8 @@ static long check_request(struct map_request *request)
 	request->length = page_up(request->length);
 	if ((request->flags & (VM_W | VM_X)) == (VM_W | VM_X))
 		return -EACCES;
-	if (memory && request->flags & VM_STACK)
-		return -EINVAL;
+	if (request->flags & VM_STACK && (memory || request->flags & VM_SHARED))
+		return -EINVAL; /* growing down would move its offsets */
 	if (request->flags & VM_UNCACHED && (!memory || memory->kind != MEMORY_PHYSICAL))
 		return -EINVAL;
 	if (memory && memory->kind == MEMORY_PHYSICAL &&

@@ -93,10 +93,11 @@ void memory_mark_dirty(struct memory *memory, uint64_t page, uint64_t *slot)
 	radix_mark(&memory->tree, page);
 }
 
-/* A zeroed page of an anonymous object that had none. */
+/* A zeroed page of an anonymous object that had none; before there are threads, the kernel's own. */
 static uint64_t memory_grow(struct memory *memory, uint64_t page, int *error)
 {
-	uint64_t frame = frame_alloc_above(frames_reserve() / 2);
+	bool program = current_thread() && !caller_is_service();
+	uint64_t frame = frame_alloc_above(program ? frames_reserve() : frames_reserve() / 2);
 
 	*error = ENOMEM;
 	if (!frame)
@@ -124,14 +125,17 @@ static uint64_t paged_frame(struct memory *memory, uint64_t page, uint64_t *slot
 	return *slot & SLOT_FRAME;
 }
 
+bool memory_reachable(const struct memory *memory, uint64_t frame)
+{
+	return memory->owned || (!memory->uncached && frame < direct_map_end);
+}
+
 static uint64_t physical_frame(struct memory *memory, uint64_t page, int *error)
 {
 	uint64_t frame = memory->address + (page << ANOLE_PAGE_SHIFT);
 
 	*error = EFAULT;
-	if (!memory->owned && (memory->uncached || frame >= direct_map_end))
-		return 0;
-	return frame;
+	return memory_reachable(memory, frame) ? frame : 0;
 }
 
 uint64_t memory_frame(struct memory *memory, uint64_t page, enum memory_access access, int *error)
@@ -247,8 +251,9 @@ long memory_resize(struct memory *memory, uint64_t size)
 		return KCALL_RESTART;
 	bool shrinks = size < memory->size;
 
-	if (!shrinks && memory->mapping_count)
+	if (!shrinks && memory->tail_written)
 		zero_tail(memory);
+	memory->tail_written = memory->tail_written && memory->mapping_count;
 	memory->size = size;
 	if (!shrinks)
 		return 0;

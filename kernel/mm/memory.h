@@ -35,6 +35,7 @@ struct memory {
 	struct object object;
 	uint8_t kind;
 	bool owned, uncached;
+	bool tail_written; /* perhaps, through a mapping: what lies behind the end is not zero */
 	uint64_t number; /* names the object to user mode, never reused */
 	uint64_t size;   /* bytes; any value */
 	uint64_t address; /* physical: where it begins */
@@ -60,6 +61,8 @@ enum memory_access {
 uint64_t memory_frame(struct memory *memory, uint64_t page, enum memory_access access, int *error);
 /* The same for mapping: never the zero page, and not marked dirty. */
 uint64_t memory_map_frame(struct memory *memory, uint64_t page, int *error);
+/* Whether the kernel may use a frame of a physical object: device memory is for its driver alone. */
+bool memory_reachable(const struct memory *memory, uint64_t frame);
 struct memory *memory_new_paged(struct endpoint *pager, uint64_t badge, uint64_t size);
 static inline uint64_t memory_pages(const struct memory *memory)
 {

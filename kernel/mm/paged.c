@@ -117,10 +117,10 @@ static bool evict_one(struct memory *memory, uint64_t page, uint64_t *slot, bool
 long memory_evict(struct memory *memory, uint64_t page, uint64_t count, bool only_idle)
 {
 	uint64_t end = count > UINT64_MAX - page ? UINT64_MAX : page + count;
-	unsigned budget = STEP_PAGES;
+	uint64_t cost = 1 + memory->mapping_count / 64, budget = STEP_PAGES; /* each mapping is looked at */
 	long gone = 0;
 
-	for (; budget > 0 && radix_next(&memory->tree, &page) && page < end; page++, budget--)
+	for (; budget >= cost && radix_next(&memory->tree, &page) && page < end; page++, budget -= cost)
 		gone += evict_one(memory, page, radix_find(&memory->tree, page), only_idle);
 	return gone;
 }

@@ -7,7 +7,7 @@
 
 static pte_t protected_entry(const struct region *region, pte_t entry)
 {
-	pte_t value = (entry & (PTE_FRAME | PTE_COUNTED | PTE_A | PTE_D)) | region->pte;
+	pte_t value = (entry & (PTE_FRAME | PTE_COUNTED | PTE_DEVICE | PTE_A | PTE_D)) | region->pte;
 
 	if (!(region->flags & VM_W))
 		return value;
@@ -62,12 +62,18 @@ static long check_protect(struct space *space, uint64_t start, uint64_t end, uin
 	return 0;
 }
 
+/* Whether changing all of it at once would take long. */
+static bool is_big(const struct space *space)
+{
+	return space->resident_pages > STEP_PAGES || space->table_pages > STEP_PAGES / TABLE_COST;
+}
+
 /* One region, or a first part of a big one, gets the rights; answers where it stopped. */
 static long protect_region(struct space *space, struct region *region, uint32_t prot)
 {
 	const uint64_t step = STEP_PAGES * PAGE_SIZE;
 
-	if (region->end - region->start > step && space->resident_pages > STEP_PAGES &&
+	if (region->end - region->start > step && is_big(space) &&
 	    space_cut(space, region->start + step) != 0)
 		return -ENOMEM;
 	region->flags = (region->flags & ~PROT_BITS) | prot;
@@ -101,7 +107,7 @@ long space_protect(struct space *space, uint64_t start, uint64_t end, uint32_t p
 		if (stop < 0)
 			return stop;
 		addr = stop;
-		if (space->resident_pages > STEP_PAGES)
+		if (is_big(space))
 			changed += (region->end - region->start) >> ANOLE_PAGE_SHIFT;
 		space_merge_at(space, regions_search(&space->regions, region->start));
 	}
@@ -125,7 +131,8 @@ long space_discard(struct space *space, uint64_t start, uint64_t end)
 			break;
 		if (region->flags & VM_PINNED)
 			return -EINVAL;
-		size_t cleared = space_clear_step(space, &at, high, budget);
+		/* Tables stay, empty: they cost nothing, or it would not get past them. */
+		size_t cleared = space_clear_step(space, &at, high, budget, 0);
 		if (cleared)
 			space_flush_range(space, low, at);
 		budget -= cleared < budget ? cleared : budget;

@@ -58,7 +58,8 @@ static bool space_free_step(struct space *space, size_t budget)
 
 	while (set->count > 0) {
 		struct region *region = set->array[set->count - 1];
-		size_t cleared = space_clear_step(space, &region->start, region->end, budget);
+		size_t cleared = space_clear_step(space, &region->start, region->end, budget,
+						  TABLE_COST);
 
 		budget -= cleared < budget ? cleared : budget;
 		if (region->start < region->end)
@@ -153,6 +154,7 @@ static long clone_span(struct space *space, struct space *child, const struct re
 	}
 	copied = share_entries(from, to, count, region->flags & VM_SHARED ? ~0ul : ~PTE_W);
 	child->resident_pages += copied;
+	copied += TABLE_COST;
 	*budget -= copied < *budget ? copied : *budget;
 	return 0;
 }

@@ -31,6 +31,7 @@
 
 /* Pages that one kernel call handles before it lets others run (KCALL_RESTART). */
 #define STEP_PAGES 8192
+#define TABLE_COST 64u /* looking through a page table, in such pages */
 
 #define PROT_BITS (VM_R | VM_W | VM_X)
 
@@ -89,8 +90,10 @@ bool space_reap(unsigned budget);
 
 /* Clear the entries in [start, end), giving back the frames; answers how many there were. */
 size_t space_clear(struct space *space, uint64_t start, uint64_t end);
-/* The same, but at most about `budget` pages; *start moves up to where it stopped. */
-size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size_t budget);
+/* The same, but at most about `budget` pages, each table counting for `table_cost` more; *start moves
+ * up to where it stopped. */
+size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size_t budget,
+			size_t table_cost);
 
 void space_flush_range(struct space *space, uint64_t start, uint64_t end);
 

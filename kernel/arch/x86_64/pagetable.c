@@ -6,7 +6,7 @@
 #include "mm/space.h"
 
 #define TOP_USER (PT_ENTRIES / 2) /* entries of the top table that belong to user mode */
-#define PRUNE_SEARCH 4096u /* tables */
+#define PRUNE_SEARCH 8192u /* tables looked at by one pagetable_prune */
 
 uint64_t pte_nx;
 
@@ -194,11 +194,11 @@ uint64_t pagetable_next(struct space *space, uint64_t addr, uint64_t end)
 }
 
 /* Take a table off the list; false if it is so old that searching would take too long. */
-static bool table_unlink(struct space *space, uint32_t index)
+static bool table_unlink(struct space *space, uint32_t index, unsigned *budget)
 {
 	uint32_t *link = &space->tables;
 
-	for (unsigned i = 0; i < PRUNE_SEARCH && *link; i++, link = &frame_table[*link].next) {
+	for (; *budget && *link; --*budget, link = &frame_table[*link].next) {
 		if (*link != index)
 			continue;
 		*link = frame_table[index].next;
@@ -215,15 +215,16 @@ static bool table_unlink(struct space *space, uint32_t index)
 void pagetable_prune(struct space *space, uint64_t start, uint64_t end)
 {
 	uint64_t addr = (start + PT_SPAN - 1) & ~(PT_SPAN - 1), next;
+	unsigned budget = PRUNE_SEARCH;
 	bool freed = false;
 
 	end &= ~(PT_SPAN - 1);
-	while ((addr = pagetable_next(space, addr, end)) < end) {
+	while (budget && (addr = pagetable_next(space, addr, end)) < end) {
 		pte_t *entry = directory_entry(space, addr, &next);
 		uint32_t index = (*entry & PTE_FRAME) >> ANOLE_PAGE_SHIFT;
 
 		addr = next;
-		if (!table_unlink(space, index))
+		if (!table_unlink(space, index, &budget))
 			continue;
 		*entry = 0;
 		spare_put(&spare_tables, index);

@@ -20,6 +20,7 @@ typedef uint64_t pte_t;
 #define PTE_LARGE 0x80ul
 #define PTE_GLOBAL 0x100ul
 #define PTE_COUNTED 0x200ul /* ours: the entry holds a count of the frame */
+#define PTE_DEVICE 0x400ul  /* ours: the kernel has no address for the frame */
 #define PTE_NX (1ul << 63)
 #define PTE_FRAME 0xffffffffff000ul
 
