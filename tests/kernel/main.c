@@ -256,6 +256,7 @@ void test_main(void)
 	run(space_tests);
 	run(thread_tests);
 	run(hostile_tests);
+	run(bounds_tests);
 	finish(!failures);
 	for (;;)
 		kcall(sleep, UINT64_MAX);

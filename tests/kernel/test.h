@@ -16,7 +16,8 @@ struct test {
 	void (*run)(void);
 };
 extern const struct test ipc_tests[], death_tests[], badge_tests[], cap_tests[], async_tests[],
-	signal_tests[], memory_tests[], space_tests[], thread_tests[], hostile_tests[], bench_tests[];
+	signal_tests[], memory_tests[], space_tests[], thread_tests[], hostile_tests[], bounds_tests[],
+	bench_tests[];
 #define TEST(name) { #name, test_##name }
 
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls that are cut short halfway, and bounds that a program could try to get beyond. */
+#include <util/string.h>
+
+#include "test.h"
+
+#define SELF CAP_SELF_SPACE
+#define RW (VM_R | VM_W)
+
+static struct call calls[2];
+
+/* --- a copy whose caller dies between two of its steps ------------------------------------- */
+#define LONG_COPY (32ul << 20)
+
+static struct killer {
+	cap_t thread;
+	uint64_t after;
+} killer;
+
+static void kill_soon(void *argument)
+{
+	struct killer *k = argument;
+
+	kcall(sleep, now() + k->after);
+	kcall(thread_kill, k->thread);
+}
+
+static void test_bounds_copy_cut_short(void)
+{
+	struct service_pair s = pair_create(1);
+	long from = kcall(vm_map, SELF, 0, LONG_COPY, VM_R, CAP_NONE, 0);
+	long to = kcall(vm_map, SELF, 0, LONG_COPY, RW | VM_POPULATE, CAP_NONE, 0);
+	struct ipc_msg m;
+	long result = 0;
+
+	CHECK(from > 0 && to > 0);
+	for (unsigned i = 1; i < 60 && result != -ESRCH; i++) {
+		struct task *task;
+
+		calls[0] = (struct call){ .msg = { .in_addr = (uint64_t)from, .in_len = LONG_COPY } };
+		task = client(&calls[0], s.badge, 1);
+		EQUAL(receive(s.endpoint, &m), IPC_CALL);
+		killer = (struct killer){ task->thread, i * 200000 };
+		spawn(kill_soon, &killer, HIGH);
+		result = kcall(buf_read, s.endpoint, m.token, 0, to, LONG_COPY);
+		while (receive(s.endpoint, &m) != IPC_CANCEL)
+			continue;
+		EQUAL(answer(s.endpoint, m.token, 0), 0);
+		task_end(task);
+	}
+	EQUAL(result, -ESRCH);
+	*(volatile uint64_t *)to = 77;
+	calls[0] = (struct call){ .msg = { .in_addr = (uint64_t)from, .in_len = LONG_COPY } };
+	client(&calls[0], s.badge, 1);
+	EQUAL(receive(s.endpoint, &m), IPC_CALL);
+	EQUAL(kcall(buf_read, s.endpoint, m.token, 0, to, LONG_COPY), LONG_COPY);
+	EQUAL(*(volatile uint64_t *)to, 0);
+	EQUAL(answer(s.endpoint, m.token, 0), 0);
+	kcall(vm_unmap, SELF, from, LONG_COPY);
+	kcall(vm_unmap, SELF, to, LONG_COPY);
+	pair_close(&s);
+}
+
+/* --- what no program may have -------------------------------------------------------------- */
+
+/* The sign of the GS base tells the entries of NMI and machine check whose it is. */
+static void test_bounds_segment_bases(void)
+{
+	EQUAL(kcall(thread_set, CAP_SELF_THREAD, THREAD_GS_BASE, 0xffff888000000000ul), -EINVAL);
+	EQUAL(kcall(thread_set, CAP_SELF_THREAD, THREAD_FS_BASE, 0xffff888000000000ul), -EINVAL);
+	EQUAL(kcall(thread_set, CAP_SELF_THREAD, THREAD_FS_BASE, 0x800000000000ul), -EINVAL);
+	EQUAL(kcall(thread_set, CAP_SELF_THREAD, THREAD_FS_BASE, 0x7fffffffffff), 0);
+	EQUAL(kcall(thread_set, CAP_SELF_THREAD, THREAD_FS_BASE, 0), 0);
+}
+
+/* A device's memory beyond the direct map is no buffer: the kernel has no address for it. */
+static void test_bounds_device_memory(void)
+{
+	cap_t memory = (cap_t)kcall(mo_create_phys, BOOT_CAP_ROOT, 1ul << 40, PAGE, MO_UNCACHED);
+	long address;
+
+	CHECK(memory > 0);
+	address = kcall(vm_map, SELF, 0, PAGE, RW | VM_SHARED, memory, 0);
+	CHECK(address > 0);
+	EQUAL(kcall(klog_write, address, 8), -EFAULT);
+	EQUAL(kcall(vm_fault_in, address, 1), 0);
+	EQUAL(kcall(klog_write, address, 8), -EFAULT);
+	EQUAL(kcall(vm_protect, SELF, address, PAGE, VM_R), 0);
+	EQUAL(kcall(system_info, address), -EFAULT);
+	EQUAL(kcall(klog_write, address, 8), -EFAULT);
+	EQUAL(kcall(vm_unmap, SELF, address, PAGE), 0);
+	kcall(cap_close, memory);
+}
+
+static void test_bounds_shared_stack(void)
+{
+	EQUAL(kcall(vm_map, SELF, 0, PAGE, RW | VM_SHARED | VM_STACK, CAP_NONE, 0), -EINVAL);
+}
+
+/* What was written behind the end through a mapping does not show when the object grows. */
+static void test_bounds_tail_of_object(void)
+{
+	cap_t memory = (cap_t)kcall(mo_create, 100, 0);
+	long address = kcall(vm_map, SELF, 0, PAGE, RW | VM_SHARED, memory, 0);
+	uint64_t value = 1;
+
+	CHECK(memory > 0 && address > 0);
+	*(volatile uint64_t *)(address + 200) = 0x1234;
+	EQUAL(kcall(vm_unmap, SELF, address, PAGE), 0);
+	EQUAL(kcall(mo_resize, memory, PAGE), 0);
+	EQUAL(kcall(mo_read, memory, 200, &value, sizeof(value)), sizeof(value));
+	EQUAL(value, 0);
+	kcall(cap_close, memory);
+}
+
+/* --- memory -------------------------------------------------------------------------------- */
+
+static cap_t hoard;
+
+static void fill_hoard(void *argument)
+{
+	static uint8_t page[PAGE];
+	uint64_t offset = 0;
+
+	(void)argument;
+	while (kcall(mo_write, hoard, offset, page, PAGE) == PAGE)
+		offset += PAGE;
+}
+
+/* A program that shares memory cannot take what is kept for services. */
+static void test_bounds_reserve(void)
+{
+	struct task *task;
+	long address;
+
+	hoard = (cap_t)kcall(mo_create, pages_free() * PAGE, 0);
+	CHECK(hoard > 0);
+	model.stamp = 5;
+	task = spawn(fill_hoard, NULL, LOW);
+	while (!task->done)
+		pause_ms(5);
+	address = kcall(vm_map, SELF, 0, 16 * PAGE, RW | VM_PINNED, CAP_NONE, 0);
+	kcall(cap_close, hoard);
+	CHECK(address > 0);
+	kcall(vm_unmap, SELF, address, 16 * PAGE);
+}
+
+#define SPREAD 6000ul /* page tables */
+#define TABLE_SPAN (512 * PAGE)
+
+static volatile uint64_t longest;
+static volatile bool watching;
+
+/* How long it is kept waiting by another's call, at most. */
+static void watch_delay(void *argument)
+{
+	(void)argument;
+	while (watching) {
+		uint64_t due = now() + 1000000, late;
+
+		kcall(sleep, due);
+		late = now() - due;
+		if (watching && late > longest)
+			longest = late;
+	}
+}
+
+/* One page in each of many page tables: all of it goes in steps. */
+static void test_bounds_many_tables(void)
+{
+	long address = kcall(vm_map, SELF, 0, SPREAD * TABLE_SPAN, VM_R, CAP_NONE, 0);
+
+	CHECK(address > 0);
+	for (uint64_t i = 0; i < SPREAD; i++)
+		(void)*(volatile char *)(address + i * TABLE_SPAN);
+	watching = true;
+	longest = 0;
+	struct task *task = spawn(watch_delay, NULL, HIGH);
+	pause_ms(3);
+	EQUAL(kcall(vm_discard, SELF, address, SPREAD * TABLE_SPAN), 0);
+	EQUAL(kcall(vm_protect, SELF, address, SPREAD * TABLE_SPAN, RW), 0);
+	cap_t copy = (cap_t)kcall(space_clone, SELF);
+	CHECK(copy > 0);
+	kcall(cap_close, copy);
+	EQUAL(kcall(vm_unmap, SELF, address, SPREAD * TABLE_SPAN), 0);
+	watching = false;
+	CHECK(UNTIL(task->done));
+	CHECK(longest < 60000000);
+}
+
+/* --- deferred work ------------------------------------------------------------------------- */
+
+/* What is torn down while the processor has nothing else to do wakes who waits for it, at once. */
+static void test_bounds_idle_release(void)
+{
+	uint64_t least = UINT64_MAX;
+
+	for (int round = 0; round < 8; round++) {
+		cap_t endpoint = (cap_t)kcall(ep_create), other = (cap_t)kcall(notify_create);
+		cap_t badge = (cap_t)kcall(badge_create, endpoint, 1), table;
+		struct ipc_msg m;
+		uint64_t start;
+
+		table = (cap_t)kcall(table_create, 512, 0);
+		for (long slot = 0; slot < 300; slot++)
+			EQUAL(kcall(table_put, table, slot, slot == 299 ? badge : other, CAP_ALL), slot);
+		kcall(cap_close, badge);
+		kcall(cap_close, other);
+		pause_ms(1);
+		start = now();
+		kcall(cap_close, table);
+		EQUAL(receive(endpoint, &m), IPC_RELEASE);
+		if (now() - start < least)
+			least = now() - start;
+		EQUAL(kcall(badge_destroy, endpoint, 1), 0);
+		kcall(cap_close, endpoint);
+	}
+	CHECK(least < 4000000);
+}
+
+/* --- answers ------------------------------------------------------------------------------- */
+
+/* Words that the answer did not have are not what lay on the kernel's stack. */
+static void test_bounds_short_answer(void)
+{
+	struct service_pair s = pair_create(1);
+	cap_t call = (cap_t)kcall(call_create);
+	struct call_send send = { .reply_to = s.endpoint, .op = 3, .in.memory = CAP_NONE,
+				  .out.memory = CAP_NONE };
+	struct ipc_msg m;
+
+	EQUAL(kcall(call_send, call, s.badge, &send), 0);
+	EQUAL(receive(s.endpoint, &m), IPC_CALL);
+	memset(main_page->extra, 7, sizeof(main_page->extra));
+	EQUAL(answer(s.endpoint, m.token, 0), 0);
+	EQUAL(receive(s.endpoint, &m), IPC_REPLY);
+	for (int i = 0; i < IPC_EXTRA_WORDS; i++)
+		EQUAL(main_page->extra[i], 0);
+	kcall(cap_close, call);
+	pair_close(&s);
+}
+
+/* --- priority ------------------------------------------------------------------------------ */
+
+static volatile bool spinning;
+
+static void serve_one(void *argument)
+{
+	cap_t endpoint = *(cap_t *)argument;
+	struct ipc_msg m = { 0 };
+
+	if (ipc_reply_wait(endpoint, 0, &m) == IPC_CALL)
+		answer(endpoint, m.token, 5);
+}
+
+static void spin(void *argument)
+{
+	(void)argument;
+	while (spinning)
+		;
+}
+
+/* A server that cannot be switched to directly has its caller's priority all the same. */
+static void test_bounds_priority_elsewhere(void)
+{
+	struct service_pair s = pair_create(1);
+	struct task *server, *busy;
+
+	server = spawn_stopped(serve_one, &s.endpoint, LOW);
+	if (kcall(thread_set, server->thread, THREAD_AFFINITY, 2ul) < 0)
+		return; /* there is one processor */
+	kcall(thread_start, server->thread);
+	CHECK(UNTIL(thread_state(server->thread) == THREAD_WAITING));
+	spinning = true;
+	busy = spawn_stopped(spin, NULL, LOW + 8);
+	kcall(thread_set, busy->thread, THREAD_AFFINITY, 2ul);
+	kcall(thread_start, busy->thread);
+	calls[1] = (struct call){ .to = s.badge };
+	struct task *task = spawn_stopped(make_call, &calls[1], HIGH);
+	kcall(thread_set, task->thread, THREAD_AFFINITY, 1ul);
+	kcall(thread_start, task->thread);
+	bool done = UNTIL(calls[1].done);
+	spinning = false;
+	CHECK(done);
+	EQUAL(calls[1].status, 5);
+	CHECK(UNTIL(server->done));
+	pair_close(&s);
+}
+
+const struct test bounds_tests[] = {
+	TEST(bounds_copy_cut_short), TEST(bounds_segment_bases), TEST(bounds_shared_stack),
+	TEST(bounds_tail_of_object), TEST(bounds_many_tables), TEST(bounds_idle_release),
+	TEST(bounds_short_answer), TEST(bounds_priority_elsewhere), TEST(bounds_reserve),
+	TEST(bounds_device_memory),
+	{ 0 },
+};
