@@ -17,6 +17,9 @@ extern uint32_t big_lock; /* 1 while held */
 /* Wait for the lock and take it, answering requests of the holder. */
 void kernel_lock_wait(void);
 
+/* With the lock free: a moment for those who wait for it, before a long call takes it again. */
+void kernel_lock_offer(void);
+
 static inline void kernel_lock(void)
 {
 	if (__builtin_expect(__atomic_exchange_n(&big_lock, 1, __ATOMIC_ACQUIRE), 0))

@@ -82,6 +82,7 @@ static long dispatch(struct thread *thread)
 void kernel_syscall_locked(struct thread *thread)
 {
 	long result = KCALL_RESTART;
+	struct thread *next;
 
 	if (!thread->attention)
 		result = dispatch(thread);
@@ -89,7 +90,10 @@ void kernel_syscall_locked(struct thread *thread)
 		thread->frame.rip -= SYSCALL_LENGTH;
 	else if (result != KCALL_BLOCKED && result != KCALL_FRAME_SET)
 		thread->frame.rax = result;
-	arch_return_to_user(kernel_leave());
+	next = kernel_leave();
+	if (result == KCALL_RESTART)
+		kernel_lock_offer();
+	arch_return_to_user(next);
 }
 
 void kernel_syscall(struct thread *thread)
