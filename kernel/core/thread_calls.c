@@ -241,6 +241,7 @@ static long set_affinity(struct thread *thread, uint64_t mask)
 		return -EINVAL;
 	thread->affinity = (mask & all) == all ? ~0u : mask;
 	thread->no_fast_receive = !thread->no_fpu || ~thread->affinity;
+	thread->caller.slow = true; /* the answer to a call that is out must look at it */
 	sched_changed(thread);
 	return 0;
 }
