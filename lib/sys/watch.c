@@ -17,27 +17,37 @@ static struct watch *free_watches;
 
 /* Of the watches of each process, so that one alone cannot use up the pool. */
 #define WATCHES_EACH 4096
-static uint16_t held[PROCESS_MAX];
+static struct holder {
+	uint64_t stamp;
+	unsigned count;
+} holders[PROCESS_MAX];
 
-static uint16_t *held_by(uint64_t stamp)
+/* NULL if nobody counts. What a process has left behind does not count against the next in its slot. */
+static struct holder *holder_of(uint64_t stamp)
 {
-	return stamp_is_service(stamp) ? NULL : &held[(stamp & STAMP_SLOT_MASK) % PROCESS_MAX];
+	struct holder *holder = &holders[(stamp & STAMP_SLOT_MASK) % PROCESS_MAX];
+
+	if (stamp_is_service(stamp))
+		return NULL;
+	if (holder->stamp < stamp) /* generations only grow */
+		*holder = (struct holder){ .stamp = stamp };
+	return holder->stamp == stamp ? holder : NULL;
 }
 
 static bool may_hold(uint64_t stamp)
 {
-	uint16_t *count = held_by(stamp);
+	const struct holder *holder = holder_of(stamp);
 
-	return !count || *count < WATCHES_EACH;
+	return !holder || holder->count < WATCHES_EACH;
 }
 
 static void hold(struct watch *watch, uint64_t stamp)
 {
-	uint16_t *count = held_by(stamp);
+	struct holder *holder = holder_of(stamp);
 
 	watch->owner = stamp;
-	if (count)
-		++*count;
+	if (holder)
+		holder->count++;
 }
 
 static void put_free(struct watch *watch)
@@ -68,10 +78,10 @@ static struct watch *watch_new(void)
 
 static void discard(struct watch *watch)
 {
-	uint16_t *count = held_by(watch->owner);
+	struct holder *holder = holder_of(watch->owner);
 
-	if (count)
-		--*count;
+	if (holder)
+		holder->count--;
 	kcall(cap_close, watch->slot);
 	put_free(watch);
 }
