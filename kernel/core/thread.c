@@ -280,3 +280,8 @@ struct object *work_take(struct thread *thread)
 	thread->work = NULL;
 	return work;
 }
+
+bool caller_may_use_reserve(void)
+{
+	return !current_thread() || caller_is_service();
+}

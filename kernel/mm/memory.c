@@ -93,11 +93,10 @@ void memory_mark_dirty(struct memory *memory, uint64_t page, uint64_t *slot)
 	radix_mark(&memory->tree, page);
 }
 
-/* A zeroed page of an anonymous object that had none; before there are threads, the kernel's own. */
+/* A zeroed page of an anonymous object that had none. */
 static uint64_t memory_grow(struct memory *memory, uint64_t page, int *error)
 {
-	bool program = current_thread() && !caller_is_service();
-	uint64_t frame = frame_alloc_above(program ? frames_reserve() : frames_reserve() / 2);
+	uint64_t frame = frame_alloc_above(caller_may_use_reserve() ? frames_reserve() / 2 : frames_reserve());
 
 	*error = ENOMEM;
 	if (!frame)

@@ -24,6 +24,9 @@ void frame_get(uint64_t frame);
 void frame_put(uint64_t frame);    /* frees it with the last count */
 uint32_t frame_refs(uint64_t frame);
 size_t frames_total(void), frames_free(void);
+/* Whether the current caller is a service, or the kernel itself before there are threads: it may
+ * use half of the reserve (core/thread.c). */
+bool caller_may_use_reserve(void);
 
 /* --- small objects: mm/slab.c ---------------------------------------------- */
 void *kalloc(size_t size); /* zeroed, 16-aligned; up to 64 KiB; NULL if none */

@@ -47,6 +47,7 @@ void panic(const char *format, ...)
 	abort();
 }
 
+bool caller_may_use_reserve(void) { return true; }
 void arch_tlb_flush_page(struct space *space, uint64_t addr)
 {
 	(void)space;
