@@ -83,6 +83,7 @@ image)
 test)
 	need_image
 	need_qemu
+	need "to check the style" clang-format-14
 	case " $* " in *" full "* | *" compiler"*) need "to compile everything with it too" clang ;; esac
 	ports
 	exec tests/run "$@"

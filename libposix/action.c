@@ -37,19 +37,21 @@ static uint64_t kind(const struct signal_action *action)
 }
 
 /* PM also discards what is pending when a signal is ignored from now on. */
-static bool pm_must_know(int signal, const struct signal_action *old, const struct signal_action *new)
+static bool pm_must_know(int signal, const struct signal_action *old, const struct signal_action *changed)
 {
-	if (kind(old) != kind(new) || new->handler == SIG_IGN)
+	if (kind(old) != kind(changed) || changed->handler == SIG_IGN)
 		return true;
-	if (new->handler == SIG_DFL && ignored_by_default(signal))
+	if (changed->handler == SIG_DFL && ignored_by_default(signal))
 		return true;
-	return signal == SIGCHLD && (old->flags ^ new->flags) & (SA_NOCLDSTOP | SA_NOCLDWAIT);
+	return signal == SIGCHLD && (old->flags ^ changed->flags) & (SA_NOCLDSTOP | SA_NOCLDWAIT);
 }
 
 static long tell_pm(int signal, const struct signal_action *action)
 {
 	struct pm_sigaction_req request = {
-		.signal = (uint64_t)signal, .handler = kind(action), .flags = action->flags,
+		.signal = (uint64_t)signal,
+		.handler = kind(action),
+		.flags = action->flags,
 	};
 	struct pm_sigaction_reply reply;
 
@@ -57,31 +59,31 @@ static long tell_pm(int signal, const struct signal_action *action)
 }
 
 /* Under the lock. */
-static void change(int signal, const struct signal_action *new, struct signal_action *old)
+static void change(int signal, const struct signal_action *changed, struct signal_action *old)
 {
 	struct signal_action *entry = &table(true)[signal];
 
 	*old = *entry;
-	*entry = *new;
+	*entry = *changed;
 	entry->mask &= ~SIGNAL_UNBLOCKABLE;
-	if (pm_must_know(signal, old, new))
-		tell_pm(signal, new);
+	if (pm_must_know(signal, old, changed))
+		tell_pm(signal, changed);
 }
 
 /* struct sigaction of the system call: handler, flags, restorer, mask: as struct signal_action. */
-long lp_rt_sigaction(uint64_t number, uint64_t new, uint64_t old, uint64_t size)
+long lp_rt_sigaction(uint64_t number, uint64_t changed, uint64_t old, uint64_t size)
 {
 	int signal = (int)number;
 	struct signal_action action, before;
 
 	if (size != 8 || signal < 1 || signal > SIGNAL_MAX)
 		return -EINVAL;
-	if (new && SIGNAL_BIT(signal) & SIGNAL_UNBLOCKABLE)
+	if (changed && SIGNAL_BIT(signal) & SIGNAL_UNBLOCKABLE)
 		return -EINVAL;
-	if (new)
-		action = *(struct signal_action *)new;
+	if (changed)
+		action = *(struct signal_action *)changed;
 	lp_lock(&this_process()->action_lock);
-	if (new)
+	if (changed)
 		change(signal, &action, &before);
 	else
 		before = table(false)[signal];

@@ -24,11 +24,24 @@ static void gather(long result)
 	if (self->full)
 		return;
 	*regs = (struct thread_regs){
-		.rax = (uint64_t)result, .rbx = frame->rbx, .rcx = frame->return_pc, .rdx = frame->rdx,
-		.rsi = frame->rsi, .rdi = frame->rdi, .rbp = frame->rbp, .rsp = tb()->user_rsp,
-		.r8 = frame->r8, .r9 = frame->r9, .r10 = frame->r10, .r11 = 0x202,
-		.r12 = frame->r12, .r13 = frame->r13, .r14 = frame->r14, .r15 = frame->r15,
-		.rip = frame->return_pc, .rflags = 0x202,
+		.rax = (uint64_t)result,
+		.rbx = frame->rbx,
+		.rcx = frame->return_pc,
+		.rdx = frame->rdx,
+		.rsi = frame->rsi,
+		.rdi = frame->rdi,
+		.rbp = frame->rbp,
+		.rsp = tb()->user_rsp,
+		.r8 = frame->r8,
+		.r9 = frame->r9,
+		.r10 = frame->r10,
+		.r11 = 0x202,
+		.r12 = frame->r12,
+		.r13 = frame->r13,
+		.r14 = frame->r14,
+		.r15 = frame->r15,
+		.rip = frame->return_pc,
+		.rflags = 0x202,
 	};
 }
 
@@ -94,11 +107,26 @@ static struct signal_frame *place(uint64_t rsp, const struct signal_action *acti
 static void fill_context(struct signal_context *context, const struct thread_regs *regs)
 {
 	*context = (struct signal_context){
-		.r8 = regs->r8, .r9 = regs->r9, .r10 = regs->r10, .r11 = regs->r11,
-		.r12 = regs->r12, .r13 = regs->r13, .r14 = regs->r14, .r15 = regs->r15,
-		.rdi = regs->rdi, .rsi = regs->rsi, .rbp = regs->rbp, .rbx = regs->rbx,
-		.rdx = regs->rdx, .rax = regs->rax, .rcx = regs->rcx, .rsp = regs->rsp,
-		.rip = regs->rip, .rflags = regs->rflags, .cs = 0x33, .ss = 0x2b,
+		.r8 = regs->r8,
+		.r9 = regs->r9,
+		.r10 = regs->r10,
+		.r11 = regs->r11,
+		.r12 = regs->r12,
+		.r13 = regs->r13,
+		.r14 = regs->r14,
+		.r15 = regs->r15,
+		.rdi = regs->rdi,
+		.rsi = regs->rsi,
+		.rbp = regs->rbp,
+		.rbx = regs->rbx,
+		.rdx = regs->rdx,
+		.rax = regs->rax,
+		.rcx = regs->rcx,
+		.rsp = regs->rsp,
+		.rip = regs->rip,
+		.rflags = regs->rflags,
+		.cs = 0x33,
+		.ss = 0x2b,
 	};
 }
 
@@ -153,7 +181,8 @@ static long take_signal(struct signal_delivery *delivery)
 	if (signal <= 0 || !lp_action((int)signal, &delivery->action))
 		return signal < 0 ? signal : 0;
 	delivery->info = (struct signal_info){
-		.signo = (int32_t)signal, .code = (int32_t)reply.code,
+		.signo = (int32_t)signal,
+		.code = (int32_t)reply.code,
 		.words = { reply.a, reply.b, reply.c, reply.d },
 	};
 	return signal;
@@ -205,10 +234,22 @@ struct signal_outcome lp_signals(long result)
 static void take_context(const struct signal_context *context)
 {
 	*upcall_area() = (struct thread_regs){
-		.rax = context->rax, .rbx = context->rbx, .rcx = context->rcx, .rdx = context->rdx,
-		.rsi = context->rsi, .rdi = context->rdi, .rbp = context->rbp, .rsp = context->rsp,
-		.r8 = context->r8, .r9 = context->r9, .r10 = context->r10, .r11 = context->r11,
-		.r12 = context->r12, .r13 = context->r13, .r14 = context->r14, .r15 = context->r15,
+		.rax = context->rax,
+		.rbx = context->rbx,
+		.rcx = context->rcx,
+		.rdx = context->rdx,
+		.rsi = context->rsi,
+		.rdi = context->rdi,
+		.rbp = context->rbp,
+		.rsp = context->rsp,
+		.r8 = context->r8,
+		.r9 = context->r9,
+		.r10 = context->r10,
+		.r11 = context->r11,
+		.r12 = context->r12,
+		.r13 = context->r13,
+		.r14 = context->r14,
+		.r15 = context->r15,
 		.rip = context->rip,
 		/* arithmetic flags, TF, DF, AC and ID; IF and bit 1 read as one */
 		.rflags = (context->rflags & 0x240dd5) | 0x202,
@@ -257,9 +298,18 @@ static bool is_call_context(const struct signal_context *context)
 static void take_call_context(const struct signal_context *context)
 {
 	lp_thread()->frame = (struct lp_frame){
-		.rdi = context->rdi, .rsi = context->rsi, .rdx = context->rdx, .r10 = context->r10,
-		.r8 = context->r8, .r9 = context->r9, .return_pc = context->rip, .rbx = context->rbx,
-		.rbp = context->rbp, .r12 = context->r12, .r13 = context->r13, .r14 = context->r14,
+		.rdi = context->rdi,
+		.rsi = context->rsi,
+		.rdx = context->rdx,
+		.r10 = context->r10,
+		.r8 = context->r8,
+		.r9 = context->r9,
+		.return_pc = context->rip,
+		.rbx = context->rbx,
+		.rbp = context->rbp,
+		.r12 = context->r12,
+		.r13 = context->r13,
+		.r14 = context->r14,
 		.r15 = context->r15,
 	};
 	tb()->user_rsp = context->rsp;
@@ -297,7 +347,8 @@ static long set_alt_stack(const struct signal_stack *stack)
 	struct thread_block *block = tb();
 	uint32_t mode = stack->flags & ~(SS_AUTODISARM | SS_ONSTACK);
 
-	if (block->alt_stack_size && on_alt_stack(block->user_rsp) && !(block->alt_stack_flags & SS_AUTODISARM))
+	if (block->alt_stack_size && on_alt_stack(block->user_rsp) &&
+	    !(block->alt_stack_flags & SS_AUTODISARM))
 		return -EPERM;
 	if (mode && mode != SS_DISABLE)
 		return -EINVAL;

@@ -35,9 +35,9 @@ _Static_assert(sizeof(struct elf_program) == 56, "Elf64_Phdr");
 
 /* Where an image came to lie. */
 struct elf_image {
-	uint64_t base;     /* added to every address of the file */
+	uint64_t base; /* added to every address of the file */
 	uint64_t entry, programs, program_count;
-	uint64_t end;      /* of the last segment, page aligned */
+	uint64_t end; /* of the last segment, page aligned */
 };
 
 /* Addresses that programs may ask for: below stack, time page, thread blocks. */

@@ -27,7 +27,8 @@ static bool segment_possible(const struct elf_program *program, uint64_t size)
 {
 	if (program->file_size > program->memory_size || program->memory_size == 0)
 		return false;
-	if (program->address >= ELF_ADDRESS_LIMIT || program->memory_size > ELF_ADDRESS_LIMIT - program->address)
+	if (program->address >= ELF_ADDRESS_LIMIT ||
+	    program->memory_size > ELF_ADDRESS_LIMIT - program->address)
 		return false;
 	if (program->offset > size || program->file_size > size - program->offset)
 		return false;

@@ -109,8 +109,7 @@ static long lock_base(cap_t fd, int16_t whence, int64_t *base)
 
 	*base = 0;
 	switch (whence) {
-	case 0:
-		return 0;
+	case 0: return 0;
 	case SEEK_CUR:
 		status = file_call_lseek(fd, NULL, &here, NULL);
 		*base = status;
@@ -188,25 +187,16 @@ long lp_fcntl(uint64_t a, uint64_t b, uint64_t c)
 
 	switch ((uint32_t)b) {
 	case F_DUPFD:
-	case F_DUPFD_CLOEXEC:
-		return dup_above(fd, c, (uint32_t)b == F_DUPFD_CLOEXEC);
-	case F_GETFD:
-		return kcall(fd_flags, fd, 0, 0);
-	case F_SETFD:
-		status = kcall(fd_flags, fd, 1, c & FD_CLOEXEC);
-		return status < 0 ? status : 0;
-	case F_GETFL:
-		return file_call_get_flags(fd, NULL, &(struct file_get_flags_req){}, NULL);
-	case F_SETFL:
-		return set_flags(fd, c);
+	case F_DUPFD_CLOEXEC: return dup_above(fd, c, (uint32_t)b == F_DUPFD_CLOEXEC);
+	case F_GETFD: return kcall(fd_flags, fd, 0, 0);
+	case F_SETFD: status = kcall(fd_flags, fd, 1, c & FD_CLOEXEC); return status < 0 ? status : 0;
+	case F_GETFL: return file_call_get_flags(fd, NULL, &(struct file_get_flags_req){}, NULL);
+	case F_SETFL: return set_flags(fd, c);
 	case F_GETLK:
 	case F_SETLK:
-	case F_SETLKW:
-		return record_lock(fd, (uint32_t)b - F_GETLK, (void *)c);
-	case F_SETPIPE_SZ:
-		return pipe_size(fd, c);
-	case F_GETPIPE_SZ:
-		return pipe_size(fd, 0);
+	case F_SETLKW: return record_lock(fd, (uint32_t)b - F_GETLK, (void *)c);
+	case F_SETPIPE_SZ: return pipe_size(fd, c);
+	case F_GETPIPE_SZ: return pipe_size(fd, 0);
 	case F_GETOWN:
 	case F_GETSIG:
 	case F_SETOWN:

@@ -99,7 +99,8 @@ static long move(struct transfer *t, char *at, size_t length)
 	long status;
 
 	if (t->offset < 0)
-		return t->write ? do_write(t->fd, at, length, t->flags) : do_read(t->fd, at, length, t->flags);
+		return t->write ? do_write(t->fd, at, length, t->flags)
+				: do_read(t->fd, at, length, t->flags);
 	status = t->write ? do_pwrite(t->fd, at, length, (uint64_t)t->offset, t->flags)
 			  : do_pread(t->fd, at, length, (uint64_t)t->offset, t->flags);
 	if (status > 0)
@@ -133,8 +134,8 @@ static void scatter(const struct lp_iovec *vector, const char *from, size_t leng
 }
 
 /* In one message, so that what others write does not come between. */
-static __attribute__((noinline)) long move_gathered(struct transfer *t, const struct lp_iovec *vector, uint64_t count,
-						     size_t total)
+static __attribute__((noinline)) long move_gathered(struct transfer *t, const struct lp_iovec *vector,
+						    uint64_t count, size_t total)
 {
 	char buffer[GATHER_MAX];
 	size_t at = 0;
@@ -306,7 +307,8 @@ long lp_sendfile(uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 long lp_copy_file_range(uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
 {
 	int64_t *from = (int64_t *)b, *to = (int64_t *)d;
-	struct transfer in = { fd_cap(a), false, from ? *from : -1, 0 }, out = { fd_cap(c), true, to ? *to : -1, 0 };
+	struct transfer in = { fd_cap(a), false, from ? *from : -1, 0 },
+			out = { fd_cap(c), true, to ? *to : -1, 0 };
 	struct file_identify_reply what;
 	long status;
 

@@ -11,8 +11,8 @@
 
 #define SIGPIPE 13
 #define SIGXFSZ 25
-#define RW_MAX 0x7ffff000ul    /* what Linux moves at most in one call */
-#define GATHER_MAX 8192u       /* fits libposix's stack twice */
+#define RW_MAX 0x7ffff000ul /* what Linux moves at most in one call */
+#define GATHER_MAX 8192u    /* fits libposix's stack twice */
 
 struct lp_iovec {
 	char *base;
@@ -30,7 +30,10 @@ static inline cap_t fd_cap(uint64_t fd)
 }
 
 /* The descriptor that an answer brought. */
-static inline long received_fd(unsigned i) { return ipc_page()->caps[i].slot; }
+static inline long received_fd(unsigned i)
+{
+	return ipc_page()->caps[i].slot;
+}
 
 /* fd.c: a descriptor is about to be closed: its file's server drops the record locks of the process. */
 void announce_close(cap_t fd);
@@ -45,11 +48,11 @@ struct path {
 
 long path_prepare(struct path *path, uint64_t dir, const char *text, bool may_be_empty);
 
-#define PREPARE(path, dir, text, may_be_empty)                                            \
-	do {                                                                              \
+#define PREPARE(path, dir, text, may_be_empty)                                               \
+	do {                                                                                 \
 		long error = path_prepare(&(path), dir, (const char *)(text), may_be_empty); \
-		if (error)                                                                \
-			return error;                                                     \
+		if (error)                                                                   \
+			return error;                                                        \
 	} while (0)
 
 /* path.c: N if the path is /dev/fd/N, /dev/stdin ..., /proc/self/fd/N: what these name is the

@@ -26,10 +26,22 @@ static struct pm_get_ids_reply ids(void)
 #define LOW(word) ((uint32_t)(word))
 #define HIGH(word) ((uint32_t)((word) >> 32))
 
-long lp_getuid(void) { return LOW(ids().uid_euid); }
-long lp_geteuid(void) { return HIGH(ids().uid_euid); }
-long lp_getgid(void) { return LOW(ids().gid_egid); }
-long lp_getegid(void) { return HIGH(ids().gid_egid); }
+long lp_getuid(void)
+{
+	return LOW(ids().uid_euid);
+}
+long lp_geteuid(void)
+{
+	return HIGH(ids().uid_euid);
+}
+long lp_getgid(void)
+{
+	return LOW(ids().gid_egid);
+}
+long lp_getegid(void)
+{
+	return HIGH(ids().gid_egid);
+}
 
 static void store_three(uint64_t a, uint64_t b, uint64_t c, uint32_t x, uint32_t y, uint32_t z)
 {
@@ -62,12 +74,30 @@ static long set_ids(enum pm_id which, uint64_t a, uint64_t b, uint64_t c)
 	return pm_call_set_ids(PROC_SLOT_PM, NULL, &request, &reply);
 }
 
-long lp_setuid(uint64_t uid) { return set_ids(PM_ID_UID, uid, 0, 0); }
-long lp_setgid(uint64_t gid) { return set_ids(PM_ID_GID, gid, 0, 0); }
-long lp_setreuid(uint64_t real, uint64_t effective) { return set_ids(PM_ID_REUID, real, effective, 0); }
-long lp_setregid(uint64_t real, uint64_t effective) { return set_ids(PM_ID_REGID, real, effective, 0); }
-long lp_setresuid(uint64_t r, uint64_t e, uint64_t s) { return set_ids(PM_ID_RESUID, r, e, s); }
-long lp_setresgid(uint64_t r, uint64_t e, uint64_t s) { return set_ids(PM_ID_RESGID, r, e, s); }
+long lp_setuid(uint64_t uid)
+{
+	return set_ids(PM_ID_UID, uid, 0, 0);
+}
+long lp_setgid(uint64_t gid)
+{
+	return set_ids(PM_ID_GID, gid, 0, 0);
+}
+long lp_setreuid(uint64_t real, uint64_t effective)
+{
+	return set_ids(PM_ID_REUID, real, effective, 0);
+}
+long lp_setregid(uint64_t real, uint64_t effective)
+{
+	return set_ids(PM_ID_REGID, real, effective, 0);
+}
+long lp_setresuid(uint64_t r, uint64_t e, uint64_t s)
+{
+	return set_ids(PM_ID_RESUID, r, e, s);
+}
+long lp_setresgid(uint64_t r, uint64_t e, uint64_t s)
+{
+	return set_ids(PM_ID_RESGID, r, e, s);
+}
 
 /* These two answer the old id, whatever happens. */
 long lp_setfsuid(uint64_t uid)

@@ -15,24 +15,17 @@
 static uint32_t old_style(uint32_t request)
 {
 	switch (request) {
-	case 0x5401: /* TCGETS */
-		return OUT(TERMIOS_SIZE);
+	case 0x5401: /* TCGETS */ return OUT(TERMIOS_SIZE);
 	case 0x5402: /* TCSETS, TCSETSW, TCSETSF */
 	case 0x5403:
-	case 0x5404:
-		return IN(TERMIOS_SIZE);
-	case 0x5405: /* TCGETA */
-		return OUT(18);
+	case 0x5404: return IN(TERMIOS_SIZE);
+	case 0x5405: /* TCGETA */ return OUT(18);
 	case 0x5406: /* TCSETA, TCSETAW, TCSETAF */
 	case 0x5407:
-	case 0x5408:
-		return IN(18);
-	case 0x5412: /* TIOCSTI */
-		return IN(1);
-	case 0x5413: /* TIOCGWINSZ */
-		return OUT(8);
-	case 0x5414: /* TIOCSWINSZ */
-		return IN(8);
+	case 0x5408: return IN(18);
+	case 0x5412: /* TIOCSTI */ return IN(1);
+	case 0x5413: /* TIOCGWINSZ */ return OUT(8);
+	case 0x5414: /* TIOCSWINSZ */ return IN(8);
 	case 0x540f: /* TIOCGPGRP */
 	case 0x5411: /* TIOCOUTQ */
 	case 0x5415: /* TIOCMGET */
@@ -46,8 +39,7 @@ static uint32_t old_style(uint32_t request)
 	case 0x1278: /* BLKIOMIN */
 	case 0x1279: /* BLKIOOPT */
 	case 0x127a: /* BLKALIGNOFF */
-	case 0x127b: /* BLKPBSZGET */
-		return OUT(4);
+	case 0x127b: /* BLKPBSZGET */ return OUT(4);
 	case 0x5410: /* TIOCSPGRP */
 	case 0x5416: /* TIOCMBIS, TIOCMBIC, TIOCMSET */
 	case 0x5417:
@@ -55,17 +47,12 @@ static uint32_t old_style(uint32_t request)
 	case 0x541a: /* TIOCSSOFTCAR */
 	case 0x5420: /* TIOCPKT */
 	case 0x5423: /* TIOCSETD */
-	case 0x125d: /* BLKROSET */
-		return IN(4);
-	case 0x4b33: /* KDGKBTYPE */
-		return OUT(1);
+	case 0x125d: /* BLKROSET */ return IN(4);
+	case 0x4b33: /* KDGKBTYPE */ return OUT(1);
 	case 0x1260: /* BLKGETSIZE */
-	case 0x1263: /* BLKRAGET */
-		return OUT(8);
-	case 0x1277: /* BLKDISCARD */
-		return IN(16);
-	case 0x0301: /* HDIO_GETGEO */
-		return OUT(16);
+	case 0x1263: /* BLKRAGET */ return OUT(8);
+	case 0x1277: /* BLKDISCARD */ return IN(16);
+	case 0x0301: /* HDIO_GETGEO */ return OUT(16);
 	}
 	return 0;
 }
@@ -106,15 +93,16 @@ long lp_ioctl(uint64_t a, uint64_t b, uint64_t c)
 	uint32_t number = (uint32_t)b, size = sizes(number);
 	struct file_ioctl_req request = { number, c };
 	struct call_options options = {
-		.in = (void *)c, .in_length = size & 0xffff, .out = (void *)c, .out_length = size >> 16,
+		.in = (void *)c,
+		.in_length = size & 0xffff,
+		.out = (void *)c,
+		.out_length = size >> 16,
 	};
 
 	switch (number) {
-	case FIONBIO:
-		return set_nonblocking(fd_cap(a), *(const int32_t *)c != 0);
+	case FIONBIO: return set_nonblocking(fd_cap(a), *(const int32_t *)c != 0);
 	case FIOCLEX:
-	case FIONCLEX:
-		return set_cloexec(fd_cap(a), number == FIOCLEX);
+	case FIONCLEX: return set_cloexec(fd_cap(a), number == FIOCLEX);
 	case FIOASYNC:
 		return kcall(fd_flags, fd_cap(a), 0, 0) < 0 ? -EBADF : *(const int32_t *)c ? -ENOTTY : 0;
 	}

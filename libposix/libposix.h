@@ -25,33 +25,33 @@
 struct call_options;
 static inline long proto_call(cap_t to, uint64_t op, uint32_t op_flags, const struct call_options *options,
 			      const void *request, size_t request_size, void *reply, size_t reply_size)
-	__attribute__((always_inline, unused));
+    __attribute__((always_inline, unused));
 static inline struct ipc_page *ipc_page(void) __attribute__((unused));
 #include <proto/proto.h>
 #include <proto/pm_types.h>
 
 /* The program's registers at the entry; entry.S knows the offsets (frame.h). */
 struct lp_frame {
-	uint64_t rdi, rsi, rdx, r10, r8, r9; /* 0x00 */
-	uint64_t number;                     /* 0x30: rax at the entry */
-	uint64_t return_pc;                  /* 0x38: rcx at the entry */
+	uint64_t rdi, rsi, rdx, r10, r8, r9;   /* 0x00 */
+	uint64_t number;                       /* 0x30: rax at the entry */
+	uint64_t return_pc;                    /* 0x38: rcx at the entry */
 	uint64_t rbx, rbp, r12, r13, r14, r15; /* 0x40 */
 };
 
 /* In thread_block.libposix. */
 struct lp_thread {
 	struct lp_frame frame;
-	uint32_t full;           /* the way out restores all of the upcall area: see entry.S */
-	uint32_t window;         /* about to sleep in the kernel: see entry.S */
-	uint32_t delivering;     /* a signal frame is being written */
+	uint32_t full;       /* the way out restores all of the upcall area: see entry.S */
+	uint32_t window;     /* about to sleep in the kernel: see entry.S */
+	uint32_t delivering; /* a signal frame is being written */
 	uint32_t reserved;
-	uint64_t deadline;       /* of the call that is run again, 0 none */
-	uint64_t tls;            /* FS base, as the program has set it */
+	uint64_t deadline;             /* of the call that is run again, 0 none */
+	uint64_t tls;                  /* FS base, as the program has set it */
 	uint32_t vforked, own_actions; /* in the parent's memory; has a table of actions of its own */
 	/* Zeroed in a forked child and after exec: */
-	cap_t poll_notify;       /* poll.c: notification of this thread, 0 none */
+	cap_t poll_notify; /* poll.c: notification of this thread, 0 none */
 	uint32_t poll_words;
-	uint64_t files[24];      /* poll.c, fd.c: their own */
+	uint64_t files[24]; /* poll.c, fd.c: their own */
 };
 _Static_assert(sizeof(struct lp_thread) <= sizeof(((struct thread_block *)0)->libposix), "room");
 
@@ -61,14 +61,17 @@ struct process_block {
 	uint64_t random_key[4], random_count;
 	uint32_t random_lock, mm_lock, action_lock, reserved;
 	uint64_t personality;
-	uint64_t hardware;       /* AT_HWCAP */
-	uint64_t lock_files;     /* files*.c: record locks that this process may hold */
-	uint64_t unknown_traced[8]; /* one bit per unknown call number */
-	uint64_t files[128];     /* files*.c: their own */
+	uint64_t hardware;                /* AT_HWCAP */
+	uint64_t lock_files;              /* files*.c: record locks that this process may hold */
+	uint64_t unknown_traced[8];       /* one bit per unknown call number */
+	uint64_t files[128];              /* files*.c: their own */
 	struct signal_action actions[65]; /* by signal number: action.c */
 };
 _Static_assert(sizeof(struct process_block) <= ANOLE_PAGE_SIZE, "one page");
-static inline struct process_block *this_process(void) { return (struct process_block *)PROCESS_BLOCK; }
+static inline struct process_block *this_process(void)
+{
+	return (struct process_block *)PROCESS_BLOCK;
+}
 
 static inline struct thread_block *tb(void)
 {
@@ -77,8 +80,14 @@ static inline struct thread_block *tb(void)
 	__asm__("mov %%gs:0, %0" : "=r"(block));
 	return block;
 }
-static inline struct lp_thread *lp_thread(void) { return (struct lp_thread *)tb()->libposix; }
-static inline struct ipc_page *ipc_page(void) { return THREAD_PAGE(tb()); }
+static inline struct lp_thread *lp_thread(void)
+{
+	return (struct lp_thread *)tb()->libposix;
+}
+static inline struct ipc_page *ipc_page(void)
+{
+	return THREAD_PAGE(tb());
+}
 
 /* --- IPC -------------------------------------------------------------------------------------- */
 /*
@@ -92,7 +101,8 @@ struct lp_call {
 	uint64_t in, in_length, out, out_length;
 	uint64_t flags; /* of the answer */
 };
-static inline __attribute__((always_inline)) long ipc_register_call(cap_t to, uint32_t flags, struct lp_call *call)
+static inline __attribute__((always_inline)) long ipc_register_call(cap_t to, uint32_t flags,
+								    struct lp_call *call)
 {
 	register uint64_t r10 __asm__("r10") = call->w[2];
 	register uint64_t r8 __asm__("r8") = call->w[3];
@@ -105,11 +115,11 @@ static inline __attribute__((always_inline)) long ipc_register_call(cap_t to, ui
 
 	/* The frame pointer cannot be named as an operand. There is no red zone for the call to destroy. */
 	if (flags & IPC_INTR)
-		__asm__ volatile("mov %%rbp, %%r14\n\tmov %%r11, %%rbp\n\tcall lp_sleepy_call\n\tmov %%r14, %%rbp"
-				 : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9),
-				   "+r"(r11)
-				 : "b"(rbx), "r"(r12), "r"(r13)
-				 : "rcx", "r14", "memory");
+		__asm__ volatile(
+		    "mov %%rbp, %%r14\n\tmov %%r11, %%rbp\n\tcall lp_sleepy_call\n\tmov %%r14, %%rbp"
+		    : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9), "+r"(r11)
+		    : "b"(rbx), "r"(r12), "r"(r13)
+		    : "rcx", "r14", "memory");
 	else
 		__asm__ volatile("mov %%rbp, %%r14\n\tmov %%r11, %%rbp\n\tsyscall\n\tmov %%r14, %%rbp"
 				 : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9),
@@ -160,7 +170,8 @@ static inline long proto_call(cap_t to, uint64_t op, uint32_t op_flags, const st
  * A kernel call that sleeps (futex, sleep, notify_wait), so that no signal is slept through: EINTR also if one
  * is pending when it begins.
  */
-static inline long lp_sleepy_raw(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f)
+static inline long lp_sleepy_raw(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e,
+				 uint64_t f)
 {
 	long result;
 	register uint64_t r10 __asm__("r10") = d;
@@ -186,7 +197,10 @@ void lp_raise(int signal);
 uint64_t lp_deadline(uint64_t timeout);
 long lp_deadline_end(long status);
 /* Signals that PM holds for this thread and that are not blocked: a call should answer -EINTR. */
-static inline bool lp_signal_pending(void) { return tb()->pending & ~tb()->mask; }
+static inline bool lp_signal_pending(void)
+{
+	return tb()->pending & ~tb()->mask;
+}
 /* Replace the mask until the call is over and its signals are delivered (ppoll, pselect, sigsuspend);
  * set: a sigset_t, or NULL to keep it. Answers 0, -EINVAL, or -EINTR if one that is unblocked now
  * is pending. Such a call ends with `return lp_temporary_mask_end(status)`, whatever status is. */

@@ -111,7 +111,10 @@ long lp_getpriority(uint64_t which, uint64_t who)
 long lp_setpriority(uint64_t which, uint64_t who, uint64_t value)
 {
 	struct pm_priority_req request = {
-		.which = (uint32_t)which, .who = (int32_t)who, .set = 1, .value = (int32_t)value,
+		.which = (uint32_t)which,
+		.who = (int32_t)who,
+		.set = 1,
+		.value = (int32_t)value,
 	};
 	struct pm_priority_reply reply;
 

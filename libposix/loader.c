@@ -29,7 +29,10 @@ long load_open(struct loader *loader, const char *path, int dir, uint32_t flags)
 	struct file_pread_req read = {};
 	struct file_pread_reply answer;
 	struct call_options options = {
-		.in = path, .in_length = strlen(path), .out = &loader->stat, .out_length = sizeof(loader->stat),
+		.in = path,
+		.in_length = strlen(path),
+		.out = &loader->stat,
+		.out_length = sizeof(loader->stat),
 	};
 	struct call_options buffer = { .out = loader->head.text, .out_length = HEAD_SIZE };
 	long status;
@@ -115,9 +118,12 @@ static long commit(struct loader *loader)
 {
 	const char *name = base_name(loader->name);
 	struct pm_exec_commit_req request = {
-		.mode = loader->stat.mode, .owner = loader->stat.uid | (uint64_t)loader->stat.gid << 32,
-		.args_start = loader->argv_start, .args_end = loader->argv_end,
-		.env_start = loader->envp_start, .env_end = loader->envp_end,
+		.mode = loader->stat.mode,
+		.owner = loader->stat.uid | (uint64_t)loader->stat.gid << 32,
+		.args_start = loader->argv_start,
+		.args_end = loader->argv_end,
+		.env_start = loader->envp_start,
+		.env_end = loader->envp_end,
 	};
 	struct pm_exec_commit_reply reply;
 	struct call_options options = { .in = name, .in_length = strnlen(name, 15) };

@@ -9,21 +9,21 @@
 #include <proto/file_types.h>
 
 #define SCRIPT_DEPTH_MAX 4
-#define HEAD_SIZE 1024u    /* of a file that is looked at: script line, ELF headers */
-#define PREFIX_SIZE 6144u  /* interpreters and their arguments */
+#define HEAD_SIZE 1024u   /* of a file that is looked at: script line, ELF headers */
+#define PREFIX_SIZE 6144u /* interpreters and their arguments */
 
 struct loader {
 	struct exec_args args;
-	uint64_t strings;      /* the program's copy of everything behind struct exec_args, on its stack */
+	uint64_t strings; /* the program's copy of everything behind struct exec_args, on its stack */
 	uint64_t strings_end;
 	uint64_t argv_start, argv_end, envp_start, envp_end;
-	const char *path;      /* of the file to load */
-	const char *name;      /* of the file that was asked for: AT_EXECFN, comm */
+	const char *path; /* of the file to load */
+	const char *name; /* of the file that was asked for: AT_EXECFN, comm */
 	cap_t file;
 	struct file_stat stat;
 	struct elf_image program, interpreter;
-	uint64_t entry;        /* where to begin */
-	uint64_t stack;        /* the program's stack pointer */
+	uint64_t entry; /* where to begin */
+	uint64_t stack; /* the program's stack pointer */
 	uint64_t secure, uids, gids;
 	/* What `#!` puts before the arguments: NUL-ended strings at the end of prefix. */
 	uint32_t prefix_at, prefix_count;

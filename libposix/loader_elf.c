@@ -51,8 +51,8 @@ static long read_headers(struct loader *loader, struct elf_file *elf)
 	if (!error)
 		error = read_programs(loader, elf);
 	if (!error)
-		error = elf_check_segments(&elf->header, elf->programs, (uint64_t)loader->stat.size, &elf->low,
-					   &elf->high);
+		error = elf_check_segments(&elf->header, elf->programs, (uint64_t)loader->stat.size,
+					   &elf->low, &elf->high);
 	return error;
 }
 
@@ -101,7 +101,8 @@ static long map_zeroes(const struct elf_program *program, uint64_t address, uint
 	if (!program->file_size)
 		page_end = address & ~PAGE_MASK;
 	if (end > page_end)
-		status = kcall(vm_map, CAP_SELF_SPACE, page_end, end - page_end, flags | VM_FIXED, CAP_NONE, 0);
+		status =
+		    kcall(vm_map, CAP_SELF_SPACE, page_end, end - page_end, flags | VM_FIXED, CAP_NONE, 0);
 	return status < 0 ? status : 0;
 }
 
@@ -143,8 +144,11 @@ static long map_image(const struct elf_file *elf, uint64_t wanted, struct elf_im
 		if (elf->programs[i].type == PT_LOAD && elf->programs[i].memory_size)
 			error = map_segment(elf, &elf->programs[i], base);
 	*image = (struct elf_image){
-		.base = base, .entry = base + elf->header.entry, .programs = find_programs(elf, base),
-		.program_count = elf->header.program_count, .end = base + elf->high,
+		.base = base,
+		.entry = base + elf->header.entry,
+		.programs = find_programs(elf, base),
+		.program_count = elf->header.program_count,
+		.end = base + elf->high,
 	};
 	/* Too little memory, or nowhere to put it: the file is not what it should be. */
 	return error == -EINVAL || error == -EEXIST ? -ENOEXEC : error;

@@ -11,9 +11,29 @@
 #define STACK_FIRST 0x20000ul /* mapped at once below the strings; it grows */
 
 enum {
-	AT_NULL, AT_IGNORE, AT_EXECFD, AT_PHDR, AT_PHENT, AT_PHNUM, AT_PAGESZ, AT_BASE, AT_FLAGS, AT_ENTRY,
-	AT_NOTELF, AT_UID, AT_EUID, AT_GID, AT_EGID, AT_PLATFORM, AT_HWCAP, AT_CLKTCK, AT_SECURE = 23,
-	AT_RANDOM = 25, AT_HWCAP2 = 26, AT_EXECFN = 31, AT_MINSIGSTKSZ = 51,
+	AT_NULL,
+	AT_IGNORE,
+	AT_EXECFD,
+	AT_PHDR,
+	AT_PHENT,
+	AT_PHNUM,
+	AT_PAGESZ,
+	AT_BASE,
+	AT_FLAGS,
+	AT_ENTRY,
+	AT_NOTELF,
+	AT_UID,
+	AT_EUID,
+	AT_GID,
+	AT_EGID,
+	AT_PLATFORM,
+	AT_HWCAP,
+	AT_CLKTCK,
+	AT_SECURE = 23,
+	AT_RANDOM = 25,
+	AT_HWCAP2 = 26,
+	AT_EXECFN = 31,
+	AT_MINSIGSTKSZ = 51,
 };
 
 /* Every string ends inside, and the parts stand where the header says: it is the caller's word. */
@@ -47,7 +67,8 @@ static long map_stack(struct loader *loader)
 	uint64_t length = loader->args.size - sizeof(loader->args);
 	uint64_t top = USER_STACK_TOP - (tb()->seed[1] & STACK_RANDOM_PAGES) * ANOLE_PAGE_SIZE;
 	uint64_t size = PAGE_UP(length + 1024) + STACK_FIRST;
-	long status = kcall(vm_map, CAP_SELF_SPACE, top - size, size, VM_R | VM_W | VM_STACK | VM_FIXED, CAP_NONE, 0);
+	long status =
+	    kcall(vm_map, CAP_SELF_SPACE, top - size, size, VM_R | VM_W | VM_STACK | VM_FIXED, CAP_NONE, 0);
 
 	if (status < 0)
 		return status;

@@ -64,7 +64,9 @@ static long map(uint64_t addr, uint64_t length, uint32_t flags, cap_t memory, ui
 static long map_file(uint64_t addr, uint64_t length, uint32_t flags, cap_t fd, uint64_t offset)
 {
 	struct file_mmap_req request = {
-		.rights = CAP_R | CAP_X | (flags & VM_SHARED ? CAP_W : 0), .offset = offset, .length = length,
+		.rights = CAP_R | CAP_X | (flags & VM_SHARED ? CAP_W : 0),
+		.offset = offset,
+		.length = length,
 	};
 	struct file_mmap_reply reply;
 	cap_t memory;
@@ -204,7 +206,10 @@ long lp_mlock(uint64_t addr, uint64_t length)
 	return check_range(addr, &length, &paged);
 }
 
-long lp_munlock(uint64_t addr, uint64_t length) { return lp_mlock(addr, length); }
+long lp_munlock(uint64_t addr, uint64_t length)
+{
+	return lp_mlock(addr, length);
+}
 
 long lp_mlock2(uint64_t addr, uint64_t length, uint64_t flags)
 {

@@ -180,7 +180,8 @@ struct two_paths {
 	char text[2 * PATH_LENGTH_MAX];
 };
 
-static long join(struct two_paths *two, const uint64_t dir[2], const uint64_t path[2], bool first_may_be_empty)
+static long join(struct two_paths *two, const uint64_t dir[2], const uint64_t path[2],
+		 bool first_may_be_empty)
 {
 	struct call_options *options = &two->options;
 	size_t at = 0;
@@ -314,7 +315,8 @@ long lp_chroot(uint64_t a)
 
 long lp_getcwd(uint64_t a, uint64_t b)
 {
-	struct call_options options = { .out = (void *)a, .out_length = b < PATH_LENGTH_MAX ? b : PATH_LENGTH_MAX };
+	struct call_options options = { .out = (void *)a,
+					.out_length = b < PATH_LENGTH_MAX ? b : PATH_LENGTH_MAX };
 
 	return vfs_call_getcwd(PROC_SLOT_VFS, &options, &(struct vfs_getcwd_req){}, NULL);
 }

@@ -212,8 +212,11 @@ static long times_at(uint64_t dir, uint64_t text, const struct lp_timespec *time
 		return file_set_times(dir, &change);
 	PREPARE(path, dir, text, flags & AT_EMPTY_PATH);
 	request = (struct vfs_set_attr_req){
-		.flags_valid = change.valid, .atime = change.atime, .atime_nsec = change.atime_nsec,
-		.mtime = change.mtime, .mtime_nsec = change.mtime_nsec,
+		.flags_valid = change.valid,
+		.atime = change.atime,
+		.atime_nsec = change.atime_nsec,
+		.mtime = change.mtime,
+		.mtime_nsec = change.mtime_nsec,
 	};
 	return set_path_attr(&path, &request, flags);
 }

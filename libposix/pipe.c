@@ -46,8 +46,7 @@ long lp_pipe2(uint64_t to, uint64_t flags)
 	if (flags & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK))
 		return -EINVAL;
 	lp_writable((void *)to, 2 * sizeof(int32_t));
-	return both_descriptors(pipe_call_pipe(PROC_SLOT_PIPE, &options, &request, &reply),
-				(int32_t *)to);
+	return both_descriptors(pipe_call_pipe(PROC_SLOT_PIPE, &options, &request, &reply), (int32_t *)to);
 }
 
 long lp_pipe(uint64_t to)
@@ -114,7 +113,9 @@ long lp_timerfd_settime(uint64_t fd, uint64_t flags, uint64_t setting, uint64_t 
 	const struct itimerspec *new = (const struct itimerspec *)setting;
 	long value = lp_timespec_ns(&new->value), interval = lp_timespec_ns(&new->interval);
 	struct pipe_timerfd_settime_req request = {
-		.flags = flags, .value_ns = (uint64_t)value, .interval_ns = (uint64_t)interval,
+		.flags = flags,
+		.value_ns = (uint64_t)value,
+		.interval_ns = (uint64_t)interval,
 	};
 	struct pipe_timerfd_settime_reply reply;
 	long status;

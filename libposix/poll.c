@@ -283,8 +283,9 @@ long lp_select(uint64_t count, uint64_t read, uint64_t write, uint64_t except, u
 	if ((int32_t)count < 0 || (given && (given->seconds < 0 || given->microseconds < 0)))
 		return -EINVAL;
 	if (given)
-		timeout = (uint64_t)given->seconds > 1u << 30 ? (uint64_t)NANOSECONDS << 30
-			  : (uint64_t)given->seconds * (uint64_t)NANOSECONDS +
+		timeout = (uint64_t)given->seconds > 1u << 30
+			      ? (uint64_t)NANOSECONDS << 30
+			      : (uint64_t)given->seconds * (uint64_t)NANOSECONDS +
 				    (uint64_t)given->microseconds * MICROSECOND;
 	status = select_for(count, &sets, timeout);
 	if (given && status != -EBADF) {
@@ -300,8 +301,7 @@ struct pselect_mask {
 	uint64_t set, size;
 };
 
-long lp_pselect6(uint64_t count, uint64_t read, uint64_t write, uint64_t except, uint64_t time,
-		 uint64_t mask)
+long lp_pselect6(uint64_t count, uint64_t read, uint64_t write, uint64_t except, uint64_t time, uint64_t mask)
 {
 	const struct pselect_mask *given = (const struct pselect_mask *)mask;
 	struct sets sets = sets_of(read, write, except);

@@ -47,7 +47,9 @@ static void fill_start(struct lp_start *start, uint64_t stack)
 	struct thread_block *block = tb();
 
 	*start = (struct lp_start){
-		.frame = lp_thread()->frame, .rsp = stack ? stack : block->user_rsp, .mask = block->mask,
+		.frame = lp_thread()->frame,
+		.rsp = stack ? stack : block->user_rsp,
+		.mask = block->mask,
 	};
 }
 
@@ -56,8 +58,10 @@ static long fork_shared(uint64_t flags, uint64_t stack, uint64_t exit_signal, ui
 {
 	struct lp_start start;
 	struct pm_fork_req request = {
-		.flags = PM_FORK_VM | PM_FORK_VFORK, .stack = (uint64_t)&start,
-		.exit_signal = exit_signal, .tid = tb()->tid,
+		.flags = PM_FORK_VM | PM_FORK_VFORK,
+		.stack = (uint64_t)&start,
+		.exit_signal = exit_signal,
+		.tid = tb()->tid,
 	};
 	struct pm_fork_reply reply;
 
@@ -70,12 +74,16 @@ static long fork_shared(uint64_t flags, uint64_t stack, uint64_t exit_signal, ui
 	return pm_call_fork(PROC_SLOT_PM, NULL, &request, &reply);
 }
 
-static long create_thread(uint64_t flags, uint64_t stack, uint64_t parent_tid, uint64_t child_tid, uint64_t tls)
+static long create_thread(uint64_t flags, uint64_t stack, uint64_t parent_tid, uint64_t child_tid,
+			  uint64_t tls)
 {
 	struct lp_start *start = (struct lp_start *)((stack - sizeof(*start)) & ~15ull);
 	struct pm_thread_create_req request = {
-		.flags = flags, .stack = (uint64_t)start, .tls = flags & CLONE_SETTLS ? tls : 0,
-		.tid_address = flags & CLONE_PARENT_SETTID ? parent_tid : 0, .tid = tb()->tid,
+		.flags = flags,
+		.stack = (uint64_t)start,
+		.tls = flags & CLONE_SETTLS ? tls : 0,
+		.tid_address = flags & CLONE_PARENT_SETTID ? parent_tid : 0,
+		.tid = tb()->tid,
 	};
 	struct pm_thread_create_reply reply;
 
@@ -153,7 +161,7 @@ long lp_vfork(void)
 struct packer {
 	cap_t memory;
 	uint32_t filled;
-	uint64_t at;   /* offset of buffer[0] in the object */
+	uint64_t at; /* offset of buffer[0] in the object */
 	long error;
 	char buffer[4096];
 };
@@ -231,7 +239,8 @@ static void read_vector(const char *const *vector)
 		(void)*(volatile const char *)*vector;
 }
 
-static long execute(int dir, const char *path, const char *const *argv, const char *const *envp, uint32_t flags)
+static long execute(int dir, const char *path, const char *const *argv, const char *const *envp,
+		    uint32_t flags)
 {
 	struct packer packer = { .filled = 0 };
 	struct exec_args args = { .dir = dir, .flags = flags };
@@ -300,7 +309,8 @@ static void leave_robust_list(void)
 		return;
 	tb()->robust_list = 0; /* a pointer that leads nowhere ends the walk, not the exit */
 	entry = head->next;
-	for (unsigned limit = 0; entry & ~1ull && (entry & ~1ull) != (uint64_t)head && limit < 2048; limit++) {
+	for (unsigned limit = 0; entry & ~1ull && (entry & ~1ull) != (uint64_t)head && limit < 2048;
+	     limit++) {
 		uint64_t next = *(uint64_t *)(entry & ~1ull);
 
 		leave_mutex(head, entry);
@@ -319,7 +329,6 @@ long lp_exit_group(uint64_t code)
 	for (;;)
 		pm_call_exit(PROC_SLOT_PM, NULL, &request, &reply);
 }
-
 
 /* Of this thread. Its block is used again only after it has ended. */
 long lp_exit(uint64_t code)
@@ -420,7 +429,8 @@ long lp_waitid(uint64_t idtype, uint64_t id, uint64_t info, uint64_t options, ui
 	uint64_t events = WUNTRACED | WEXITED | WCONTINUED;
 	long got = waitid_target(idtype, (int32_t)id, &pid);
 
-	if (got || options & ~(events | WNOHANG | WNOWAIT | WAIT_FLAGS_THREADS) & 0xffffffff || !(options & events))
+	if (got || options & ~(events | WNOHANG | WNOWAIT | WAIT_FLAGS_THREADS) & 0xffffffff ||
+	    !(options & events))
 		return -EINVAL;
 	got = wait_for(pid, options & ~(uint64_t)WAIT_FLAGS_THREADS, usage ? &times : NULL, &reply);
 	if (got < 0)

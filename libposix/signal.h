@@ -10,7 +10,7 @@
 #define SIGSTOP 19
 #define SIGCHLD 17
 #define SIGNAL_MAX 64
-#define SIGNAL_BIT(signal) (1ull << ((signal) - 1))
+#define SIGNAL_BIT(signal) (1ull << ((signal)-1))
 #define SIGNAL_UNBLOCKABLE (SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP))
 
 #define SIG_DFL 0
@@ -51,7 +51,7 @@ _Static_assert(sizeof(struct signal_context) == 256, "sigcontext");
 /* struct rt_sigframe: rsp points at `restorer` when the handler begins. */
 struct signal_frame {
 	uint64_t restorer;
-	uint64_t flags, link;        /* ucontext from here on */
+	uint64_t flags, link; /* ucontext from here on */
 	struct signal_stack stack;
 	struct signal_context context;
 	uint64_t mask;

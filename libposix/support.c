@@ -135,7 +135,10 @@ long lp_faulted(void)
 void lp_raise(int signal)
 {
 	struct pm_kill_req request = {
-		.pid = tb()->pid, .tid = tb()->tid, .signal = (uint64_t)signal, .caller = tb()->tid,
+		.pid = tb()->pid,
+		.tid = tb()->tid,
+		.signal = (uint64_t)signal,
+		.caller = tb()->tid,
 	};
 	struct pm_kill_reply reply;
 
@@ -205,10 +208,31 @@ long lp_unknown(uint64_t number)
 	return -ENOSYS;
 }
 
-long lp_unknown_numbered(void) { return lp_unknown(lp_thread()->frame.number); }
-long lp_answer_enosys(void) { return -ENOSYS; }
-long lp_answer_eperm(void) { return -EPERM; }
-long lp_answer_einval(void) { return -EINVAL; }
-long lp_answer_enotsock(void) { return -ENOTSOCK; }
-long lp_answer_eopnotsupp(void) { return -EOPNOTSUPP; }
-long lp_answer_eafnosupport(void) { return -EAFNOSUPPORT; }
+long lp_unknown_numbered(void)
+{
+	return lp_unknown(lp_thread()->frame.number);
+}
+long lp_answer_enosys(void)
+{
+	return -ENOSYS;
+}
+long lp_answer_eperm(void)
+{
+	return -EPERM;
+}
+long lp_answer_einval(void)
+{
+	return -EINVAL;
+}
+long lp_answer_enotsock(void)
+{
+	return -ENOTSOCK;
+}
+long lp_answer_eopnotsupp(void)
+{
+	return -EOPNOTSUPP;
+}
+long lp_answer_eafnosupport(void)
+{
+	return -EAFNOSUPPORT;
+}

@@ -13,7 +13,10 @@ static long host_name(uint64_t which, const char *set, size_t length, struct hos
 	struct pm_host_name_req request = { .which = which, .set = set != NULL };
 	struct pm_host_name_reply reply;
 	struct call_options options = {
-		.in = set, .in_length = set ? length : 0, .out = names, .out_length = names ? sizeof(*names) : 0,
+		.in = set,
+		.in_length = set ? length : 0,
+		.out = names,
+		.out_length = names ? sizeof(*names) : 0,
 	};
 
 	return pm_call_host_name(PROC_SLOT_PM, &options, &request, &reply);
@@ -21,7 +24,7 @@ static long host_name(uint64_t which, const char *set, size_t length, struct hos
 
 long lp_uname(uint64_t to)
 {
-	char (*field)[65] = (char (*)[65])to;
+	char(*field)[65] = (char(*)[65])to;
 	struct host_names names = {};
 
 	host_name(0, NULL, 0, &names);
@@ -62,16 +65,27 @@ long lp_sysinfo(uint64_t to)
 	*(struct sysinfo *)to = (struct sysinfo){
 		.uptime = (int64_t)(info.uptime_ns / 1000000000),
 		.loads = { counts.running << 16, counts.running << 16, counts.running << 16 },
-		.total_ram = info.pages_total * ANOLE_PAGE_SIZE, .free_ram = info.pages_free * ANOLE_PAGE_SIZE,
-		.processes = (uint16_t)counts.processes, .unit = 1,
+		.total_ram = info.pages_total * ANOLE_PAGE_SIZE,
+		.free_ram = info.pages_free * ANOLE_PAGE_SIZE,
+		.processes = (uint16_t)counts.processes,
+		.unit = 1,
 	};
 	return 0;
 }
 
 /* --- the log (dmesg) ---------------------------------------------------------------------------------- */
 enum {
-	SYSLOG_CLOSE, SYSLOG_OPEN, SYSLOG_READ, SYSLOG_READ_ALL, SYSLOG_READ_CLEAR, SYSLOG_CLEAR,
-	SYSLOG_CONSOLE_OFF, SYSLOG_CONSOLE_ON, SYSLOG_CONSOLE_LEVEL, SYSLOG_SIZE_UNREAD, SYSLOG_SIZE_BUFFER,
+	SYSLOG_CLOSE,
+	SYSLOG_OPEN,
+	SYSLOG_READ,
+	SYSLOG_READ_ALL,
+	SYSLOG_READ_CLEAR,
+	SYSLOG_CLEAR,
+	SYSLOG_CONSOLE_OFF,
+	SYSLOG_CONSOLE_ON,
+	SYSLOG_CONSOLE_LEVEL,
+	SYSLOG_SIZE_UNREAD,
+	SYSLOG_SIZE_BUFFER,
 };
 
 static uint64_t log_length(struct system_info *info)
@@ -102,14 +116,11 @@ long lp_syslog(uint64_t action, uint64_t to, uint64_t length)
 	case SYSLOG_CONSOLE_OFF:
 	case SYSLOG_CONSOLE_ON:
 	case SYSLOG_CONSOLE_LEVEL:
-	case SYSLOG_SIZE_UNREAD:
-		return 0;
+	case SYSLOG_SIZE_UNREAD: return 0;
 	case SYSLOG_READ:
 	case SYSLOG_READ_ALL:
-	case SYSLOG_READ_CLEAR:
-		return (int32_t)length < 0 ? -EINVAL : read_log(to, (uint32_t)length);
-	case SYSLOG_SIZE_BUFFER:
-		return (long)log_length(&info);
+	case SYSLOG_READ_CLEAR: return (int32_t)length < 0 ? -EINVAL : read_log(to, (uint32_t)length);
+	case SYSLOG_SIZE_BUFFER: return (long)log_length(&info);
 	}
 	return -EINVAL;
 }
@@ -124,31 +135,35 @@ long lp_reboot(uint64_t magic, uint64_t magic2, uint64_t command, uint64_t argum
 					      (uint32_t)magic2 != 369367448 && (uint32_t)magic2 != 537993216))
 		return -EINVAL;
 	switch ((uint32_t)command) {
-	case 0x4321fedc:
-		request.how = 0;
-		break;
-	case 0x01234567:
-		request.how = 1;
-		break;
-	case 0xcdef0123:
-		request.how = 2;
-		break;
+	case 0x4321fedc: request.how = 0; break;
+	case 0x01234567: request.how = 1; break;
+	case 0xcdef0123: request.how = 2; break;
 	case 0x89abcdef: /* Ctrl-Alt-Del on and off: no keyboard does that here */
-	case 0:
-		return 0;
-	default:
-		return -EINVAL;
+	case 0: return 0;
+	default: return -EINVAL;
 	}
 	return pm_call_reboot(PROC_SLOT_PM, NULL, &request, &reply);
 }
 
 /* --- prctl, arch_prctl, personality ---------------------------------------------------------------------- */
 enum {
-	PR_SET_PDEATHSIG = 1, PR_GET_PDEATHSIG = 2, PR_GET_DUMPABLE = 3, PR_SET_DUMPABLE = 4,
-	PR_GET_KEEPCAPS = 7, PR_SET_KEEPCAPS = 8, PR_SET_NAME = 15, PR_GET_NAME = 16,
-	PR_GET_SECCOMP = 21, PR_CAPBSET_READ = 23, PR_SET_TIMERSLACK = 29, PR_GET_TIMERSLACK = 30,
-	PR_SET_CHILD_SUBREAPER = 36, PR_GET_CHILD_SUBREAPER = 37, PR_SET_NO_NEW_PRIVS = 38,
-	PR_GET_NO_NEW_PRIVS = 39, PR_GET_TID_ADDRESS = 40,
+	PR_SET_PDEATHSIG = 1,
+	PR_GET_PDEATHSIG = 2,
+	PR_GET_DUMPABLE = 3,
+	PR_SET_DUMPABLE = 4,
+	PR_GET_KEEPCAPS = 7,
+	PR_SET_KEEPCAPS = 8,
+	PR_SET_NAME = 15,
+	PR_GET_NAME = 16,
+	PR_GET_SECCOMP = 21,
+	PR_CAPBSET_READ = 23,
+	PR_SET_TIMERSLACK = 29,
+	PR_GET_TIMERSLACK = 30,
+	PR_SET_CHILD_SUBREAPER = 36,
+	PR_GET_CHILD_SUBREAPER = 37,
+	PR_SET_NO_NEW_PRIVS = 38,
+	PR_GET_NO_NEW_PRIVS = 39,
+	PR_GET_TID_ADDRESS = 40,
 };
 
 static long option(enum pm_option which, bool set, uint64_t value)
@@ -187,40 +202,24 @@ static long get_option(enum pm_option which, uint64_t to)
 long lp_prctl(uint64_t operation, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
 {
 	switch (operation) {
-	case PR_SET_PDEATHSIG:
-		return option(PM_OPTION_DEATH_SIGNAL, true, a);
-	case PR_GET_PDEATHSIG:
-		return get_option(PM_OPTION_DEATH_SIGNAL, a);
-	case PR_GET_DUMPABLE:
-		return option(PM_OPTION_DUMPABLE, false, 0);
-	case PR_SET_DUMPABLE:
-		return a > 1 ? -EINVAL : option(PM_OPTION_DUMPABLE, true, a);
-	case PR_GET_KEEPCAPS:
-		return option(PM_OPTION_KEEP_CAPS, false, 0);
-	case PR_SET_KEEPCAPS:
-		return a > 1 ? -EINVAL : option(PM_OPTION_KEEP_CAPS, true, a);
-	case PR_SET_NAME:
-		return thread_name(true, (char *)a);
-	case PR_GET_NAME:
-		return thread_name(false, (char *)a);
+	case PR_SET_PDEATHSIG: return option(PM_OPTION_DEATH_SIGNAL, true, a);
+	case PR_GET_PDEATHSIG: return get_option(PM_OPTION_DEATH_SIGNAL, a);
+	case PR_GET_DUMPABLE: return option(PM_OPTION_DUMPABLE, false, 0);
+	case PR_SET_DUMPABLE: return a > 1 ? -EINVAL : option(PM_OPTION_DUMPABLE, true, a);
+	case PR_GET_KEEPCAPS: return option(PM_OPTION_KEEP_CAPS, false, 0);
+	case PR_SET_KEEPCAPS: return a > 1 ? -EINVAL : option(PM_OPTION_KEEP_CAPS, true, a);
+	case PR_SET_NAME: return thread_name(true, (char *)a);
+	case PR_GET_NAME: return thread_name(false, (char *)a);
 	case PR_GET_SECCOMP:
-	case PR_SET_TIMERSLACK:
-		return 0;
-	case PR_GET_TIMERSLACK:
-		return 50000;
-	case PR_CAPBSET_READ:
-		return a <= 40 ? 1 : -EINVAL;
-	case PR_SET_CHILD_SUBREAPER:
-		return option(PM_OPTION_SUBREAPER, true, a != 0);
-	case PR_GET_CHILD_SUBREAPER:
-		return get_option(PM_OPTION_SUBREAPER, a);
+	case PR_SET_TIMERSLACK: return 0;
+	case PR_GET_TIMERSLACK: return 50000;
+	case PR_CAPBSET_READ: return a <= 40 ? 1 : -EINVAL;
+	case PR_SET_CHILD_SUBREAPER: return option(PM_OPTION_SUBREAPER, true, a != 0);
+	case PR_GET_CHILD_SUBREAPER: return get_option(PM_OPTION_SUBREAPER, a);
 	case PR_SET_NO_NEW_PRIVS:
 		return a == 1 && !b && !c && !d ? option(PM_OPTION_NO_NEW_PRIVS, true, 1) : -EINVAL;
-	case PR_GET_NO_NEW_PRIVS:
-		return option(PM_OPTION_NO_NEW_PRIVS, false, 0);
-	case PR_GET_TID_ADDRESS:
-		*(uint64_t *)a = tb()->clear_tid;
-		return 0;
+	case PR_GET_NO_NEW_PRIVS: return option(PM_OPTION_NO_NEW_PRIVS, false, 0);
+	case PR_GET_TID_ADDRESS: *(uint64_t *)a = tb()->clear_tid; return 0;
 	}
 	return -EINVAL;
 }
@@ -236,14 +235,9 @@ long lp_arch_prctl(uint64_t operation, uint64_t address)
 		if (status >= 0)
 			lp_thread()->tls = address;
 		return status < 0 ? -EPERM : 0;
-	case ARCH_GET_FS:
-		*(uint64_t *)address = lp_thread()->tls;
-		return 0;
-	case ARCH_SET_GS:
-		return -EPERM;
-	case ARCH_GET_GS:
-		*(uint64_t *)address = 0;
-		return 0;
+	case ARCH_GET_FS: *(uint64_t *)address = lp_thread()->tls; return 0;
+	case ARCH_SET_GS: return -EPERM;
+	case ARCH_GET_GS: *(uint64_t *)address = 0; return 0;
 	}
 	return -EINVAL;
 }

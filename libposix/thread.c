@@ -34,8 +34,17 @@ long lp_get_robust_list(uint64_t tid, uint64_t head, uint64_t size)
 
 /* --- futex ----------------------------------------------------------------------------------- */
 enum {
-	FUTEX_WAIT, FUTEX_WAKE, FUTEX_FD, FUTEX_REQUEUE, FUTEX_CMP_REQUEUE, FUTEX_WAKE_OP,
-	FUTEX_LOCK_PI, FUTEX_UNLOCK_PI, FUTEX_TRYLOCK_PI, FUTEX_WAIT_BITSET, FUTEX_WAKE_BITSET,
+	FUTEX_WAIT,
+	FUTEX_WAKE,
+	FUTEX_FD,
+	FUTEX_REQUEUE,
+	FUTEX_CMP_REQUEUE,
+	FUTEX_WAKE_OP,
+	FUTEX_LOCK_PI,
+	FUTEX_UNLOCK_PI,
+	FUTEX_TRYLOCK_PI,
+	FUTEX_WAIT_BITSET,
+	FUTEX_WAKE_BITSET,
 };
 #define FUTEX_PRIVATE 128u
 #define FUTEX_CLOCK_REALTIME 256u
@@ -83,16 +92,11 @@ static long futex_wake(uint64_t addr, uint32_t op, uint32_t count)
 static int32_t futex_apply(uint32_t operation, uint32_t *word, int32_t argument)
 {
 	switch (operation) {
-	case 0:
-		return (int32_t)__atomic_exchange_n(word, (uint32_t)argument, __ATOMIC_SEQ_CST);
-	case 1:
-		return (int32_t)__atomic_fetch_add(word, (uint32_t)argument, __ATOMIC_SEQ_CST);
-	case 2:
-		return (int32_t)__atomic_fetch_or(word, (uint32_t)argument, __ATOMIC_SEQ_CST);
-	case 3:
-		return (int32_t)__atomic_fetch_and(word, ~(uint32_t)argument, __ATOMIC_SEQ_CST);
-	default:
-		return (int32_t)__atomic_fetch_xor(word, (uint32_t)argument, __ATOMIC_SEQ_CST);
+	case 0: return (int32_t)__atomic_exchange_n(word, (uint32_t)argument, __ATOMIC_SEQ_CST);
+	case 1: return (int32_t)__atomic_fetch_add(word, (uint32_t)argument, __ATOMIC_SEQ_CST);
+	case 2: return (int32_t)__atomic_fetch_or(word, (uint32_t)argument, __ATOMIC_SEQ_CST);
+	case 3: return (int32_t)__atomic_fetch_and(word, ~(uint32_t)argument, __ATOMIC_SEQ_CST);
+	default: return (int32_t)__atomic_fetch_xor(word, (uint32_t)argument, __ATOMIC_SEQ_CST);
 	}
 }
 
@@ -109,7 +113,8 @@ static bool futex_compare(uint32_t comparison, int32_t old, int32_t argument)
 }
 
 /* Changes a second word, wakes on the first, and on the second if its old value says so. */
-static long futex_wake_op(uint64_t addr, uint32_t op, uint32_t wake, uint32_t wake2, uint64_t addr2, uint32_t code)
+static long futex_wake_op(uint64_t addr, uint32_t op, uint32_t wake, uint32_t wake2, uint64_t addr2,
+			  uint32_t code)
 {
 	uint32_t operation = code >> 28 & 7, comparison = code >> 24 & 15;
 	int32_t argument = (int32_t)(code << 8) >> 20, against = (int32_t)(code << 20) >> 20, old;
@@ -126,7 +131,8 @@ static long futex_wake_op(uint64_t addr, uint32_t op, uint32_t wake, uint32_t wa
 	return woken < 0 || more < 0 ? woken : woken + more;
 }
 
-static long futex_requeue(uint64_t addr, uint32_t op, uint32_t wake, uint64_t move, uint64_t addr2, uint64_t compare)
+static long futex_requeue(uint64_t addr, uint32_t op, uint32_t wake, uint64_t move, uint64_t addr2,
+			  uint64_t compare)
 {
 	uint32_t shared = op & FUTEX_PRIVATE ? 0 : FUTEX_OP_SHARED;
 
@@ -140,17 +146,15 @@ long lp_futex(uint64_t addr, uint64_t op, uint64_t value, uint64_t timeout, uint
 	if (addr & 3)
 		return -EINVAL;
 	switch (operation) {
-	case FUTEX_WAIT:
-		return futex_wait(addr, (uint32_t)op, (uint32_t)value, timeout, true);
+	case FUTEX_WAIT: return futex_wait(addr, (uint32_t)op, (uint32_t)value, timeout, true);
 	case FUTEX_WAIT_BITSET:
 		/* Bit sets choose among waiters; nobody but glibc's old locks asks for less than all. */
-		return (uint32_t)value3 ? futex_wait(addr, (uint32_t)op, (uint32_t)value, timeout, false) : -EINVAL;
-	case FUTEX_WAKE:
-		return futex_wake(addr, (uint32_t)op, (uint32_t)value);
+		return (uint32_t)value3 ? futex_wait(addr, (uint32_t)op, (uint32_t)value, timeout, false)
+					: -EINVAL;
+	case FUTEX_WAKE: return futex_wake(addr, (uint32_t)op, (uint32_t)value);
 	case FUTEX_WAKE_BITSET:
 		return (uint32_t)value3 ? futex_wake(addr, (uint32_t)op, (uint32_t)value) : -EINVAL;
-	case FUTEX_REQUEUE:
-		return futex_requeue(addr, (uint32_t)op, (uint32_t)value, timeout, addr2, 0);
+	case FUTEX_REQUEUE: return futex_requeue(addr, (uint32_t)op, (uint32_t)value, timeout, addr2, 0);
 	case FUTEX_CMP_REQUEUE:
 		return futex_requeue(addr, (uint32_t)op, (uint32_t)value, timeout, addr2,
 				     (uint32_t)value3 | 1ull << 32);

@@ -7,9 +7,16 @@
 #define NSEC 1000000000ull
 
 enum {
-	CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME_ID, CLOCK_THREAD_CPUTIME_ID,
-	CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME,
-	CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM,
+	CLOCK_REALTIME,
+	CLOCK_MONOTONIC,
+	CLOCK_PROCESS_CPUTIME_ID,
+	CLOCK_THREAD_CPUTIME_ID,
+	CLOCK_MONOTONIC_RAW,
+	CLOCK_REALTIME_COARSE,
+	CLOCK_MONOTONIC_COARSE,
+	CLOCK_BOOTTIME,
+	CLOCK_REALTIME_ALARM,
+	CLOCK_BOOTTIME_ALARM,
 };
 #define TIMER_ABSTIME 1
 
@@ -22,8 +29,10 @@ static inline uint64_t read_clock(uint64_t *realtime_offset)
 	do {
 		sequence = page->sequence;
 		__asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");
-		ns = page->base_ns + (uint64_t)((unsigned __int128)(((uint64_t)high << 32 | low) - page->base_tsc) *
-						page->multiplier >> 32);
+		ns = page->base_ns +
+		     (uint64_t)((unsigned __int128)(((uint64_t)high << 32 | low) - page->base_tsc) *
+				    page->multiplier >>
+				32);
 		*realtime_offset = page->realtime_offset_ns;
 		__asm__ volatile("" : : : "memory");
 	} while (sequence & 1 || sequence != page->sequence);
@@ -96,22 +105,14 @@ static long clock_ns(int32_t clock, uint64_t *ns)
 	switch (clock) {
 	case CLOCK_REALTIME:
 	case CLOCK_REALTIME_COARSE:
-	case CLOCK_REALTIME_ALARM:
-		*ns = lp_realtime();
-		return 0;
+	case CLOCK_REALTIME_ALARM: *ns = lp_realtime(); return 0;
 	case CLOCK_MONOTONIC:
 	case CLOCK_MONOTONIC_RAW:
 	case CLOCK_MONOTONIC_COARSE:
 	case CLOCK_BOOTTIME:
-	case CLOCK_BOOTTIME_ALARM:
-		*ns = lp_monotonic();
-		return 0;
-	case CLOCK_PROCESS_CPUTIME_ID:
-		*ns = cpu_time(0);
-		return 0;
-	case CLOCK_THREAD_CPUTIME_ID:
-		*ns = cpu_time(1);
-		return 0;
+	case CLOCK_BOOTTIME_ALARM: *ns = lp_monotonic(); return 0;
+	case CLOCK_PROCESS_CPUTIME_ID: *ns = cpu_time(0); return 0;
+	case CLOCK_THREAD_CPUTIME_ID: *ns = cpu_time(1); return 0;
 	}
 	return clock < 0 ? other_cpu_clock(clock, ns) : -EINVAL;
 }
@@ -236,7 +237,10 @@ struct itimerval {
 static long itimer(uint64_t which, bool set, long value, long interval, struct itimerval *old)
 {
 	struct pm_itimer_req request = {
-		.which = which, .set = set, .value_ns = (uint64_t)value, .interval_ns = (uint64_t)interval,
+		.which = which,
+		.set = set,
+		.value_ns = (uint64_t)value,
+		.interval_ns = (uint64_t)interval,
 	};
 	struct pm_itimer_reply reply;
 	long status;
@@ -272,7 +276,8 @@ long lp_alarm(uint64_t seconds)
 	if (status)
 		return status;
 	/* A second that has begun counts whole, and a timer that runs is never 0. */
-	return old.value.seconds + (old.value.microseconds >= 500000 || (!old.value.seconds && old.value.microseconds));
+	return old.value.seconds +
+	       (old.value.microseconds >= 500000 || (!old.value.seconds && old.value.microseconds));
 }
 
 /* --- timer_create ------------------------------------------------------------------------------------------ */
@@ -323,7 +328,8 @@ long lp_timer_settime(uint64_t id, uint64_t flags, uint64_t new, uint64_t old)
 	request.interval_ns = (uint64_t)interval;
 	status = pm_call_timer_set(PROC_SLOT_PM, NULL, &request, &reply);
 	if (!status && old)
-		*(struct itimerspec *)old = (struct itimerspec){ timespec(reply.interval_ns), timespec(reply.value_ns) };
+		*(struct itimerspec *)old =
+		    (struct itimerspec){ timespec(reply.interval_ns), timespec(reply.value_ns) };
 	return status;
 }
 
@@ -340,7 +346,8 @@ long lp_timer_gettime(uint64_t id, uint64_t now)
 	long status = timer_get(id, &reply);
 
 	if (!status)
-		*(struct itimerspec *)now = (struct itimerspec){ timespec(reply.interval_ns), timespec(reply.value_ns) };
+		*(struct itimerspec *)now =
+		    (struct itimerspec){ timespec(reply.interval_ns), timespec(reply.value_ns) };
 	return status;
 }
 

@@ -87,6 +87,29 @@ def stale_names(files):
                     yield f"{page}: there is no {name}"
 
 
+def unformatted(files):
+    """Sources that clang-format would change: .clang-format settles the style."""
+    sources = sorted(path for path in files if path.endswith((".c", ".h")) and "/overlay/" not in path)
+    checked = subprocess.run(["clang-format-14", "--dry-run", "--ferror-limit=1", *sources], cwd=TOP,
+                             stderr=subprocess.PIPE, text=True).stderr
+    yield from sorted(set(re.findall(r"^\S+?\.[ch]:\d+(?=:)", checked, re.M)))
+
+
+def oversized(path, text):
+    """Functions and files that have grown past reading; the tests, which are lists, may."""
+    lines = text.splitlines()
+    if path.startswith("tests/") or not path.endswith(".c"):
+        return
+    if len(lines) > 650:
+        yield f"{path}: {len(lines)} lines"
+    begin = 0
+    for n, line in enumerate(lines):
+        if line == "{":
+            begin = n
+        elif line == "}" and n - begin > 60:
+            yield f"{path}:{begin}: a function of {n - begin} lines"
+
+
 def tree():
     """Every file of ours: what git does not ignore or, where there is no git, all that is not built."""
     try:
@@ -100,13 +123,14 @@ def tree():
 
 def main():
     files = tree()
-    found = {"layers": [], "licence": [], "leftovers": [],
-             "documentation": [*undocumented(), *incomplete_services(files), *stale_names(files)]}
+    found = {"layers": [], "licence": [], "leftovers": [], "sizes": [],
+             "format": list(unformatted(files)), "documentation": [*undocumented(), *incomplete_services(files), *stale_names(files)]}
     for path in sorted(files):
         if not SOURCE.search(path) or "/overlay/" in path:
             continue
         text = read(path)
         found["layers"] += bad_includes(path, text)
+        found["sizes"] += oversized(path, text)
         if "SPDX-License-Identifier: MIT" not in text[:300]:
             found["licence"].append(f"{path}: no SPDX line")
         found["leftovers"] += [f"{path}:{n}: {line.strip()}" for n, line in enumerate(text.splitlines(), 1)

@@ -37,15 +37,15 @@
 #define IPC_WORDS 5       /* words in registers */
 #define IPC_EXTRA_WORDS 5 /* further words in the message page */
 #define IPC_ALL_WORDS (IPC_WORDS + IPC_EXTRA_WORDS)
-#define IPC_MAX_CAPS 4    /* capabilities in one message, either way */
+#define IPC_MAX_CAPS 4 /* capabilities in one message, either way */
 
 /* Flags of a message: bits 16..31 of rax on entry, rdi or r15 on return. */
-#define IPC_EXTRA 0x01u      /* message page: extra words and capabilities are used */
-#define IPC_INTR 0x02u       /* call: a signal may cancel it */
-#define IPC_RECV_FD 0x04u    /* call: received capabilities go to the descriptor table */
+#define IPC_EXTRA 0x01u        /* message page: extra words and capabilities are used */
+#define IPC_INTR 0x02u         /* call: a signal may cancel it */
+#define IPC_RECV_FD 0x04u      /* call: received capabilities go to the descriptor table */
 #define IPC_RECV_CLOEXEC 0x08u /* ... with close-on-exec */
-#define IPC_RECV_CAPS 0x10u  /* call: reserve recv_count slots before sending (EMFILE) */
-#define IPC_CANCELLED 0x20u  /* delivered: the caller has been interrupted or has died */
+#define IPC_RECV_CAPS 0x10u    /* call: reserve recv_count slots before sending (EMFILE) */
+#define IPC_CANCELLED 0x20u    /* delivered: the caller has been interrupted or has died */
 
 /* What wait delivers. */
 enum ipc_kind {
@@ -61,9 +61,9 @@ enum ipc_kind {
 
 /* A capability as it travels. To the receiver's own endpoint it arrives as the badge. */
 struct ipc_cap {
-	cap_t slot;     /* sender: slot to copy, with `rights`; receiver: new slot, or CAP_NONE */
+	cap_t slot;      /* sender: slot to copy, with `rights`; receiver: new slot, or CAP_NONE */
 	uint32_t rights; /* sender: rights to pass, CAP_ALL to keep all; receiver: enum cap_type */
-	uint64_t badge; /* receiver: if the badge is of its own endpoint (rights == CAPT_BADGE
+	uint64_t badge;  /* receiver: if the badge is of its own endpoint (rights == CAPT_BADGE
 	                 * and slot == CAP_NONE): that badge */
 };
 
@@ -87,20 +87,20 @@ struct ipc_page {
 
 /* A message as lib and libposix hold it; ipc.S moves it in and out of registers. */
 struct ipc_msg {
-	uint64_t op;     /* operation word; in a reply the status */
+	uint64_t op; /* operation word; in a reply the status */
 	uint64_t w[IPC_WORDS];
 	uint64_t in_addr, in_len;
 	uint64_t out_addr, out_len;
-	uint64_t badge;  /* received: badge, or cookie of a REPLY */
-	uint64_t stamp;  /* received: who calls */
-	uint64_t token;  /* reply_wait: which call */
-	uint64_t flags;  /* IPC_* | caps << 8 | delivery << 16 as received */
+	uint64_t badge; /* received: badge, or cookie of a REPLY */
+	uint64_t stamp; /* received: who calls */
+	uint64_t token; /* reply_wait: which call */
+	uint64_t flags; /* IPC_* | caps << 8 | delivery << 16 as received */
 };
 
 /* Operation words: protocol number << 16 | operation. */
 #define IPC_OP(proto, number) ((uint64_t)(proto) << 16 | (number))
 #define IPC_OP_PROTO(op) ((uint32_t)((op) >> 16))
-#define IPC_OP_NUMBER(op) ((uint32_t)((op) & 0xffff))
+#define IPC_OP_NUMBER(op) ((uint32_t)((op)&0xffff))
 
 /* Protocol 0 is the kernel's own: messages that the kernel itself sends. */
 enum ipc_kernel_op {

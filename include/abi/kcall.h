@@ -19,9 +19,9 @@ enum kcall {
 struct call_send {
 	uint64_t op;
 	uint64_t w[IPC_ALL_WORDS];
-	uint64_t cookie;   /* comes back with the answer */
-	cap_t reply_to;    /* own endpoint whose wait delivers the answer */
-	uint32_t flags;    /* IPC_INTR is implied; IPC_RECV_CAPS with recv_count */
+	uint64_t cookie; /* comes back with the answer */
+	cap_t reply_to;  /* own endpoint whose wait delivers the answer */
+	uint32_t flags;  /* IPC_INTR is implied; IPC_RECV_CAPS with recv_count */
 	uint32_t recv_count;
 	uint32_t caps_count;
 	struct ipc_cap caps[IPC_MAX_CAPS];
@@ -50,12 +50,12 @@ struct phys_range {
 /* vm_map flags */
 #define VM_R 0x1u
 #define VM_W 0x2u
-#define VM_X 0x4u       /* VM_W | VM_X together: EACCES */
-#define VM_SHARED 0x8u  /* else private: copy-on-write */
-#define VM_FIXED 0x10u  /* replace what is mapped at addr */
+#define VM_X 0x4u                /* VM_W | VM_X together: EACCES */
+#define VM_SHARED 0x8u           /* else private: copy-on-write */
+#define VM_FIXED 0x10u           /* replace what is mapped at addr */
 #define VM_FIXED_NOREPLACE 0x20u /* EEXIST if something is there */
-#define VM_PINNED 0x40u /* pages allocated now, copied at clone, never shared */
-#define VM_STACK 0x80u  /* grows down, guard page below */
+#define VM_PINNED 0x40u          /* pages allocated now, copied at clone, never shared */
+#define VM_STACK 0x80u           /* grows down, guard page below */
 #define VM_POPULATE 0x100u
 #define VM_UNCACHED 0x200u
 
@@ -66,8 +66,8 @@ struct phys_range {
 struct vm_info {
 	uint64_t start, end, offset;
 	uint32_t flags, reserved;
-	uint64_t object; /* a number that names the memory object, 0 anonymous */
-	uint64_t badge;  /* of a paged object: its pager's badge */
+	uint64_t object;   /* a number that names the memory object, 0 anonymous */
+	uint64_t badge;    /* of a paged object: its pager's badge */
 	uint64_t resident; /* pages */
 };
 
@@ -81,7 +81,7 @@ struct space_stat {
 
 struct mo_info {
 	uint64_t size, resident_pages, dirty_pages, kind; /* kind: 0 anonymous, 1 physical, 2 paged */
-	uint64_t number; /* names the object, as vm_info.object */
+	uint64_t number;                                  /* names the object, as vm_info.object */
 	uint64_t mappings;
 };
 
@@ -93,12 +93,12 @@ struct thread_create {
 	uint64_t entry, stack; /* rip, rsp */
 	uint64_t argument;     /* rdi */
 	uint64_t gs_base;
-	uint32_t priority;     /* 0 lowest .. 31 highest */
-	uint32_t flags;        /* THREAD_* */
+	uint32_t priority; /* 0 lowest .. 31 highest */
+	uint32_t flags;    /* THREAD_* */
 	/* Foreign system calls continue at `reflect_entry`; thread_interrupt enters
 	 * `upcall_entry`. Both 0 for services. */
 	uint64_t reflect_entry, upcall_entry;
-	uint64_t image_start, image_end; /* libposix text: a pc inside counts as inside */
+	uint64_t image_start, image_end;     /* libposix text: a pc inside counts as inside */
 	uint64_t restart_start, restart_end; /* a pc in [start, end) is moved back to start */
 };
 
@@ -109,9 +109,9 @@ enum thread_attribute {
 	THREAD_STAMP,
 	THREAD_FS_BASE,
 	THREAD_GS_BASE,
-	THREAD_FD_TABLE,   /* value: capability of the table */
+	THREAD_FD_TABLE, /* value: capability of the table */
 	THREAD_FAULT_ENDPOINT,
-	THREAD_AFFINITY,   /* bit mask of processors */
+	THREAD_AFFINITY, /* bit mask of processors */
 };
 
 struct thread_regs {
@@ -121,8 +121,14 @@ struct thread_regs {
 };
 
 enum thread_state {
-	THREAD_STOPPED, THREAD_READY, THREAD_RUNNING, THREAD_CALLING, THREAD_WAITING,
-	THREAD_SLEEPING, THREAD_FAULTED, THREAD_DEAD,
+	THREAD_STOPPED,
+	THREAD_READY,
+	THREAD_RUNNING,
+	THREAD_CALLING,
+	THREAD_WAITING,
+	THREAD_SLEEPING,
+	THREAD_FAULTED,
+	THREAD_DEAD,
 };
 
 struct thread_info {

@@ -10,17 +10,17 @@
 
 #define STARTUP_PAGE 0x20000000000ul
 #define SERVICE_MESSAGE_PAGE 0x20000010000ul
-#define SERVICE_STACK_TOP 0x20000200000ul   /* 128 KiB, guard below */
+#define SERVICE_STACK_TOP 0x20000200000ul /* 128 KiB, guard below */
 /* Section .preserved first, then the preserved heap. Below 2 GiB, where code can reach variables
  * by 32-bit displacements. */
 #define PRESERVED_BASE 0x40000000ul
-#define SERVICE_SHARES 0x30000000000ul      /* shared memory, each at SERVICE_SHARES_STEP */
+#define SERVICE_SHARES 0x30000000000ul /* shared memory, each at SERVICE_SHARES_STEP */
 #define SERVICE_SHARES_STEP 0x1000000000ul
-#define SERVICE_WINDOW 0x40000000000ul      /* from here to VM_USER_HIGH the service maps as it likes */
+#define SERVICE_WINDOW 0x40000000000ul /* from here to VM_USER_HIGH the service maps as it likes */
 
 enum service_slot {
-	SLOT_ENDPOINT = CAP_PRIVATE | 1,  /* receive right of the service's endpoint */
-	SLOT_NOTIFY = CAP_PRIVATE | 2,    /* bound to it */
+	SLOT_ENDPOINT = CAP_PRIVATE | 1, /* receive right of the service's endpoint */
+	SLOT_NOTIFY = CAP_PRIVATE | 2,   /* bound to it */
 	SLOT_SPACE = CAP_PRIVATE | 3,
 	SLOT_THREAD = CAP_PRIVATE | 4,
 	SLOT_PRESERVED = CAP_PRIVATE | 5, /* memory object at PRESERVED_BASE */
@@ -59,15 +59,15 @@ struct startup_entry {
 
 #define STARTUP_ENTRIES 64
 struct startup {
-	char name[32];         /* of the service: "virtio_blk", "virtio_blk1" ... */
-	uint32_t incarnation;  /* 1 the first time */
+	char name[32];        /* of the service: "virtio_blk", "virtio_blk1" ... */
+	uint32_t incarnation; /* 1 the first time */
 	uint32_t count;
 	uint64_t stamp;
 	uint64_t preserved_size;
 	uint64_t boot_time_ns; /* realtime clock is set by rtc */
 	char arguments[256];   /* manifest: arguments; kernel command line where asked for */
 	struct startup_entry entries[STARTUP_ENTRIES];
-	uint64_t crashed;      /* the incarnation before died of itself, not by request */
+	uint64_t crashed; /* the incarnation before died of itself, not by request */
 };
 
 #endif

@@ -24,10 +24,10 @@ typedef int32_t cap_t;
 #define CAP_SELF_THREAD (-3) /* the calling thread */
 
 /* Rights of a capability; a copy may only drop some. */
-#define CAP_R 0x1u        /* map or read memory; wait on a notification */
-#define CAP_W 0x2u        /* map for writing; signal a notification */
-#define CAP_X 0x4u        /* map executable */
-#define CAP_CONTROL 0x8u  /* change or destroy the object itself */
+#define CAP_R 0x1u       /* map or read memory; wait on a notification */
+#define CAP_W 0x2u       /* map for writing; signal a notification */
+#define CAP_X 0x4u       /* map executable */
+#define CAP_CONTROL 0x8u /* change or destroy the object itself */
 #define CAP_ALL 0xfu
 
 /* What a slot holds, as cap_type() answers. */

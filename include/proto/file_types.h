@@ -108,14 +108,20 @@ struct file_dirent {
 struct fs_epochs {
 	volatile uint32_t epoch[FS_EPOCHS];
 };
-static inline uint32_t fs_epoch_index(uint64_t node) { return (uint32_t)node % FS_EPOCHS; }
+static inline uint32_t fs_epoch_index(uint64_t node)
+{
+	return (uint32_t)node % FS_EPOCHS;
+}
 
 /* Linux's encoding of device numbers in st_rdev. */
 static inline uint64_t dev_make(uint32_t major, uint32_t minor)
 {
 	return (uint64_t)(major & 0xfff) << 8 | (minor & 0xff) | (uint64_t)(minor & ~0xffu) << 12;
 }
-static inline uint32_t dev_major(uint64_t dev) { return (uint32_t)(dev >> 8 & 0xfff); }
+static inline uint32_t dev_major(uint64_t dev)
+{
+	return (uint32_t)(dev >> 8 & 0xfff);
+}
 static inline uint32_t dev_minor(uint64_t dev)
 {
 	return (uint32_t)((dev & 0xff) | (dev >> 12 & 0xffffff00));

@@ -41,9 +41,13 @@ enum {
 #undef OP
 };
 
-#define OP(number, name, flags, req, reply)                                             \
-	struct PROTO_REQ(name) { req };                                                 \
-	struct PROTO_REPLY(name) { reply };                                             \
+#define OP(number, name, flags, req, reply)                                                      \
+	struct PROTO_REQ(name) {                                                                 \
+		req                                                                              \
+	};                                                                                       \
+	struct PROTO_REPLY(name) {                                                               \
+		reply                                                                            \
+	};                                                                                       \
 	_Static_assert(sizeof(struct PROTO_REQ(name)) <= 8 * IPC_ALL_WORDS, "request too long"); \
 	_Static_assert(sizeof(struct PROTO_REPLY(name)) <= 8 * IPC_ALL_WORDS, "reply too long");
 #include PROTO_DEF
@@ -57,16 +61,16 @@ struct PROTO_JOIN(PROTO, _ops, ) {
 #undef OP
 };
 
-static inline long PROTO_JOIN(PROTO, _dispatch, )(const struct PROTO_JOIN(PROTO, _ops, ) *ops,
-						   struct request *rq)
+static inline long PROTO_JOIN(PROTO, _dispatch, )(const struct PROTO_JOIN(PROTO, _ops, ) * ops,
+						  struct request *rq)
 {
 	switch (request_op(rq)) {
-#define OP(number, name, flags, req, reply)                                                \
-	case PROTO_OP(name):                                                               \
-		if (!ops->name)                                                            \
-			return -ENOSYS;                                                    \
-		if (!request_well_formed(rq, flags, sizeof(struct PROTO_REPLY(name))))     \
-			return -EINVAL;                                                    \
+#define OP(number, name, flags, req, reply)                                            \
+	case PROTO_OP(name):                                                           \
+		if (!ops->name)                                                        \
+			return -ENOSYS;                                                \
+		if (!request_well_formed(rq, flags, sizeof(struct PROTO_REPLY(name)))) \
+			return -EINVAL;                                                \
 		return ops->name(rq, request_words(rq), request_reply(rq));
 #include PROTO_DEF
 #undef OP
@@ -74,20 +78,18 @@ static inline long PROTO_JOIN(PROTO, _dispatch, )(const struct PROTO_JOIN(PROTO,
 	return -ENOSYS;
 }
 
-#define OP(number, name, flags, req, reply)                                                   \
-	static inline long PROTO_JOIN(PROTO, _call_, name)(                                   \
-		cap_t to, const struct call_options *options,                                 \
-		const struct PROTO_REQ(name) *request, struct PROTO_REPLY(name) *answer)      \
-	{                                                                                     \
-		return proto_call(to, PROTO_OP(name), flags, options, request,                \
-				  sizeof(struct PROTO_REQ(name)), answer,                     \
-				  sizeof(struct PROTO_REPLY(name)));                          \
-	}                                                                                     \
-	static inline long PROTO_JOIN(PROTO, _send_, name)(struct acall * call, cap_t to,     \
-							   const struct PROTO_REQ(name) *request) \
-	{                                                                                     \
-		return proto_send(call, to, PROTO_OP(name), flags, request,                   \
-				  sizeof(struct PROTO_REQ(name)));                            \
+#define OP(number, name, flags, req, reply)                                                                  \
+	static inline long PROTO_JOIN(PROTO, _call_, name)(cap_t to, const struct call_options *options,     \
+							   const struct PROTO_REQ(name) * request,           \
+							   struct PROTO_REPLY(name) * answer)                \
+	{                                                                                                    \
+		return proto_call(to, PROTO_OP(name), flags, options, request,                               \
+				  sizeof(struct PROTO_REQ(name)), answer, sizeof(struct PROTO_REPLY(name))); \
+	}                                                                                                    \
+	static inline long PROTO_JOIN(PROTO, _send_, name)(struct acall * call, cap_t to,                    \
+							   const struct PROTO_REQ(name) * request)           \
+	{                                                                                                    \
+		return proto_send(call, to, PROTO_OP(name), flags, request, sizeof(struct PROTO_REQ(name))); \
 	}
 #include PROTO_DEF
 #undef OP

@@ -3,7 +3,6 @@
 #ifndef PROTO_PCI_H
 #define PROTO_PCI_H
 
-
 #define PROTO pci
 #define PROTO_ID PROTO_ID_PCI
 #define PROTO_DEF <proto/pci.def>

@@ -10,30 +10,30 @@
 /* Protocol numbers; 0 is the kernel's. One header and one .def file each. */
 enum proto_id {
 	PROTO_ID_KERNEL = 0,
-	PROTO_ID_FILE = 1,  /* an open file, at the server that holds it */
-	PROTO_ID_VFS = 2,   /* processes to VFS: paths */
-	PROTO_ID_FS = 3,    /* VFS to file servers: nodes */
-	PROTO_ID_PM = 4,    /* processes to PM */
-	PROTO_ID_RS = 5,    /* services to RS */
-	PROTO_ID_BLK = 6,   /* block drivers */
-	PROTO_ID_CHR = 7,   /* character drivers */
+	PROTO_ID_FILE = 1, /* an open file, at the server that holds it */
+	PROTO_ID_VFS = 2,  /* processes to VFS: paths */
+	PROTO_ID_FS = 3,   /* VFS to file servers: nodes */
+	PROTO_ID_PM = 4,   /* processes to PM */
+	PROTO_ID_RS = 5,   /* services to RS */
+	PROTO_ID_BLK = 6,  /* block drivers */
+	PROTO_ID_CHR = 7,  /* character drivers */
 	PROTO_ID_PCI = 8,
-	PROTO_ID_PIPE = 9,  /* processes to pipe: pipes, eventfd, timerfd, sockets */
+	PROTO_ID_PIPE = 9,     /* processes to pipe: pipes, eventfd, timerfd, sockets */
 	PROTO_ID_SESSION = 10, /* PM to VFS: fork, exit, exec of sessions */
 	PROTO_ID_POWER = 11,
 	PROTO_ID_SERVICE = 12, /* RS to every service: ping, shutdown */
-	PROTO_ID_TTY = 13,  /* PM to tty: session leader gone, process-group queries */
-	PROTO_ID_DEV = 14,  /* VFS to servers of special files */
+	PROTO_ID_TTY = 13,     /* PM to tty: session leader gone, process-group queries */
+	PROTO_ID_DEV = 14,     /* VFS to servers of special files */
 };
 
 /* What an operation carries besides words. */
-#define OP_IN 0x1u      /* may have an in buffer */
-#define OP_OUT 0x2u     /* may have an out buffer */
-#define OP_PARK 0x4u    /* the server may hold it for any time */
-#define OP_INTR 0x8u    /* a signal may interrupt it */
+#define OP_IN 0x1u                        /* may have an in buffer */
+#define OP_OUT 0x2u                       /* may have an out buffer */
+#define OP_PARK 0x4u                      /* the server may hold it for any time */
+#define OP_INTR 0x8u                      /* a signal may interrupt it */
 #define OP_CAPS(n) ((unsigned)(n) << 8)   /* exactly n capabilities in the request */
 #define OP_RCAPS(n) ((unsigned)(n) << 12) /* up to n in the reply; slots are reserved */
-#define OP_CAPS_OPT 0x10u /* the request's capabilities are optional: 0 or n */
+#define OP_CAPS_OPT 0x10u                 /* the request's capabilities are optional: 0 or n */
 #define OP_CAPS_OF(flags) ((flags) >> 8 & 0xf)
 #define OP_RCAPS_OF(flags) ((flags) >> 12 & 0xf)
 
@@ -52,7 +52,7 @@ struct call_options {
 	uint32_t flags; /* IPC_RECV_FD, IPC_RECV_CLOEXEC */
 	uint32_t recv_min;
 	uint32_t caps_count;
-	cap_t caps[IPC_MAX_CAPS];     /* sent, with all their rights */
+	cap_t caps[IPC_MAX_CAPS]; /* sent, with all their rights */
 };
 
 /*

@@ -21,6 +21,7 @@ void kernel_lock_wait(void)
 void kernel_lock_offer(void)
 {
 	for (unsigned i = 0; i < OFFER_TURNS && __atomic_load_n(&waiting, __ATOMIC_RELAXED) &&
-	     !__atomic_load_n(&big_lock, __ATOMIC_RELAXED); i++)
+			     !__atomic_load_n(&big_lock, __ATOMIC_RELAXED);
+	     i++)
 		arch_lock_wait();
 }

@@ -20,8 +20,7 @@ static void put(struct output *out, char c)
 	out->sink(out->context, c);
 }
 
-static void put_padded(struct output *out, const struct field *field, const char *text,
-		       size_t length)
+static void put_padded(struct output *out, const struct field *field, const char *text, size_t length)
 {
 	for (size_t i = length; i < field->width; i++)
 		put(out, field->zero ? '0' : ' ');
@@ -29,8 +28,8 @@ static void put_padded(struct output *out, const struct field *field, const char
 		put(out, text[i]);
 }
 
-static void put_number(struct output *out, const struct field *field, uint64_t value,
-		       unsigned base, bool negative)
+static void put_number(struct output *out, const struct field *field, uint64_t value, unsigned base,
+		       bool negative)
 {
 	char digits[24];
 	size_t at = sizeof(digits);
@@ -78,30 +77,16 @@ static void put_signed(struct output *out, const struct field *field, va_list *a
 	put_number(out, field, value < 0 ? -(uint64_t)value : (uint64_t)value, 10, value < 0);
 }
 
-static void put_conversion(struct output *out, char type, const struct field *field,
-			   va_list *arguments)
+static void put_conversion(struct output *out, char type, const struct field *field, va_list *arguments)
 {
 	switch (type) {
-	case 's':
-		put_string(out, field, va_arg(*arguments, const char *));
-		break;
-	case 'c':
-		put(out, (char)va_arg(*arguments, int));
-		break;
-	case 'd':
-		put_signed(out, field, arguments);
-		break;
-	case 'u':
-		put_number(out, field, take_unsigned(field, arguments), 10, false);
-		break;
-	case 'x':
-		put_number(out, field, take_unsigned(field, arguments), 16, false);
-		break;
-	case 'p':
-		put_number(out, field, (uint64_t)va_arg(*arguments, void *), 16, false);
-		break;
-	default:
-		put(out, type);
+	case 's': put_string(out, field, va_arg(*arguments, const char *)); break;
+	case 'c': put(out, (char)va_arg(*arguments, int)); break;
+	case 'd': put_signed(out, field, arguments); break;
+	case 'u': put_number(out, field, take_unsigned(field, arguments), 10, false); break;
+	case 'x': put_number(out, field, take_unsigned(field, arguments), 16, false); break;
+	case 'p': put_number(out, field, (uint64_t)va_arg(*arguments, void *), 16, false); break;
+	default: put(out, type);
 	}
 }
 

@@ -7,9 +7,8 @@
 #include <stddef.h>
 
 void format_to(void (*sink)(void *, char), void *context, const char *format, va_list arguments)
-	__attribute__((format(printf, 3, 0)));
+    __attribute__((format(printf, 3, 0)));
 /* Terminated and cut to `size`. */
-void format_text(char *to, size_t size, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+void format_text(char *to, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

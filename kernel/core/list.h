@@ -10,8 +10,14 @@ struct list_node {
 	struct list_node *next, *prev;
 };
 
-static inline void list_init(struct list_node *head) { head->next = head->prev = head; }
-static inline bool list_empty(const struct list_node *head) { return head->next == head; }
+static inline void list_init(struct list_node *head)
+{
+	head->next = head->prev = head;
+}
+static inline bool list_empty(const struct list_node *head)
+{
+	return head->next == head;
+}
 /* A node that is on no list is either zero or points to itself. */
 static inline bool list_linked(const struct list_node *node)
 {
@@ -43,7 +49,7 @@ static inline void list_remove(struct list_node *node)
 	node->next = node->prev = node;
 }
 
-#define container_of(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 #define list_for_each(node, head) for ((node) = (head)->next; (node) != (head); (node) = (node)->next)
 
 #endif

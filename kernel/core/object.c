@@ -14,18 +14,10 @@ static void root_destroy(struct object *object)
 }
 
 static object_destroy_fn *const destroy[] = {
-	[CAPT_SPACE] = space_destroy,
-	[CAPT_TABLE] = table_destroy,
-	[CAPT_THREAD] = thread_destroy,
-	[CAPT_ENDPOINT] = endpoint_destroy,
-	[CAPT_BADGE] = badge_release,
-	[CAPT_CALL] = callobj_destroy,
-	[CAPT_NOTIFY] = notify_destroy,
-	[CAPT_WATCH] = watch_destroy,
-	[CAPT_MEMORY] = memory_destroy,
-	[CAPT_IRQ] = irq_destroy,
-	[CAPT_PORTS] = ports_destroy,
-	[CAPT_QUOTA] = quota_destroy,
+	[CAPT_SPACE] = space_destroy,       [CAPT_TABLE] = table_destroy, [CAPT_THREAD] = thread_destroy,
+	[CAPT_ENDPOINT] = endpoint_destroy, [CAPT_BADGE] = badge_release, [CAPT_CALL] = callobj_destroy,
+	[CAPT_NOTIFY] = notify_destroy,     [CAPT_WATCH] = watch_destroy, [CAPT_MEMORY] = memory_destroy,
+	[CAPT_IRQ] = irq_destroy,           [CAPT_PORTS] = ports_destroy, [CAPT_QUOTA] = quota_destroy,
 	[CAPT_ROOT] = root_destroy,
 };
 
@@ -67,8 +59,7 @@ bool objects_reap(unsigned budget)
 			table_free(table);
 		}
 	} else if (!list_empty(&dying_endpoints)) {
-		struct endpoint *endpoint =
-			container_of(dying_endpoints.next, struct endpoint, reap_link);
+		struct endpoint *endpoint = container_of(dying_endpoints.next, struct endpoint, reap_link);
 
 		if (endpoint_reap(endpoint, budget)) {
 			list_remove(&endpoint->reap_link);
@@ -84,8 +75,7 @@ struct object *cap_lookup(cap_t handle, enum cap_type type, uint32_t rights, int
 	struct cap self = { .rights = CAP_ALL }, *cap = handle_cap(handle);
 
 	if (!cap && (handle == CAP_SELF_SPACE || handle == CAP_SELF_THREAD)) {
-		self.object = handle == CAP_SELF_SPACE ? (struct object *)thread->space
-						       : &thread->object;
+		self.object = handle == CAP_SELF_SPACE ? (struct object *)thread->space : &thread->object;
 		cap = &self;
 	}
 	if (!cap || cap->object->type != type) {

@@ -24,7 +24,7 @@ struct cap {
 	struct object *object; /* NULL: empty */
 	uint8_t rights;        /* CAP_R ... */
 	bool cloexec;
-	bool reserved;         /* promised to a call in progress; object is NULL */
+	bool reserved; /* promised to a call in progress; object is NULL */
 };
 
 static inline void *object_get(void *object)

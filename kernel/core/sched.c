@@ -77,7 +77,8 @@ static struct thread *steal_from(struct cpu *victim, struct cpu *cpu)
 	for (int priority = top_ready(victim); priority >= 0; priority--) {
 		struct list_node *node;
 
-		list_for_each(node, &victim->ready[priority]) {
+		list_for_each(node, &victim->ready[priority])
+		{
 			struct thread *thread = container_of(node, struct thread, ready_link);
 
 			if (!allowed(thread, cpu))

@@ -46,16 +46,11 @@ long sys_system_reset(uint64_t root, uint64_t how)
 	if (!cap_lookup((cap_t)root, CAPT_ROOT, CAP_CONTROL, &error))
 		return -error;
 	switch (how) {
-	case RESET_REBOOT:
-		arch_reset();
-	case RESET_HALT:
-		arch_halt();
-	case RESET_RELEASE_CONSOLE:
-		klog_release_console();
-		return 0;
+	case RESET_REBOOT: arch_reset();
+	case RESET_HALT: arch_halt();
+	case RESET_RELEASE_CONSOLE: klog_release_console(); return 0;
 	case RESET_EXIT_SUCCESS:
-	case RESET_EXIT_FAILURE:
-		arch_exit_emulator(how == RESET_EXIT_SUCCESS);
+	case RESET_EXIT_FAILURE: arch_exit_emulator(how == RESET_EXIT_SUCCESS);
 	}
 	return -EINVAL;
 }

@@ -107,8 +107,7 @@ long table_reserve_at(struct table *table, uint32_t slot)
 	return chunk_take(table, slot);
 }
 
-void table_fill(struct table *table, uint32_t slot, struct object *object, uint32_t rights,
-		bool cloexec)
+void table_fill(struct table *table, uint32_t slot, struct object *object, uint32_t rights, bool cloexec)
 {
 	*table_slot(table, slot) = (struct cap){ object, rights, cloexec, false };
 }

@@ -28,7 +28,7 @@ struct table {
 	uint32_t limit;      /* no slot at or above this is given out */
 	uint32_t first_free; /* no slot below this is free */
 	uint8_t kind;
-	uint32_t used;       /* slots in use */
+	uint32_t used; /* slots in use */
 	struct chunk *chunks;
 	struct list_node reap_link;
 };
@@ -46,8 +46,7 @@ long table_reserve(struct table *table, uint32_t min);
 /* Make exactly `slot` reserved, closing what is there. */
 long table_reserve_at(struct table *table, uint32_t slot);
 /* Fill a reserved slot; takes over the count. */
-void table_fill(struct table *table, uint32_t slot, struct object *object, uint32_t rights,
-		bool cloexec);
+void table_fill(struct table *table, uint32_t slot, struct object *object, uint32_t rights, bool cloexec);
 /* Empty a slot, reserved or not; drops the count. -EBADF if it is empty. */
 long table_clear(struct table *table, uint32_t slot);
 /* Lowest slot >= `slot` that holds a capability, or -ENOENT. */

@@ -38,8 +38,7 @@ long sys_cap_copy(uint64_t handle, uint64_t rights, uint64_t min, uint64_t flags
 	copy = *cap; /* growing the table may move the slots */
 	slot = table_reserve(table, start);
 	if (slot >= 0)
-		table_fill(table, slot, object_get(copy.object), copy.rights & rights,
-			   flags & FLAG_CLOEXEC);
+		table_fill(table, slot, object_get(copy.object), copy.rights & rights, flags & FLAG_CLOEXEC);
 	return handle_of(table, slot);
 }
 

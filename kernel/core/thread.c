@@ -75,14 +75,9 @@ static void thread_leave_queue(struct thread *thread)
 {
 	switch (thread->wait) {
 	case WAIT_RECEIVE:
-	case WAIT_NOTIFY:
-		list_remove(&thread->wait_link);
-		break;
-	case WAIT_FUTEX:
-		futex_leave(thread);
-		break;
-	default:
-		break;
+	case WAIT_NOTIFY: list_remove(&thread->wait_link); break;
+	case WAIT_FUTEX: futex_leave(thread); break;
+	default: break;
 	}
 	thread->wait = WAIT_NONE;
 	if (thread->deadline != UINT64_MAX)
@@ -113,9 +108,9 @@ void thread_switch(struct thread *thread)
 {
 	struct cpu *cpu = this_cpu();
 
-	if (!cpu->current || cpu->current->state == THREAD_RUNNING || thread->attention || cpu->need_resched ||
-	    !(thread->affinity >> cpu->id & 1) || (thread->cpu != cpu->id && !thread->no_fpu) ||
-	    cpu->ready_mask >> thread->priority >> 1) {
+	if (!cpu->current || cpu->current->state == THREAD_RUNNING || thread->attention ||
+	    cpu->need_resched || !(thread->affinity >> cpu->id & 1) ||
+	    (thread->cpu != cpu->id && !thread->no_fpu) || cpu->ready_mask >> thread->priority >> 1) {
 		thread_continue(thread);
 		return;
 	}

@@ -42,18 +42,18 @@ enum caller_state { CALLER_IDLE, CALLER_QUEUED, CALLER_IN_SERVICE, CALLER_ANSWER
 enum caller_kind { CALLER_THREAD, CALLER_OBJECT };
 struct caller {
 	/* The fast path compares and writes these eight bytes as one. */
-	uint8_t state;        /* enum caller_state */
-	uint8_t kind;         /* enum caller_kind */
-	bool slow;            /* capabilities, reservations or a kernel message: no fast reply */
-	bool cancelled;       /* interrupted, or its thread is dead */
-	bool cancel_pending;  /* on the endpoint's list of cancels to deliver */
+	uint8_t state;       /* enum caller_state */
+	uint8_t kind;        /* enum caller_kind */
+	bool slow;           /* capabilities, reservations or a kernel message: no fast reply */
+	bool cancelled;      /* interrupted, or its thread is dead */
+	bool cancel_pending; /* on the endpoint's list of cancels to deliver */
 	bool dead;
-	uint8_t kernel_op;    /* enum ipc_kernel_op: made by the kernel, words in kernel_words */
+	uint8_t kernel_op; /* enum ipc_kernel_op: made by the kernel, words in kernel_words */
 	uint8_t reserved_byte;
 	uint64_t index;
-	uint32_t flags;       /* IPC_* of the call */
+	uint32_t flags; /* IPC_* of the call */
 	uint32_t deliveries;
-	uint64_t token;       /* sequence << 20 | index, from its first receipt on */
+	uint64_t token; /* sequence << 20 | index, from its first receipt on */
 	uint64_t stamp;
 	uint64_t badge_number;
 	struct endpoint *endpoint; /* where the call is, while not IDLE; no count */
@@ -64,13 +64,19 @@ struct caller {
 	struct cap caps[IPC_MAX_CAPS]; /* capabilities sent, counted while the call is out */
 	uint8_t caps_count, reserved_count;
 	bool reserved_cloexec;
-	struct table *reserved_table;  /* counted; where the answer's capabilities go */
+	struct table *reserved_table; /* counted; where the answer's capabilities go */
 	uint32_t reserved[IPC_MAX_CAPS];
 };
 
 /* What a thread that does not run waits for; says how to take it off its queue. */
 enum thread_wait {
-	WAIT_NONE, WAIT_CALL, WAIT_RECEIVE, WAIT_NOTIFY, WAIT_FUTEX, WAIT_SLEEP, WAIT_FAULT,
+	WAIT_NONE,
+	WAIT_CALL,
+	WAIT_RECEIVE,
+	WAIT_NOTIFY,
+	WAIT_FUTEX,
+	WAIT_SLEEP,
+	WAIT_FAULT,
 	WAIT_PAGE,
 };
 
@@ -89,13 +95,13 @@ struct thread {
 	struct table *private_table, *fd_table; /* fd_table: NULL if it has none */
 	uint64_t stamp;
 	/* The fast path uses these two by two. */
-	uint8_t state;   /* enum thread_state */
-	uint8_t wait;    /* enum thread_wait */
-	uint8_t attention; /* ATTENTION_* */
+	uint8_t state;        /* enum thread_state */
+	uint8_t wait;         /* enum thread_wait */
+	uint8_t attention;    /* ATTENTION_* */
 	bool no_fast_receive; /* it has FPU state or is bound to processors */
 	uint8_t priority, base_priority;
 	bool no_fpu, in_ready_queue;
-	bool started;    /* holds a count of itself until it is dead */
+	bool started;                  /* holds a count of itself until it is dead */
 	struct ipc_page *message_page; /* kernel address in the direct map; NULL if none */
 	uint64_t message_page_user;
 	uint64_t fs_base, gs_base;
@@ -106,13 +112,17 @@ struct thread {
 	struct notify *waiting_notify; /* WAIT_NOTIFY; no count */
 	struct list_node wait_link;    /* receivers of an endpoint, waiters of a notification */
 	struct list_node timeout_link;
-	uint64_t deadline;             /* UINT64_MAX: none */
-	struct list_node all_link;     /* every thread */
+	uint64_t deadline;         /* UINT64_MAX: none */
+	struct list_node all_link; /* every thread */
 	uint32_t cpu, affinity;
 	uint64_t user_ns, system_ns, slice_ns, last_ns;
-	struct futex_wait { uint64_t object, offset; struct list_node link; } futex;
+	struct futex_wait {
+		uint64_t object, offset;
+		struct list_node link;
+	} futex;
 	struct list_node watches;
-	uint64_t fault_address; bool fault_write, fault_execute;
+	uint64_t fault_address;
+	bool fault_write, fault_execute;
 	struct object *work;    /* what a call that is being restarted has built so far; counted */
 	struct object *work_of; /* the object it is built from, to recognise it; no count */
 	uint64_t work_position;
@@ -122,9 +132,9 @@ struct thread {
 /* Per processor; %gs points here inside the kernel. arch/x86_64 knows the first four offsets. */
 struct cpu {
 	struct cpu *self;
-	struct thread *current;  /* 8 */
-	uint64_t kernel_stack;   /* 16: top */
-	uint64_t scratch;        /* 24 */
+	struct thread *current; /* 8 */
+	uint64_t kernel_stack;  /* 16: top */
+	uint64_t scratch;       /* 24 */
 	uint32_t id, apic_id;
 	bool need_resched, idle, online;
 	struct thread *fpu_owner;     /* whose FPU state is in the registers */
@@ -149,22 +159,28 @@ static inline struct cpu *this_cpu(void)
 	__asm__("mov %%gs:0, %0" : "=r"(cpu));
 	return cpu;
 }
-static inline struct thread *current_thread(void) { return this_cpu()->current; }
+static inline struct thread *current_thread(void)
+{
+	return this_cpu()->current;
+}
 
 /* Names and ranks threads, makes spaces, tables, endpoints and call objects: programs have no use for
  * them, and what they can hold would be bounded by nothing but memory. */
-static inline bool caller_is_service(void) { return current_thread()->stamp & STAMP_SERVICE; }
+static inline bool caller_is_service(void)
+{
+	return current_thread()->stamp & STAMP_SERVICE;
+}
 
 /* --- core/sched.c -------------------------------------------------------------- */
 void sched_init(void);
-void thread_ready(struct thread *thread);   /* runnable; may ask another processor to look */
+void thread_ready(struct thread *thread); /* runnable; may ask another processor to look */
 /* The same with the priority that it has been given by who it serves. */
 void thread_ready_inherited(struct thread *thread);
 void thread_block(struct thread *thread, enum thread_state state); /* off the processor */
 /* Pick the next thread; the exit path of every kernel entry calls it when current cannot go on
  * or need_resched is set. Answers the thread to return to (sets cpu->current). */
 struct thread *schedule(void);
-void sched_tick(uint64_t now_ns);           /* timer interrupt */
+void sched_tick(uint64_t now_ns); /* timer interrupt */
 /* Wake threads and timers whose deadline has passed; program the next. core/timer.c */
 void timers_run(uint64_t now_ns);
 void timeout_add(struct thread *thread, uint64_t deadline_ns);
@@ -199,8 +215,8 @@ void thread_fault(struct thread *thread, uint64_t vector, uint64_t address, uint
 /* A page of a paged object is missing: send IPC_KERNEL_PAGE on behalf of thread to the pager of
  * `memory` (its badge), block the thread. If the thread is in a kernel call (vm_fault_in), the
  * call is made again after status 0 and answers EFAULT after another. ipc/page.c */
-void ipc_page_request(struct thread *thread, struct endpoint *pager, uint64_t badge,
-		      uint64_t page, bool write);
+void ipc_page_request(struct thread *thread, struct endpoint *pager, uint64_t badge, uint64_t page,
+		      bool write);
 
 /* --- core/thread_calls.c ------------------------------------------------------------ */
 #define RFLAGS_TF 0x100ul

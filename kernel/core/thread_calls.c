@@ -29,11 +29,26 @@ void thread_regs_get(const struct thread *thread, struct thread_regs *regs)
 	const struct frame *f = &thread->frame;
 
 	*regs = (struct thread_regs){
-		.rax = f->rax, .rbx = f->rbx, .rcx = f->rcx, .rdx = f->rdx, .rsi = f->rsi,
-		.rdi = f->rdi, .rbp = f->rbp, .rsp = f->rsp, .r8 = f->r8, .r9 = f->r9,
-		.r10 = f->r10, .r11 = f->r11, .r12 = f->r12, .r13 = f->r13, .r14 = f->r14,
-		.r15 = f->r15, .rip = f->rip, .rflags = f->rflags,
-		.fs_base = thread->fs_base, .gs_base = thread->gs_base,
+		.rax = f->rax,
+		.rbx = f->rbx,
+		.rcx = f->rcx,
+		.rdx = f->rdx,
+		.rsi = f->rsi,
+		.rdi = f->rdi,
+		.rbp = f->rbp,
+		.rsp = f->rsp,
+		.r8 = f->r8,
+		.r9 = f->r9,
+		.r10 = f->r10,
+		.r11 = f->r11,
+		.r12 = f->r12,
+		.r13 = f->r13,
+		.r14 = f->r14,
+		.r15 = f->r15,
+		.rip = f->rip,
+		.rflags = f->rflags,
+		.fs_base = thread->fs_base,
+		.gs_base = thread->gs_base,
 	};
 }
 
@@ -53,12 +68,27 @@ long thread_regs_set(struct thread *thread, const struct thread_regs *regs)
 	if (!user_address(regs->rip) || !user_base(regs->fs_base) || !user_base(regs->gs_base))
 		return -EINVAL;
 	*f = (struct frame){
-		.rax = regs->rax, .rbx = regs->rbx, .rcx = regs->rcx, .rdx = regs->rdx,
-		.rsi = regs->rsi, .rdi = regs->rdi, .rbp = regs->rbp, .rsp = regs->rsp,
-		.r8 = regs->r8, .r9 = regs->r9, .r10 = regs->r10, .r11 = regs->r11,
-		.r12 = regs->r12, .r13 = regs->r13, .r14 = regs->r14, .r15 = regs->r15,
-		.rip = regs->rip, .rflags = (regs->rflags & RFLAGS_USER) | 0x202,
-		.cs = USER_CS, .ss = USER_SS, .vector = 0,
+		.rax = regs->rax,
+		.rbx = regs->rbx,
+		.rcx = regs->rcx,
+		.rdx = regs->rdx,
+		.rsi = regs->rsi,
+		.rdi = regs->rdi,
+		.rbp = regs->rbp,
+		.rsp = regs->rsp,
+		.r8 = regs->r8,
+		.r9 = regs->r9,
+		.r10 = regs->r10,
+		.r11 = regs->r11,
+		.r12 = regs->r12,
+		.r13 = regs->r13,
+		.r14 = regs->r14,
+		.r15 = regs->r15,
+		.rip = regs->rip,
+		.rflags = (regs->rflags & RFLAGS_USER) | 0x202,
+		.cs = USER_CS,
+		.ss = USER_SS,
+		.vector = 0,
 	};
 	set_bases(thread, regs->fs_base, regs->gs_base);
 	return 0;
@@ -66,9 +96,9 @@ long thread_regs_set(struct thread *thread, const struct thread_regs *regs)
 
 static long check_create(const struct thread_create *create)
 {
-	if (create->priority > 31 || create->flags & ~THREAD_NO_FPU ||
-	    !user_address(create->entry) || !user_address(create->reflect_entry) ||
-	    !user_address(create->upcall_entry) || !user_base(create->gs_base))
+	if (create->priority > 31 || create->flags & ~THREAD_NO_FPU || !user_address(create->entry) ||
+	    !user_address(create->reflect_entry) || !user_address(create->upcall_entry) ||
+	    !user_base(create->gs_base))
 		return -EINVAL;
 	return 0;
 }
@@ -108,15 +138,15 @@ static long find_parts(const struct thread_create *create, struct create_parts *
 	if (!parts->space)
 		return -error;
 	parts->private_table =
-		(struct table *)cap_lookup(create->private_table, CAPT_TABLE, CAP_CONTROL, &error);
+	    (struct table *)cap_lookup(create->private_table, CAPT_TABLE, CAP_CONTROL, &error);
 	if (!parts->private_table)
 		return -error;
 	if (create->fd_table != CAP_NONE)
-		parts->fd_table = (struct table *)cap_lookup(create->fd_table, CAPT_TABLE,
-							     CAP_CONTROL, &error);
+		parts->fd_table =
+		    (struct table *)cap_lookup(create->fd_table, CAPT_TABLE, CAP_CONTROL, &error);
 	if (create->fault_endpoint != CAP_NONE)
-		parts->fault_badge = (struct badge *)cap_lookup(create->fault_endpoint, CAPT_BADGE,
-								0, &error);
+		parts->fault_badge =
+		    (struct badge *)cap_lookup(create->fault_endpoint, CAPT_BADGE, 0, &error);
 	if (parts->private_table->kind != TABLE_PRIVATE ||
 	    (parts->fd_table && parts->fd_table->kind != TABLE_DESCRIPTORS))
 		return -EINVAL;
@@ -272,8 +302,7 @@ long sys_thread_set(uint64_t handle, uint64_t what, uint64_t value)
 		return -ESRCH;
 	switch (what) {
 	case THREAD_PRIORITY:
-	case THREAD_STAMP:
-		return set_rank(thread, what, value);
+	case THREAD_STAMP: return set_rank(thread, what, value);
 	case THREAD_FS_BASE:
 	case THREAD_GS_BASE:
 		if (!user_base(value))
@@ -281,14 +310,10 @@ long sys_thread_set(uint64_t handle, uint64_t what, uint64_t value)
 		set_bases(thread, what == THREAD_FS_BASE ? value : thread->fs_base,
 			  what == THREAD_GS_BASE ? value : thread->gs_base);
 		return 0;
-	case THREAD_FD_TABLE:
-		return set_fd_table(thread, value);
-	case THREAD_FAULT_ENDPOINT:
-		return set_fault_endpoint(thread, value);
-	case THREAD_AFFINITY:
-		return set_affinity(thread, value);
-	default:
-		return -EINVAL;
+	case THREAD_FD_TABLE: return set_fd_table(thread, value);
+	case THREAD_FAULT_ENDPOINT: return set_fault_endpoint(thread, value);
+	case THREAD_AFFINITY: return set_affinity(thread, value);
+	default: return -EINVAL;
 	}
 }
 
@@ -335,8 +360,7 @@ long sys_thread_interrupt(uint64_t handle, uint64_t flags)
 	thread->attention |= ATTENTION_UPCALL;
 	if (thread->state == THREAD_RUNNING)
 		sched_poke(thread);
-	else if (thread->wait == WAIT_NOTIFY || thread->wait == WAIT_FUTEX ||
-		 thread->wait == WAIT_SLEEP)
+	else if (thread->wait == WAIT_NOTIFY || thread->wait == WAIT_FUTEX || thread->wait == WAIT_SLEEP)
 		thread_wake(thread, -EINTR);
 	else if (thread->wait == WAIT_CALL && thread->caller.flags & IPC_INTR)
 		endpoint_cancel(&thread->caller, false);
@@ -346,9 +370,12 @@ long sys_thread_interrupt(uint64_t handle, uint64_t flags)
 static void fill_info(struct thread *thread, struct thread_info *info)
 {
 	*info = (struct thread_info){
-		.state = thread->state, .priority = thread->base_priority,
-		.processor = thread->cpu, .user_ns = thread->user_ns,
-		.system_ns = thread->system_ns, .rip = thread->frame.rip,
+		.state = thread->state,
+		.priority = thread->base_priority,
+		.processor = thread->cpu,
+		.user_ns = thread->user_ns,
+		.system_ns = thread->system_ns,
+		.rip = thread->frame.rip,
 		.rsp = thread->frame.rsp,
 	};
 	if (thread->state == THREAD_CALLING && thread->caller.badge) {
@@ -431,8 +458,7 @@ long sys_thread_copy(uint64_t child_handle, uint64_t parent_handle)
 	parent = thread_arg(parent_handle, CAP_CONTROL, &error);
 	if (!parent)
 		return -error;
-	if (child->state != THREAD_STOPPED || child->caller.state != CALLER_IDLE ||
-	    frame_at_rest(parent))
+	if (child->state != THREAD_STOPPED || child->caller.state != CALLER_IDLE || frame_at_rest(parent))
 		return -EBUSY;
 	child->frame = parent->frame;
 	set_bases(child, parent->fs_base, child->gs_base);

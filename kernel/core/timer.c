@@ -27,7 +27,8 @@ struct heap {
 };
 
 _Static_assert(offsetof(struct thread, deadline) ==
-	       offsetof(struct thread, timeout_link) + offsetof(struct timed, deadline), "struct timed");
+		   offsetof(struct thread, timeout_link) + offsetof(struct timed, deadline),
+	       "struct timed");
 _Static_assert(offsetof(struct timer, deadline) == offsetof(struct timed, deadline), "struct timed");
 
 static uint64_t base;
@@ -86,7 +87,8 @@ static uint64_t heap_next(const struct heap *heap)
 		i++;
 	if (i == BUCKETS)
 		return UINT64_MAX;
-	list_for_each(node, &heap->buckets[i]) {
+	list_for_each(node, &heap->buckets[i])
+	{
 		uint64_t deadline = container_of(node, struct timed, link)->deadline;
 
 		if (++seen > SCAN_LIMIT) /* the least that belongs into the bucket */

@@ -18,7 +18,10 @@ struct timer {
  * setting. A deadline that has passed fires at the way out of the kernel or soon after. */
 void timer_set(struct timer *timer, uint64_t deadline_ns, void (*fire)(struct timer *timer));
 void timer_cancel(struct timer *timer);
-static inline bool timer_armed(const struct timer *timer) { return list_linked(&timer->link); }
+static inline bool timer_armed(const struct timer *timer)
+{
+	return list_linked(&timer->link);
+}
 
 /* Earliest deadline, or a time before it; UINT64_MAX if there is none. */
 uint64_t timers_next(void);

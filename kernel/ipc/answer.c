@@ -2,8 +2,8 @@
 /* What a caller gets back. */
 #include "ipc/ipc.h"
 
-static void answer_page(struct thread *thread, const struct answer *answer,
-			const struct ipc_cap *caps, unsigned count)
+static void answer_page(struct thread *thread, const struct answer *answer, const struct ipc_cap *caps,
+			unsigned count)
 {
 	struct ipc_page *page = thread->message_page;
 

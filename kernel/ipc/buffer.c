@@ -21,8 +21,7 @@ struct buffer {
 static long buffer_find(uint64_t handle, uint64_t token, bool out, struct buffer *buffer)
 {
 	int error;
-	struct endpoint *endpoint =
-		(struct endpoint *)cap_lookup(handle, CAPT_ENDPOINT, 0, &error);
+	struct endpoint *endpoint = (struct endpoint *)cap_lookup(handle, CAPT_ENDPOINT, 0, &error);
 	struct caller *caller;
 
 	if (!endpoint)
@@ -81,8 +80,8 @@ static long copy_own(struct buffer *buffer, uint64_t offset, uint64_t own, uint6
 }
 
 /* Between a buffer and a memory object of the server. */
-static long copy_object(struct buffer *buffer, uint64_t offset, struct memory *memory,
-			uint64_t memory_offset, uint64_t length, bool out)
+static long copy_object(struct buffer *buffer, uint64_t offset, struct memory *memory, uint64_t memory_offset,
+			uint64_t length, bool out)
 {
 	uint64_t start = buffer->start + offset, fault = 0;
 	long done;
@@ -224,8 +223,8 @@ static uint64_t pin_page(struct callobj *call, struct call_range *range, uint64_
 }
 
 /* The next physically contiguous run from *position on; 0 length at an absent page. */
-static struct phys_range next_run(struct callobj *call, struct call_range *range,
-				  uint64_t *position, uint64_t end, int *error)
+static struct phys_range next_run(struct callobj *call, struct call_range *range, uint64_t *position,
+				  uint64_t end, int *error)
 {
 	struct phys_range run = { 0, 0 };
 
@@ -246,8 +245,8 @@ static struct phys_range next_run(struct callobj *call, struct call_range *range
 	return run;
 }
 
-static long phys_ranges(struct callobj *call, struct call_range *range, uint64_t offset,
-			uint64_t out, uint64_t count)
+static long phys_ranges(struct callobj *call, struct call_range *range, uint64_t offset, uint64_t out,
+			uint64_t count)
 {
 	uint64_t position = range->offset + offset, end = range->offset + range->length;
 	struct space *space = current_thread()->space;

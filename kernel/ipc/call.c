@@ -39,8 +39,7 @@ static long prepare_page(struct thread *thread, uint32_t flags)
 	if (!page)
 		return -EINVAL;
 	if (flags & IPC_EXTRA)
-		error = message_take_caps(page->caps, page->caps_count, caller->caps,
-					  &caller->caps_count);
+		error = message_take_caps(page->caps, page->caps_count, caller->caps, &caller->caps_count);
 	if (!error && flags & IPC_RECV_CAPS) {
 		error = reserve_for_answer(thread, flags);
 		if (error)
@@ -64,8 +63,7 @@ long sys_call(void)
 	struct thread *thread = current_thread();
 	uint32_t flags = frame_flags(&thread->frame);
 	int error;
-	struct badge *badge =
-		(struct badge *)cap_lookup(frame_handle(&thread->frame), CAPT_BADGE, 0, &error);
+	struct badge *badge = (struct badge *)cap_lookup(frame_handle(&thread->frame), CAPT_BADGE, 0, &error);
 	struct endpoint *endpoint;
 	long result;
 
@@ -133,8 +131,7 @@ long sys_reply_wait(void)
 	struct thread *thread = current_thread();
 	struct frame *f = &thread->frame;
 	int error;
-	struct endpoint *endpoint = (struct endpoint *)cap_lookup(frame_handle(f), CAPT_ENDPOINT,
-								  0, &error);
+	struct endpoint *endpoint = (struct endpoint *)cap_lookup(frame_handle(f), CAPT_ENDPOINT, 0, &error);
 	struct caller *caller = NULL;
 	struct answer answer;
 	bool blocks;
@@ -170,8 +167,7 @@ long sys_reply(uint64_t handle, uint64_t token, uint64_t address)
 {
 	struct thread *thread = current_thread();
 	int error;
-	struct endpoint *endpoint =
-		(struct endpoint *)cap_lookup(handle, CAPT_ENDPOINT, 0, &error);
+	struct endpoint *endpoint = (struct endpoint *)cap_lookup(handle, CAPT_ENDPOINT, 0, &error);
 	struct caller *caller;
 	struct answer answer;
 	struct ipc_msg msg;

@@ -85,11 +85,9 @@ void caller_unregister(struct caller *caller)
 struct caller *caller_find(struct endpoint *endpoint, uint64_t token)
 {
 	uint32_t index = token & ((1u << CALLER_BITS) - 1);
-	struct caller *caller =
-		caller_chunks[index >> CALLER_CHUNK_BITS]->slot[index & (CALLER_CHUNK - 1)];
+	struct caller *caller = caller_chunks[index >> CALLER_CHUNK_BITS]->slot[index & (CALLER_CHUNK - 1)];
 
-	if (caller->token != token || caller->state != CALLER_IN_SERVICE ||
-	    caller->endpoint != endpoint)
+	if (caller->token != token || caller->state != CALLER_IN_SERVICE || caller->endpoint != endpoint)
 		return NULL;
 	return caller;
 }

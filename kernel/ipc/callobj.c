@@ -66,8 +66,7 @@ static long range_take(const struct call_buffer *buffer, uint32_t rights, struct
 		return -error;
 	if (buffer->offset + buffer->length < buffer->offset)
 		return -EINVAL;
-	*range = (struct call_range){ object_get(memory), buffer->offset, buffer->length,
-				      rights == CAP_W };
+	*range = (struct call_range){ object_get(memory), buffer->offset, buffer->length, rights == CAP_W };
 	return 0;
 }
 
@@ -83,8 +82,7 @@ static long take_parts(struct callobj *call, const struct call_send *send)
 {
 	struct caller *caller = &call->caller;
 	int code;
-	struct endpoint *reply_to =
-		(struct endpoint *)cap_lookup(send->reply_to, CAPT_ENDPOINT, 0, &code);
+	struct endpoint *reply_to = (struct endpoint *)cap_lookup(send->reply_to, CAPT_ENDPOINT, 0, &code);
 	long error;
 
 	if (!reply_to)
@@ -93,8 +91,7 @@ static long take_parts(struct callobj *call, const struct call_send *send)
 	if (!error)
 		error = range_take(&send->out, CAP_W, &call->out);
 	if (!error)
-		error = message_take_caps(send->caps, send->caps_count, caller->caps,
-					  &caller->caps_count);
+		error = message_take_caps(send->caps, send->caps_count, caller->caps, &caller->caps_count);
 	if (!error && send->flags & IPC_RECV_CAPS)
 		error = message_reserve(caller, answer_table(send->flags), send->recv_count, 0,
 					send->flags & IPC_RECV_CLOEXEC);

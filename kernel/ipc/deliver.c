@@ -6,8 +6,7 @@
 #include "ipc/ipc.h"
 
 /* Anything but a call: what is not set here is 0. */
-static void deliver(struct thread *receiver, enum ipc_kind kind, uint64_t op, uint64_t badge,
-		    uint64_t flags)
+static void deliver(struct thread *receiver, enum ipc_kind kind, uint64_t op, uint64_t badge, uint64_t flags)
 {
 	struct frame *f = &receiver->frame;
 

@@ -10,8 +10,7 @@
 void endpoint_poll(struct endpoint *endpoint)
 {
 	while (endpoint->pending && !list_empty(&endpoint->receivers)) {
-		struct thread *receiver =
-			container_of(endpoint->receivers.next, struct thread, wait_link);
+		struct thread *receiver = container_of(endpoint->receivers.next, struct thread, wait_link);
 
 		if (endpoint_deliver(endpoint, receiver))
 			thread_switch(receiver);
@@ -217,8 +216,7 @@ static bool refuse_queued(struct endpoint *endpoint, unsigned budget)
 	while (!list_empty(&endpoint->queue)) {
 		if (!budget--)
 			return false;
-		caller_fail(container_of(endpoint->queue.next, struct caller, link),
-			    -(long)endpoint->refuse);
+		caller_fail(container_of(endpoint->queue.next, struct caller, link), -(long)endpoint->refuse);
 	}
 	return true;
 }

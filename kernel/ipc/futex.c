@@ -134,13 +134,9 @@ long sys_futex(uint64_t address, uint64_t op, uint64_t value, uint64_t deadline,
 	if (op & ~(uint64_t)(OP_MASK | FUTEX_OP_SHARED))
 		return -EINVAL;
 	switch (op & OP_MASK) {
-	case FUTEX_OP_WAIT:
-		return futex_wait(thread, address, value, deadline);
-	case FUTEX_OP_WAKE:
-		return futex_wake_address(thread, address, value);
-	case FUTEX_OP_REQUEUE:
-		return futex_requeue(thread, address, value, deadline, address2, value2);
-	default:
-		return -EINVAL;
+	case FUTEX_OP_WAIT: return futex_wait(thread, address, value, deadline);
+	case FUTEX_OP_WAKE: return futex_wake_address(thread, address, value);
+	case FUTEX_OP_REQUEUE: return futex_requeue(thread, address, value, deadline, address2, value2);
+	default: return -EINVAL;
 	}
 }

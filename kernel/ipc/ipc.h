@@ -21,21 +21,21 @@
 struct endpoint {
 	struct object object;
 	/* The fast path wants these eight bytes to be 0. */
-	uint32_t pending;            /* PENDING_* */
-	uint16_t refuse;             /* errno: answer every call with it */
+	uint32_t pending; /* PENDING_* */
+	uint16_t refuse;  /* errno: answer every call with it */
 	bool dead;
 	uint8_t reserved;
-	bool dma;                    /* ep_allow_dma */
-	struct list_node receivers;  /* threads in WAIT_RECEIVE */
-	struct list_node queue;      /* callers, not yet received */
-	struct list_node in_service; /* callers, in order of receipt */
-	struct list_node cancels;    /* callers in service whose cancel is not yet delivered */
-	struct list_node answers;    /* call objects whose answer waits to be taken */
-	struct list_node releases;   /* badges without a capability, not yet delivered */
+	bool dma;                            /* ep_allow_dma */
+	struct list_node receivers;          /* threads in WAIT_RECEIVE */
+	struct list_node queue;              /* callers, not yet received */
+	struct list_node in_service;         /* callers, in order of receipt */
+	struct list_node cancels;            /* callers in service whose cancel is not yet delivered */
+	struct list_node answers;            /* call objects whose answer waits to be taken */
+	struct list_node releases;           /* badges without a capability, not yet delivered */
 	struct list_node delivered_releases; /* delivered, not acknowledged */
-	struct notify *notify;       /* bound; counted */
-	struct badge *badges;        /* treap by number */
-	uint64_t reset_count;        /* calls put back so far by an ep_reset under way */
+	struct notify *notify;               /* bound; counted */
+	struct badge *badges;                /* treap by number */
+	uint64_t reset_count;                /* calls put back so far by an ep_reset under way */
 	struct list_node reap_link;
 };
 
@@ -44,8 +44,8 @@ struct badge {
 	struct object object;
 	struct endpoint *endpoint; /* NULL: destroyed, calls answer EIO */
 	uint64_t number;
-	uint32_t heap;             /* treap priority */
-	bool released;             /* on releases or delivered_releases */
+	uint32_t heap; /* treap priority */
+	bool released; /* on releases or delivered_releases */
 	struct badge *left, *right;
 	struct list_node link;
 };
@@ -60,7 +60,7 @@ struct caller_chunk {
 	uint64_t used[CALLER_CHUNK / 64];
 };
 extern struct caller_chunk *caller_chunks[CALLER_CHUNKS];
-extern uint64_t next_token; /* without the index */
+extern uint64_t next_token;                  /* without the index */
 long caller_register(struct caller *caller); /* 0 or -EAGAIN, -ENOMEM */
 void caller_unregister(struct caller *caller);
 /* The call in service at `endpoint` that a token names, or NULL. */
@@ -99,12 +99,10 @@ void caller_fail(struct caller *caller, long status);
 
 /* ipc/message.c: capabilities and extra words through message pages. */
 /* Take counts of the capabilities that `list` names in the tables of the current thread. */
-long message_take_caps(const volatile struct ipc_cap *list, uint32_t count, struct cap *caps,
-		       uint8_t *taken);
+long message_take_caps(const volatile struct ipc_cap *list, uint32_t count, struct cap *caps, uint8_t *taken);
 void message_drop_caps(struct cap *caps, uint8_t *count);
 /* Reserve slots of `table` for the answer. */
-long message_reserve(struct caller *caller, struct table *table, uint32_t count, uint32_t min,
-		     bool cloexec);
+long message_reserve(struct caller *caller, struct table *table, uint32_t count, uint32_t min, bool cloexec);
 /* Put the answer's capabilities into the reserved slots and give back the rest of those;
  * `out` gets what the caller is to see. Answers how many. */
 unsigned message_fill_reserved(struct caller *caller, struct answer *answer, struct ipc_cap *out);
@@ -122,12 +120,16 @@ struct callobj {
 	struct caller caller;
 	struct endpoint *reply_to; /* counted while out */
 	uint64_t op, words[IPC_ALL_WORDS], cookie;
-	struct call_range { struct memory *memory; uint64_t offset, length; bool write; } in, out;
-	struct answer answer;      /* while CALLER_ANSWERED */
+	struct call_range {
+		struct memory *memory;
+		uint64_t offset, length;
+		bool write;
+	} in, out;
+	struct answer answer;                  /* while CALLER_ANSWERED */
 	struct ipc_cap received[IPC_MAX_CAPS]; /* with it */
 	unsigned received_count;
 	struct list_node answer_link;
-	uint64_t *pins;            /* frames pinned by buf_phys, a word per page of both buffers */
+	uint64_t *pins; /* frames pinned by buf_phys, a word per page of both buffers */
 	uint32_t pin_count;
 };
 static inline struct callobj *caller_callobj(struct caller *caller)

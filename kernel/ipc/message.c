@@ -7,8 +7,7 @@
 #include "core/table.h"
 #include "ipc/ipc.h"
 
-long message_take_caps(const volatile struct ipc_cap *list, uint32_t count, struct cap *caps,
-		       uint8_t *taken)
+long message_take_caps(const volatile struct ipc_cap *list, uint32_t count, struct cap *caps, uint8_t *taken)
 {
 	*taken = 0;
 	if (count > IPC_MAX_CAPS)
@@ -49,8 +48,7 @@ void message_release_reserved(struct caller *caller)
 	release_reserved(caller, 0);
 }
 
-long message_reserve(struct caller *caller, struct table *table, uint32_t count, uint32_t min,
-		     bool cloexec)
+long message_reserve(struct caller *caller, struct table *table, uint32_t count, uint32_t min, bool cloexec)
 {
 	long slot;
 
@@ -105,8 +103,7 @@ unsigned message_fill_reserved(struct caller *caller, struct answer *answer, str
 
 static bool is_own_badge(const struct cap *cap, const struct endpoint *endpoint)
 {
-	return cap->object->type == CAPT_BADGE &&
-	       ((struct badge *)cap->object)->endpoint == endpoint;
+	return cap->object->type == CAPT_BADGE && ((struct badge *)cap->object)->endpoint == endpoint;
 }
 
 static void uninstall(struct thread *receiver, const struct ipc_cap *out, unsigned count)

@@ -41,8 +41,7 @@ void notify_signal(struct notify *notify, uint64_t bits)
 	if (!notify->bits)
 		return;
 	if (!list_empty(&notify->waiters)) {
-		struct thread *waiter =
-			container_of(notify->waiters.next, struct thread, wait_link);
+		struct thread *waiter = container_of(notify->waiters.next, struct thread, wait_link);
 
 		bits = notify->bits;
 		notify->bits = 0;
@@ -167,8 +166,7 @@ long sys_watch_signal(uint64_t handle, uint64_t events)
 		return -ESTALE;
 	if (!events)
 		return 0; /* only the question whether it lives */
-	__atomic_fetch_or(&watch->thread->message_page->watches[watch->word], events,
-			  __ATOMIC_RELAXED);
+	__atomic_fetch_or(&watch->thread->message_page->watches[watch->word], events, __ATOMIC_RELAXED);
 	notify_signal(watch->notify, 1ul << watch->bit);
 	return 0;
 }

@@ -32,8 +32,8 @@ void thread_fault(struct thread *thread, uint64_t vector, uint64_t address, uint
 	struct badge *badge = thread->fault_badge;
 
 	if (!badge || !reachable(badge->endpoint)) {
-		kprintf("thread %lx stopped: exception %lu at %lx, address %lx, code %lx\n",
-			thread->stamp, vector, thread->frame.rip, address, error);
+		kprintf("thread %lx stopped: exception %lu at %lx, address %lx, code %lx\n", thread->stamp,
+			vector, thread->frame.rip, address, error);
 		thread_block(thread, THREAD_STOPPED);
 		return;
 	}
@@ -69,8 +69,8 @@ static void page_failed(struct thread *thread, long status)
 	thread_fault(thread, VECTOR_PAGE_FAULT, thread->fault_address, code);
 }
 
-void ipc_page_request(struct thread *thread, struct endpoint *pager, uint64_t badge,
-		      uint64_t page, bool write)
+void ipc_page_request(struct thread *thread, struct endpoint *pager, uint64_t badge, uint64_t page,
+		      bool write)
 {
 	thread_block(thread, THREAD_FAULTED);
 	thread->wait = WAIT_PAGE;

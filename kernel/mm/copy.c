@@ -10,7 +10,10 @@ static size_t in_page(uint64_t addr, size_t length)
 	return length < rest ? length : rest;
 }
 
-static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
 
 static void copy_bytes(void *to, const void *from, size_t length)
 {
@@ -59,8 +62,7 @@ long copy_from_user(struct space *space, void *to, uint64_t from, size_t length,
 	return 0;
 }
 
-long copy_to_user(struct space *space, uint64_t to, const void *from, size_t length,
-		  uint64_t *fault)
+long copy_to_user(struct space *space, uint64_t to, const void *from, size_t length, uint64_t *fault)
 {
 	while (length > 0) {
 		int error;
@@ -118,8 +120,7 @@ static size_t in_object(const struct memory *memory, uint64_t offset, size_t len
 }
 
 static long object_user(struct memory *memory, enum memory_access access, uint64_t offset,
-			struct space *space, uint64_t addr, size_t length, bool to_user,
-			uint64_t *fault)
+			struct space *space, uint64_t addr, size_t length, bool to_user, uint64_t *fault)
 {
 	size_t done = 0;
 
@@ -146,15 +147,15 @@ static long object_user(struct memory *memory, enum memory_access access, uint64
 long copy_memory_user(struct memory *memory, uint64_t offset, struct space *space, uint64_t addr,
 		      size_t length, bool to_user, uint64_t *fault)
 {
-	return object_user(memory, to_user ? MEMORY_READ : MEMORY_WRITE, offset, space, addr,
-			   length, to_user, fault);
+	return object_user(memory, to_user ? MEMORY_READ : MEMORY_WRITE, offset, space, addr, length, to_user,
+			   fault);
 }
 
 long copy_buffer_user(struct memory *buffer, uint64_t offset, struct space *space, uint64_t addr,
 		      size_t length, bool to_user, uint64_t *fault)
 {
-	return object_user(buffer, to_user ? MEMORY_READ : MEMORY_FILL, offset, space, addr,
-			   length, to_user, fault);
+	return object_user(buffer, to_user ? MEMORY_READ : MEMORY_FILL, offset, space, addr, length, to_user,
+			   fault);
 }
 
 static long object_object(struct memory *to, enum memory_access access, uint64_t to_offset,
@@ -176,8 +177,8 @@ static long object_object(struct memory *to, enum memory_access access, uint64_t
 	return done;
 }
 
-long copy_memory_memory(struct memory *to, uint64_t to_offset, struct memory *from,
-			uint64_t from_offset, size_t length)
+long copy_memory_memory(struct memory *to, uint64_t to_offset, struct memory *from, uint64_t from_offset,
+			size_t length)
 {
 	return object_object(to, MEMORY_WRITE, to_offset, from, from_offset, length);
 }
@@ -186,7 +187,6 @@ long copy_buffer_memory(struct memory *buffer, uint64_t buffer_offset, struct me
 			uint64_t memory_offset, size_t length, bool to_memory)
 {
 	if (to_memory)
-		return object_object(memory, MEMORY_WRITE, memory_offset, buffer, buffer_offset,
-				     length);
+		return object_object(memory, MEMORY_WRITE, memory_offset, buffer, buffer_offset, length);
 	return object_object(buffer, MEMORY_FILL, buffer_offset, memory, memory_offset, length);
 }

@@ -33,8 +33,7 @@ static long write_mapped(struct space *space, struct region *region, uint64_t ad
 	if (region->flags & VM_SHARED) {
 		if (region->memory->kind == MEMORY_PAGED)
 			memory_mark_dirty(region->memory,
-					  (addr - region->start + region->offset)
-						  >> ANOLE_PAGE_SHIFT, NULL);
+					  (addr - region->start + region->offset) >> ANOLE_PAGE_SHIFT, NULL);
 		*entry |= PTE_W | PTE_D | PTE_A;
 		return 0;
 	}
@@ -123,8 +122,7 @@ static void fault_around(struct space *space, struct region *region, uint64_t ad
 	}
 }
 
-static long fault_object(struct space *space, struct region *region, uint64_t addr, pte_t *entry,
-			 bool write)
+static long fault_object(struct space *space, struct region *region, uint64_t addr, pte_t *entry, bool write)
 {
 	struct memory *memory = region->memory;
 	uint64_t page = (addr - region->start + region->offset) >> ANOLE_PAGE_SHIFT;
@@ -193,8 +191,7 @@ static struct region *grow_stack(struct space *space, uint64_t addr)
 	return stack;
 }
 
-struct region *space_region(struct space *space, uint64_t addr, bool write, bool execute,
-			    long *error)
+struct region *space_region(struct space *space, uint64_t addr, bool write, bool execute, long *error)
 {
 	struct region *region = NULL;
 

@@ -235,9 +235,27 @@ bool frames_overlap(uint64_t start, uint64_t end)
 	return first < table + size && last > table;
 }
 
-void frame_get(uint64_t frame) { frame_hold(frame); }
-void frame_put(uint64_t frame) { frame_release(frame); }
-uint32_t frame_refs(uint64_t frame) { return page_of(frame)->refs; }
-size_t frames_total(void) { return total; }
-size_t frames_free(void) { return frame_pool.available; }
-size_t frames_reserve(void) { return reserve; }
+void frame_get(uint64_t frame)
+{
+	frame_hold(frame);
+}
+void frame_put(uint64_t frame)
+{
+	frame_release(frame);
+}
+uint32_t frame_refs(uint64_t frame)
+{
+	return page_of(frame)->refs;
+}
+size_t frames_total(void)
+{
+	return total;
+}
+size_t frames_free(void)
+{
+	return frame_pool.available;
+}
+size_t frames_reserve(void)
+{
+	return reserve;
+}

@@ -42,7 +42,10 @@ extern struct frame_pool {
 	size_t available;
 } frame_pool;
 
-static inline void frame_hold(uint64_t frame) { page_of(frame)->refs++; }
+static inline void frame_hold(uint64_t frame)
+{
+	page_of(frame)->refs++;
+}
 
 /* Inline, since clearing an address space does little else. */
 static inline void frame_release(uint64_t frame)

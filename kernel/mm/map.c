@@ -104,19 +104,18 @@ static size_t clear_entries(pte_t *entry, size_t count)
 	return cleared;
 }
 
-size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size_t budget,
-			size_t table_cost)
+size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size_t budget, size_t table_cost)
 {
 	size_t cleared = 0, tables = 0;
 	uint64_t addr = *start;
 
-	for (; cleared + tables * table_cost < budget && (addr = pagetable_next(space, addr, end)) < end; tables++) {
+	for (; cleared + tables * table_cost < budget && (addr = pagetable_next(space, addr, end)) < end;
+	     tables++) {
 		uint64_t stop = (addr | (PT_SPAN - 1)) + 1;
 
 		if (stop > end)
 			stop = end;
-		cleared += clear_entries(pagetable_find(space, addr),
-					 (stop - addr) >> ANOLE_PAGE_SHIFT);
+		cleared += clear_entries(pagetable_find(space, addr), (stop - addr) >> ANOLE_PAGE_SHIFT);
 		addr = stop;
 	}
 	*start = addr < end ? addr : end;
@@ -259,8 +258,8 @@ static bool range_ok(uint64_t addr, uint64_t length)
 
 static long check_request(struct map_request *request)
 {
-	const uint32_t known = PROT_BITS | VM_SHARED | VM_FIXED | VM_FIXED_NOREPLACE | VM_PINNED |
-			       VM_STACK | VM_POPULATE | VM_UNCACHED;
+	const uint32_t known = PROT_BITS | VM_SHARED | VM_FIXED | VM_FIXED_NOREPLACE | VM_PINNED | VM_STACK |
+			       VM_POPULATE | VM_UNCACHED;
 	struct memory *memory = request->memory;
 
 	if (request->flags & ~known || request->length == 0 || request->offset & PAGE_MASK ||
@@ -287,8 +286,7 @@ static long check_request(struct map_request *request)
 	if (request->flags & VM_PINNED && request->length > PINNED_LIMIT)
 		return -ENOMEM;
 	/* A private mapping that could never be filled is refused at once. */
-	if (!memory && request->flags & VM_W &&
-	    request->length >> ANOLE_PAGE_SHIFT > frames_total())
+	if (!memory && request->flags & VM_W && request->length >> ANOLE_PAGE_SHIFT > frames_total())
 		return -ENOMEM;
 	return 0;
 }
@@ -308,8 +306,7 @@ static long place_request(struct space *space, struct map_request *request)
 		return regions_free(&space->regions, addr, addr + length) ? 0 : -EEXIST;
 	}
 	addr = page_down(addr);
-	if (addr == 0 || !range_ok(addr, length) ||
-	    !regions_free(&space->regions, addr, addr + length))
+	if (addr == 0 || !range_ok(addr, length) || !regions_free(&space->regions, addr, addr + length))
 		addr = space_find_hole(space, length);
 	request->addr = addr;
 	return addr ? 0 : -ENOMEM;
@@ -332,8 +329,11 @@ static long insert_request(struct space *space, const struct map_request *reques
 	uint64_t start = request->addr, end = start + request->length;
 	const uint32_t kept = PROT_BITS | VM_SHARED | VM_PINNED | VM_STACK | VM_UNCACHED;
 	struct region model = {
-		.start = start, .end = end, .flags = request->flags & kept,
-		.rights = request_rights(request), .memory = request->memory,
+		.start = start,
+		.end = end,
+		.flags = request->flags & kept,
+		.rights = request_rights(request),
+		.memory = request->memory,
 		.offset = request->offset,
 	};
 	struct region *region;
@@ -381,12 +381,16 @@ long space_map_request(struct space *space, struct map_request *request)
 	return error;
 }
 
-long space_map(struct space *space, uint64_t *addr, uint64_t length, uint32_t flags,
-	       struct object *memory, uint64_t offset)
+long space_map(struct space *space, uint64_t *addr, uint64_t length, uint32_t flags, struct object *memory,
+	       uint64_t offset)
 {
 	struct map_request request = {
-		.addr = *addr, .length = length, .offset = offset, .flags = flags,
-		.rights = CAP_ALL, .memory = (struct memory *)memory,
+		.addr = *addr,
+		.length = length,
+		.offset = offset,
+		.flags = flags,
+		.rights = CAP_ALL,
+		.memory = (struct memory *)memory,
 	};
 	long result = space_map_request(space, &request);
 

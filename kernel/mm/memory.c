@@ -78,7 +78,10 @@ struct memory *memory_new_paged(struct endpoint *pager, uint64_t badge, uint64_t
 	return memory;
 }
 
-uint64_t memory_size(struct memory *memory) { return memory->size; }
+uint64_t memory_size(struct memory *memory)
+{
+	return memory->size;
+}
 
 /* --- pages ------------------------------------------------------------------------ */
 
@@ -96,7 +99,8 @@ void memory_mark_dirty(struct memory *memory, uint64_t page, uint64_t *slot)
 /* A zeroed page of an anonymous object that had none. */
 static uint64_t memory_grow(struct memory *memory, uint64_t page, int *error)
 {
-	uint64_t frame = frame_alloc_above(caller_may_use_reserve() ? frames_reserve() / 2 : frames_reserve());
+	uint64_t frame =
+	    frame_alloc_above(caller_may_use_reserve() ? frames_reserve() / 2 : frames_reserve());
 
 	*error = ENOMEM;
 	if (!frame)
@@ -110,8 +114,8 @@ static uint64_t memory_grow(struct memory *memory, uint64_t page, int *error)
 	return frame;
 }
 
-static uint64_t paged_frame(struct memory *memory, uint64_t page, uint64_t *slot,
-			    enum memory_access access, int *error)
+static uint64_t paged_frame(struct memory *memory, uint64_t page, uint64_t *slot, enum memory_access access,
+			    int *error)
 {
 	*error = EFAULT;
 	if (!slot)
@@ -168,8 +172,8 @@ uint64_t memory_map_frame(struct memory *memory, uint64_t page, int *error)
 
 void *memory_page(struct memory *memory, uint64_t offset, bool write, int *error)
 {
-	uint64_t frame = memory_frame(memory, offset >> ANOLE_PAGE_SHIFT,
-				      write ? MEMORY_WRITE : MEMORY_READ, error);
+	uint64_t frame =
+	    memory_frame(memory, offset >> ANOLE_PAGE_SHIFT, write ? MEMORY_WRITE : MEMORY_READ, error);
 
 	return frame ? phys_to_virt(frame | (offset & PAGE_MASK)) : NULL;
 }
@@ -238,8 +242,7 @@ static void zero_tail(struct memory *memory)
 	uint64_t *slot = radix_find(&memory->tree, memory->size >> ANOLE_PAGE_SHIFT);
 
 	if (used && slot)
-		__builtin_memset((char *)phys_to_virt(*slot & SLOT_FRAME) + used, 0,
-				 PAGE_SIZE - used);
+		__builtin_memset((char *)phys_to_virt(*slot & SLOT_FRAME) + used, 0, PAGE_SIZE - used);
 }
 
 long memory_resize(struct memory *memory, uint64_t size)

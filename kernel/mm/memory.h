@@ -36,11 +36,11 @@ struct memory {
 	uint8_t kind;
 	bool owned, uncached;
 	bool tail_written; /* perhaps, through a mapping: what lies behind the end is not zero */
-	uint64_t number; /* names the object to user mode, never reused */
-	uint64_t size;   /* bytes; any value */
-	uint64_t address; /* physical: where it begins */
+	uint64_t number;   /* names the object to user mode, never reused */
+	uint64_t size;     /* bytes; any value */
+	uint64_t address;  /* physical: where it begins */
 	struct radix tree;
-	uint64_t resident, dirty; /* pages */
+	uint64_t resident, dirty;  /* pages */
 	struct list_node mappings; /* struct region.link */
 	uint64_t mapping_count;
 	struct endpoint *pager; /* counted */

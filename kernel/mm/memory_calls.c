@@ -88,8 +88,11 @@ long sys_mo_info(uint64_t handle, uint64_t result)
 	if (!memory)
 		return -error;
 	struct mo_info info = {
-		.size = memory->size, .resident_pages = memory->resident,
-		.dirty_pages = memory->dirty, .kind = memory->kind, .number = memory->number,
+		.size = memory->size,
+		.resident_pages = memory->resident,
+		.dirty_pages = memory->dirty,
+		.kind = memory->kind,
+		.number = memory->number,
 		.mappings = memory->mapping_count,
 	};
 	return copy_to_user(current_thread()->space, result, &info, sizeof(info), NULL);
@@ -128,7 +131,8 @@ long sys_mo_phys(uint64_t handle, uint64_t offset, uint64_t result, uint64_t cou
 	if (memory->kind != MEMORY_PHYSICAL || offset >= memory->size || count == 0)
 		return -EINVAL;
 	struct phys_range range = {
-		.address = memory->address + offset, .length = memory->size - offset,
+		.address = memory->address + offset,
+		.length = memory->size - offset,
 	};
 	long status = copy_to_user(current_thread()->space, result, &range, sizeof(range), NULL);
 	return status ? status : 1;
@@ -153,8 +157,7 @@ long sys_mo_fill_end(uint64_t handle, uint64_t page, uint64_t count, uint64_t ok
 }
 
 /* Hand out one batch; its pages become clean only when the caller has their numbers. */
-static long dirty_batch(struct memory *memory, uint64_t *page, uint64_t result, unsigned count,
-			bool clean)
+static long dirty_batch(struct memory *memory, uint64_t *page, uint64_t result, unsigned count, bool clean)
 {
 	uint64_t batch[DIRTY_BATCH];
 	unsigned found = 0;

@@ -10,18 +10,24 @@
 #include "core/object.h"
 #include "mm/direct_map.h"
 
-static inline void *phys_to_virt(uint64_t pa) { return (void *)(pa + DIRECT_MAP); }
-static inline uint64_t virt_to_phys(const void *va) { return (uint64_t)va - DIRECT_MAP; }
+static inline void *phys_to_virt(uint64_t pa)
+{
+	return (void *)(pa + DIRECT_MAP);
+}
+static inline uint64_t virt_to_phys(const void *va)
+{
+	return (uint64_t)va - DIRECT_MAP;
+}
 
 /* --- frames: mm/frame.c --------------------------------------------------- */
 /* Boot: usable physical ranges; called by arch before anything else allocates. */
 void frames_add(uint64_t start, uint64_t end);
 void frames_init(void);
-uint64_t frame_alloc(void);        /* physical address, contents undefined; 0 if none */
+uint64_t frame_alloc(void); /* physical address, contents undefined; 0 if none */
 uint64_t frame_alloc_zeroed(void);
 uint64_t frame_alloc_contiguous(size_t count, uint64_t below); /* zeroed */
 void frame_get(uint64_t frame);
-void frame_put(uint64_t frame);    /* frees it with the last count */
+void frame_put(uint64_t frame); /* frees it with the last count */
 uint32_t frame_refs(uint64_t frame);
 size_t frames_total(void), frames_free(void);
 /* Whether the current caller is a service, or the kernel itself before there are threads: it may
@@ -45,23 +51,23 @@ struct region_set {
 
 struct space {
 	struct object object;
-	uint64_t cr3;         /* physical address of the top page table */
-	uint64_t cpus;        /* processors that may hold translations (bit mask) */
+	uint64_t cr3;  /* physical address of the top page table */
+	uint64_t cpus; /* processors that may hold translations (bit mask) */
 	/* The rest belongs to mm; mm/space.h explains it. */
 	struct region_set regions;
-	uint64_t map_top;     /* mappings without an address are placed below */
+	uint64_t map_top; /* mappings without an address are placed below */
 	uint64_t mapped_pages, resident_pages, table_pages;
-	uint64_t limit_pages; /* of mapped_pages, 0 none */
-	uint32_t tables;      /* list of the frames that hold its page tables, newest first */
-	bool service;         /* may use the reserve of frames */
-	uint64_t clone_next;  /* while it is being made by space_clone: where that goes on */
+	uint64_t limit_pages;       /* of mapped_pages, 0 none */
+	uint32_t tables;            /* list of the frames that hold its page tables, newest first */
+	bool service;               /* may use the reserve of frames */
+	uint64_t clone_next;        /* while it is being made by space_clone: where that goes on */
 	struct list_node reap_link; /* on the list of spaces being torn down */
 };
 
 struct space *space_new(void);
 /* Map for the kernel's own purposes (RS boot). 0 or -errno. */
-long space_map(struct space *space, uint64_t *addr, uint64_t length, uint32_t flags,
-	       struct object *memory, uint64_t offset);
+long space_map(struct space *space, uint64_t *addr, uint64_t length, uint32_t flags, struct object *memory,
+	       uint64_t offset);
 
 /*
  * A user-mode page fault of the current thread, or vm_fault_in. Answers 0: resolved, run
@@ -91,9 +97,9 @@ long copy_user_user(struct space *to_space, uint64_t to, struct space *from_spac
 		    size_t length, bool *to_side, uint64_t *fault);
 
 /* --- memory objects: mm/memory.c -------------------------------------------- */
-struct memory; /* mm/memory.h */
-extern uint64_t memory_cached; /* pages of all paged objects */
-struct memory *memory_new(uint64_t size, uint32_t flags);                  /* anonymous */
+struct memory;                                            /* mm/memory.h */
+extern uint64_t memory_cached;                            /* pages of all paged objects */
+struct memory *memory_new(uint64_t size, uint32_t flags); /* anonymous */
 struct memory *memory_new_phys(uint64_t address, uint64_t size, uint32_t flags);
 uint64_t memory_size(struct memory *memory);
 /* The page for kernel access, as space_page; for_write marks it dirty. */
@@ -105,8 +111,8 @@ uint64_t memory_pin(struct memory *memory, uint64_t offset, bool write, int *err
  * the object, -EFAULT if the user side fails (*fault). */
 long copy_memory_user(struct memory *memory, uint64_t offset, struct space *space, uint64_t addr,
 		      size_t length, bool to_user, uint64_t *fault);
-long copy_memory_memory(struct memory *to, uint64_t to_offset, struct memory *from,
-			uint64_t from_offset, size_t length);
+long copy_memory_memory(struct memory *to, uint64_t to_offset, struct memory *from, uint64_t from_offset,
+			size_t length);
 
 /*
  * The same for the buffer of a call that is a range of a memory object: writes also reach pages
@@ -119,7 +125,9 @@ long copy_buffer_memory(struct memory *buffer, uint64_t buffer_offset, struct me
 			uint64_t memory_offset, size_t length, bool to_memory);
 
 /* Futex key of an address: same key, same word, in every process. */
-struct futex_key { uint64_t object, offset; };
+struct futex_key {
+	uint64_t object, offset;
+};
 long space_futex_key(struct space *space, uint64_t addr, struct futex_key *key);
 
 /*

@@ -46,12 +46,10 @@ static void move_entries(struct space *space, uint64_t from, uint64_t length, ui
 }
 
 /* Grow the region that ends at the old end; whether there was room. */
-static bool grow_in_place(struct space *space, struct region *region, uint64_t old_end,
-			  uint64_t new_end)
+static bool grow_in_place(struct space *space, struct region *region, uint64_t old_end, uint64_t new_end)
 {
 	if (region->end != old_end || new_end > VM_USER_HIGH || new_end < old_end ||
-	    !regions_free(&space->regions, old_end, new_end) ||
-	    !space_may_grow(space, new_end - old_end))
+	    !regions_free(&space->regions, old_end, new_end) || !space_may_grow(space, new_end - old_end))
 		return false;
 	region->end = new_end;
 	space->mapped_pages += (new_end - old_end) >> ANOLE_PAGE_SHIFT;
@@ -59,7 +57,7 @@ static bool grow_in_place(struct space *space, struct region *region, uint64_t o
 }
 
 static long relocate(struct space *space, uint64_t old, uint64_t old_length, uint64_t new_length,
-		     uint64_t new)
+		     uint64_t target)
 {
 	struct region *region, model;
 
@@ -69,16 +67,15 @@ static long relocate(struct space *space, uint64_t old, uint64_t old_length, uin
 	    space_cut(space, old + old_length) != 0)
 		return -ENOMEM;
 	model = *regions_find(&space->regions, old);
-	model.start = new;
-	model.end = new + new_length;
-	if (make_tables(space, old, old_length, new) != 0 ||
-	    !(region = region_new(space, &model)))
+	model.start = target;
+	model.end = target + new_length;
+	if (make_tables(space, old, old_length, target) != 0 || !(region = region_new(space, &model)))
 		return -ENOMEM;
 	regions_insert(&space->regions, region);
 	space->mapped_pages += new_length >> ANOLE_PAGE_SHIFT;
-	move_entries(space, old, old_length, new);
+	move_entries(space, old, old_length, target);
 	space_unmap(space, old, old + old_length);
-	return new;
+	return target;
 }
 
 static bool range_ok(uint64_t addr, uint64_t length)
@@ -86,30 +83,30 @@ static bool range_ok(uint64_t addr, uint64_t length)
 	return addr >= VM_USER_LOW && addr < VM_USER_HIGH && length <= VM_USER_HIGH - addr;
 }
 
-static long move_fixed(struct space *space, uint64_t old, uint64_t old_length,
-		       uint64_t new_length, uint64_t new)
+static long move_fixed(struct space *space, uint64_t old, uint64_t old_length, uint64_t new_length,
+		       uint64_t target)
 {
 	long error;
 
-	if (new & PAGE_MASK || !range_ok(new, new_length) ||
-	    (new < old + old_length && old < new + new_length))
+	if (target & PAGE_MASK || !range_ok(target, new_length) ||
+	    (target < old + old_length && old < target + new_length))
 		return -EINVAL;
-	error = space_unmap(space, new, new + new_length);
+	error = space_unmap(space, target, target + new_length);
 	if (error == 0 && new_length < old_length) {
 		error = space_unmap(space, old + new_length, old + old_length);
 		old_length = new_length;
 	}
-	return error ? error : relocate(space, old, old_length, new_length, new);
+	return error ? error : relocate(space, old, old_length, new_length, target);
 }
 
-long space_move(struct space *space, uint64_t old, uint64_t old_length, uint64_t new_length,
-		uint32_t flags, uint64_t new)
+long space_move(struct space *space, uint64_t old, uint64_t old_length, uint64_t new_length, uint32_t flags,
+		uint64_t target)
 {
 	struct region *region;
 	uint64_t needed;
 
-	if (old & PAGE_MASK || old_length == 0 || new_length == 0 ||
-	    flags & ~(MOVE_MAY | MOVE_FIXED) || old_length > VM_USER_HIGH)
+	if (old & PAGE_MASK || old_length == 0 || new_length == 0 || flags & ~(MOVE_MAY | MOVE_FIXED) ||
+	    old_length > VM_USER_HIGH)
 		return -EINVAL;
 	if (new_length > VM_USER_HIGH - VM_USER_LOW)
 		return -ENOMEM;
@@ -123,15 +120,14 @@ long space_move(struct space *space, uint64_t old, uint64_t old_length, uint64_t
 	if (region->flags & (VM_PINNED | VM_STACK))
 		return -EINVAL;
 	if (flags & MOVE_FIXED)
-		return move_fixed(space, old, old_length, new_length, new);
+		return move_fixed(space, old, old_length, new_length, target);
 	if (new_length < old_length) {
 		long error = space_unmap(space, old + new_length, old + old_length);
 
 		return error ? error : (long)old;
 	}
-	if (new_length == old_length ||
-	    grow_in_place(space, region, old + old_length, old + new_length))
+	if (new_length == old_length || grow_in_place(space, region, old + old_length, old + new_length))
 		return old;
-	new = flags & MOVE_MAY ? space_find_hole(space, new_length) : 0;
-	return new ? relocate(space, old, old_length, new_length, new) : -ENOMEM;
+	target = flags & MOVE_MAY ? space_find_hole(space, new_length) : 0;
+	return target ? relocate(space, old, old_length, new_length, target) : -ENOMEM;
 }

@@ -14,8 +14,7 @@ static pte_t protected_entry(const struct region *region, pte_t entry)
 	if (entry & PTE_W)
 		return value | PTE_W;
 	/* A private page of its own can be written at once; see space.h. */
-	if (!(region->flags & VM_SHARED) && entry & PTE_COUNTED &&
-	    page_of(entry & PTE_FRAME)->refs == 1)
+	if (!(region->flags & VM_SHARED) && entry & PTE_COUNTED && page_of(entry & PTE_FRAME)->refs == 1)
 		value |= PTE_W | PTE_D | PTE_A;
 	return value;
 }

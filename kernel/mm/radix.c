@@ -190,5 +190,11 @@ static bool next(const struct radix *tree, uint64_t *index, bool marked)
 	}
 }
 
-bool radix_next(const struct radix *tree, uint64_t *index) { return next(tree, index, false); }
-bool radix_next_marked(const struct radix *tree, uint64_t *index) { return next(tree, index, true); }
+bool radix_next(const struct radix *tree, uint64_t *index)
+{
+	return next(tree, index, false);
+}
+bool radix_next_marked(const struct radix *tree, uint64_t *index)
+{
+	return next(tree, index, true);
+}

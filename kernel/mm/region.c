@@ -79,8 +79,7 @@ bool regions_continue(const struct region *a, const struct region *b)
 {
 	return a->end == b->start && a->flags == b->flags && a->memory == b->memory &&
 	       !(a->flags & VM_STACK) &&
-	       (!a->memory ||
-		(a->rights == b->rights && a->offset + (a->end - a->start) == b->offset));
+	       (!a->memory || (a->rights == b->rights && a->offset + (a->end - a->start) == b->offset));
 }
 
 bool regions_free(struct region_set *set, uint64_t start, uint64_t end)

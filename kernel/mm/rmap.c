@@ -34,10 +34,9 @@ static uint64_t page_frame(struct memory *memory, uint64_t page)
 }
 
 /* Every entry of `memory` that maps the page: `region` and `entry` are the loop's variables. */
-#define for_each_entry(memory, page, frame, node, region, entry) \
-	list_for_each(node, &(memory)->mappings) \
-		if ((region = container_of(node, struct region, link)), \
-		    (entry = region_entry(region, page, frame)))
+#define for_each_entry(memory, page, frame, node, region, entry)                                         \
+	list_for_each(node, &(memory)->mappings) if ((region = container_of(node, struct region, link)), \
+						     (entry = region_entry(region, page, frame)))
 
 void rmap_protect(struct memory *memory, uint64_t page)
 {
@@ -46,7 +45,8 @@ void rmap_protect(struct memory *memory, uint64_t page)
 	struct region *region;
 	pte_t *entry;
 
-	for_each_entry(memory, page, frame, node, region, entry) {
+	for_each_entry(memory, page, frame, node, region, entry)
+	{
 		if (!(*entry & PTE_W))
 			continue;
 		*entry &= ~(PTE_W | PTE_D);
@@ -63,7 +63,8 @@ bool rmap_accessed(struct memory *memory, uint64_t page)
 	bool accessed = false;
 	pte_t *entry;
 
-	for_each_entry(memory, page, frame, node, region, entry) {
+	for_each_entry(memory, page, frame, node, region, entry)
+	{
 		accessed |= (*entry & PTE_A) != 0;
 		*entry &= ~PTE_A;
 	}
@@ -77,7 +78,8 @@ void rmap_unmap(struct memory *memory, uint64_t page)
 	struct region *region;
 	pte_t *entry;
 
-	for_each_entry(memory, page, frame, node, region, entry) {
+	for_each_entry(memory, page, frame, node, region, entry)
+	{
 		*entry = 0;
 		region->space->resident_pages--;
 		frame_release(frame);
@@ -89,15 +91,15 @@ void rmap_unmap_range(struct memory *memory, uint64_t first, uint64_t end)
 {
 	struct list_node *node;
 
-	list_for_each(node, &memory->mappings) {
+	list_for_each(node, &memory->mappings)
+	{
 		struct region *region = container_of(node, struct region, link);
 		uint64_t begins = region->offset >> ANOLE_PAGE_SHIFT;
 		uint64_t ends = begins + ((region->end - region->start) >> ANOLE_PAGE_SHIFT);
 		uint64_t low = first > begins ? first : begins, high = end < ends ? end : ends;
 
 		if (low < high)
-			space_clear(region->space,
-				    region->start + ((low - begins) << ANOLE_PAGE_SHIFT),
+			space_clear(region->space, region->start + ((low - begins) << ANOLE_PAGE_SHIFT),
 				    region->start + ((high - begins) << ANOLE_PAGE_SHIFT));
 	}
 }

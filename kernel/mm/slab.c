@@ -13,11 +13,11 @@
 
 #define SLAB_HEADER 64u
 #define SLAB_STEP 16u
-#define SLAB_FINE 1024u /* up to here a class each 16 bytes */
-#define SLAB_THIRD 1344u /* three objects in a page */
-#define SLAB_HALF 2016u /* two */
+#define SLAB_FINE 1024u                     /* up to here a class each 16 bytes */
+#define SLAB_THIRD 1344u                    /* three objects in a page */
+#define SLAB_HALF 2016u                     /* two */
 #define CLASSES (SLAB_FINE / SLAB_STEP + 3) /* class 0 is unused */
-#define BLOCK_FRAMES 16u /* 64 KiB */
+#define BLOCK_FRAMES 16u                    /* 64 KiB */
 
 struct slab {
 	struct list_node link; /* in the class's list while an object is free */
@@ -174,4 +174,7 @@ bool slab_shrink(void)
 	return any;
 }
 
-size_t kalloc_pages(void) { return pages_used; }
+size_t kalloc_pages(void)
+{
+	return pages_used;
+}

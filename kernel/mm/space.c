@@ -58,8 +58,7 @@ static bool space_free_step(struct space *space, size_t budget)
 
 	while (set->count > 0) {
 		struct region *region = set->array[set->count - 1];
-		size_t cleared = space_clear_step(space, &region->start, region->end, budget,
-						  TABLE_COST);
+		size_t cleared = space_clear_step(space, &region->start, region->end, budget, TABLE_COST);
 
 		budget -= cleared < budget ? cleared : budget;
 		if (region->start < region->end)
@@ -140,8 +139,8 @@ static long copy_entries(struct space *child, const pte_t *from, pte_t *to, size
 }
 
 /* Copy one lowest table's part of a region. */
-static long clone_span(struct space *space, struct space *child, const struct region *region,
-		       uint64_t addr, uint64_t stop, size_t *budget)
+static long clone_span(struct space *space, struct space *child, const struct region *region, uint64_t addr,
+		       uint64_t stop, size_t *budget)
 {
 	size_t count = (stop - addr) >> ANOLE_PAGE_SHIFT, copied;
 	pte_t *from = pagetable_find(space, addr), *to = pagetable_make(child, addr);
@@ -188,8 +187,7 @@ static long clone_entries(struct space *space, struct space *child, const struct
 }
 
 /* The part [start, end) of a region in the child, joined to the part before. */
-static long clone_region(struct space *child, const struct region *region, uint64_t start,
-			 uint64_t end)
+static long clone_region(struct space *child, const struct region *region, uint64_t start, uint64_t end)
 {
 	struct region_set *set = &child->regions;
 	struct region *last = set->count ? set->array[set->count - 1] : NULL, *copy, model = *region;

@@ -25,8 +25,8 @@
 
 #define PAGE_SIZE ANOLE_PAGE_SIZE
 #define PAGE_MASK (PAGE_SIZE - 1)
-#define STACK_LIMIT (8ul << 20) /* how far a VM_STACK region grows */
-#define STACK_GUARD PAGE_SIZE   /* kept free below a stack */
+#define STACK_LIMIT (8ul << 20)   /* how far a VM_STACK region grows */
+#define STACK_GUARD PAGE_SIZE     /* kept free below a stack */
 #define PINNED_LIMIT (16ul << 20) /* one VM_PINNED mapping: its pages are allocated at once */
 
 /* Pages that one kernel call handles before it lets others run (KCALL_RESTART). */
@@ -45,8 +45,7 @@ uint64_t space_frame(struct space *space);
 #define FAULT_ABSENT 2
 long region_fault(struct space *space, struct region *region, uint64_t addr, bool write);
 /* The region for an access: also grows stacks. NULL, with -EFAULT or -EACCES in *error. */
-struct region *space_region(struct space *space, uint64_t addr, bool write, bool execute,
-			    long *error);
+struct region *space_region(struct space *space, uint64_t addr, bool write, bool execute, long *error);
 
 /* A region like `model`, holding its own count of the memory object; NULL: no memory. */
 struct region *region_new(struct space *space, const struct region *model);
@@ -60,8 +59,8 @@ bool region_rights_allow(uint32_t rights, uint32_t prot);
 /* What vm_map was asked for, checked. */
 struct map_request {
 	uint64_t addr, length, offset;
-	uint32_t flags;   /* VM_* */
-	uint32_t rights;  /* CAP_* of the memory capability */
+	uint32_t flags;  /* VM_* */
+	uint32_t rights; /* CAP_* of the memory capability */
 	struct memory *memory;
 };
 /* Each answers 0 (or an address), -errno or KCALL_RESTART. */
@@ -69,8 +68,8 @@ long space_map_request(struct space *space, struct map_request *request);
 long space_unmap(struct space *space, uint64_t start, uint64_t end);
 long space_protect(struct space *space, uint64_t start, uint64_t end, uint32_t prot);
 long space_discard(struct space *space, uint64_t start, uint64_t end);
-long space_move(struct space *space, uint64_t old, uint64_t old_length, uint64_t new_length,
-		uint32_t flags, uint64_t new);
+long space_move(struct space *space, uint64_t old, uint64_t old_length, uint64_t new_length, uint32_t flags,
+		uint64_t new);
 /* Room for length bytes, top down; 0 if there is none. */
 uint64_t space_find_hole(struct space *space, uint64_t length);
 /* Replace parts of regions so that none straddles `at`. 0 or -ENOMEM. */
@@ -92,12 +91,17 @@ bool space_reap(unsigned budget);
 size_t space_clear(struct space *space, uint64_t start, uint64_t end);
 /* The same, but at most about `budget` pages, each table counting for `table_cost` more; *start moves
  * up to where it stopped. */
-size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size_t budget,
-			size_t table_cost);
+size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size_t budget, size_t table_cost);
 
 void space_flush_range(struct space *space, uint64_t start, uint64_t end);
 
-static inline uint64_t page_down(uint64_t addr) { return addr & ~PAGE_MASK; }
-static inline uint64_t page_up(uint64_t addr) { return (addr + PAGE_MASK) & ~PAGE_MASK; }
+static inline uint64_t page_down(uint64_t addr)
+{
+	return addr & ~PAGE_MASK;
+}
+static inline uint64_t page_up(uint64_t addr)
+{
+	return (addr + PAGE_MASK) & ~PAGE_MASK;
+}
 
 #endif

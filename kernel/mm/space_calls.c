@@ -62,7 +62,10 @@ long sys_vm_map(uint64_t handle, uint64_t addr, uint64_t length, uint64_t flags,
 	int error;
 	struct space *space = lookup(handle, CAP_CONTROL, &error);
 	struct map_request request = {
-		.addr = addr, .length = length, .offset = offset, .flags = flags,
+		.addr = addr,
+		.length = length,
+		.offset = offset,
+		.flags = flags,
 	};
 
 	if (!space)
@@ -106,8 +109,8 @@ long sys_vm_protect(uint64_t handle, uint64_t addr, uint64_t length, uint64_t pr
 	return space_protect(space, addr, end, prot);
 }
 
-long sys_vm_move(uint64_t handle, uint64_t old, uint64_t old_length, uint64_t new_length,
-		 uint64_t flags, uint64_t new)
+long sys_vm_move(uint64_t handle, uint64_t old, uint64_t old_length, uint64_t new_length, uint64_t flags,
+		 uint64_t new)
 {
 	int error;
 	struct space *space = lookup(handle, CAP_CONTROL, &error);
@@ -163,8 +166,11 @@ long sys_vm_query(uint64_t handle, uint64_t addr, uint64_t result)
 		return -ENOENT;
 	region = space->regions.array[index];
 	struct vm_info info = {
-		.start = region->start, .end = region->end, .offset = region->offset,
-		.flags = region->flags, .resident = count_resident(region),
+		.start = region->start,
+		.end = region->end,
+		.offset = region->offset,
+		.flags = region->flags,
+		.resident = count_resident(region),
 		.object = region->memory ? region->memory->number : 0,
 		.badge = region->memory ? region->memory->badge : 0,
 	};
@@ -231,8 +237,10 @@ long sys_space_stat(uint64_t handle, uint64_t result)
 	if (!space)
 		return -error;
 	struct space_stat stat = {
-		.mapped_pages = space->mapped_pages, .resident_pages = space->resident_pages,
-		.table_pages = space->table_pages, .shared_pages = count_shared(space),
+		.mapped_pages = space->mapped_pages,
+		.resident_pages = space->resident_pages,
+		.table_pages = space->table_pages,
+		.shared_pages = count_shared(space),
 	};
 	return copy_to_user(current_thread()->space, result, &stat, sizeof(stat), NULL);
 }

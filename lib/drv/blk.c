@@ -61,8 +61,8 @@ static long begin(struct request *rq, enum blk_kind kind, uint64_t sector, uint6
 	if (stopped)
 		return -ENODEV;
 	if (length)
-		status = kcall(buf_phys, SLOT_ENDPOINT, rq->token, kind == BLK_READ, 0, ranges,
-			       device.max_ranges);
+		status =
+		    kcall(buf_phys, SLOT_ENDPOINT, rq->token, kind == BLK_READ, 0, ranges, device.max_ranges);
 	if (status < 0)
 		return status;
 	transfer.count = (unsigned)status;
@@ -217,8 +217,12 @@ static void interrupt(uint64_t bits)
 int blk_main(const struct blk_driver *definition)
 {
 	static struct service service = {
-		.dispatch = dispatch, .start = start, .notify = interrupt, .release = release,
-		.cancel = cancel, .shutdown = shutdown,
+		.dispatch = dispatch,
+		.start = start,
+		.notify = interrupt,
+		.release = release,
+		.cancel = cancel,
+		.shutdown = shutdown,
 	};
 
 	driver = definition;

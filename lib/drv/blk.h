@@ -23,9 +23,9 @@ struct blk_device {
 struct blk_transfer {
 	enum blk_kind kind;
 	uint64_t sector;
-	unsigned count;                   /* ranges; 0 for a flush */
+	unsigned count; /* ranges; 0 for a flush */
 	const struct phys_range *ranges;
-	struct request *rq;               /* to name it in blk_done */
+	struct request *rq; /* to name it in blk_done */
 };
 
 struct blk_driver {

@@ -31,7 +31,7 @@ uint32_t pci_read(unsigned offset, unsigned width)
 
 long pci_switch_on(void)
 {
-	struct pci_enable_req request = { };
+	struct pci_enable_req request = {};
 	struct pci_enable_reply reply;
 
 	return pci_call_enable(pci_device(), NULL, &request, &reply);
@@ -63,8 +63,8 @@ void *pci_map_bar(unsigned index, uint64_t *size)
 		if (entry->address != index)
 			continue;
 		if (!mapped[index])
-			mapped[index] = map_memory(entry->slot, 0, entry->size,
-						   VM_R | VM_W | VM_SHARED | VM_UNCACHED);
+			mapped[index] =
+			    map_memory(entry->slot, 0, entry->size, VM_R | VM_W | VM_SHARED | VM_UNCACHED);
 		*size = entry->size;
 		return mapped[index];
 	}

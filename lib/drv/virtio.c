@@ -210,8 +210,8 @@ long virtio_queue_open(struct virtio_device *device, struct virtio_queue *queue,
 		return -ENODEV;
 	queue->number = number;
 	queue->used_seen = 0;
-	queue->doorbell = (volatile uint16_t *)(device->notify + device->common->queue_notify_offset *
-								       device->notify_step);
+	queue->doorbell =
+	    (volatile uint16_t *)(device->notify + device->common->queue_notify_offset * device->notify_step);
 	error = lay_out(queue);
 	if (!error)
 		tell_device(device, queue);

@@ -17,10 +17,10 @@
 /* Memory that the device reads and writes. The object is preserved, so that no page goes back to
  * the kernel that a device might still know. */
 struct dma_memory {
-	cap_t memory;     /* preserved; 0: none yet */
-	uint64_t size;    /* preserved */
+	cap_t memory;  /* preserved; 0: none yet */
+	uint64_t size; /* preserved */
 	uint64_t physical;
-	char *at;         /* of this incarnation */
+	char *at; /* of this incarnation */
 };
 /* Contiguous, zeroed, mapped; the one of the incarnation before if there is one. */
 long dma_open(struct dma_memory *memory, uint64_t size);
@@ -32,8 +32,8 @@ struct virtio_descriptor {
 };
 
 struct virtio_queue {
-	unsigned size;      /* descriptors of the ring */
-	unsigned slots;     /* requests in flight at most */
+	unsigned size;        /* descriptors of the ring */
+	unsigned slots;       /* requests in flight at most */
 	unsigned slot_length; /* descriptors of a chain at most */
 	bool indirect;
 	uint16_t used_seen;
@@ -43,12 +43,12 @@ struct virtio_queue {
 	volatile uint16_t *used;      /* flags, index, then pairs of 32-bit words */
 	volatile uint16_t *doorbell;
 	uint16_t number;
-	struct dma_memory memory;     /* the rings, then the tables */
+	struct dma_memory memory; /* the rings, then the tables */
 };
 
 struct virtio_device {
-	uint64_t features;            /* accepted */
-	volatile void *config;        /* device-specific configuration */
+	uint64_t features;     /* accepted */
+	volatile void *config; /* device-specific configuration */
 	uint64_t config_size;
 	volatile struct virtio_common *common;
 	volatile char *notify;
@@ -67,8 +67,8 @@ void virtio_run(struct virtio_device *device);            /* DRIVER_OK */
 void virtio_reset(struct virtio_device *device);
 
 /* Offer a chain: `count` ranges, of which the device writes those from `writable` on. */
-void virtio_offer(struct virtio_queue *queue, unsigned slot, const struct phys_range *ranges,
-		  unsigned count, unsigned writable);
+void virtio_offer(struct virtio_queue *queue, unsigned slot, const struct phys_range *ranges, unsigned count,
+		  unsigned writable);
 void virtio_kick(struct virtio_queue *queue);
 /* The slot of a chain that the device is done with, or -1. *written: bytes it wrote. */
 int virtio_take(struct virtio_queue *queue, uint32_t *written);

@@ -21,13 +21,14 @@ static void fill(struct virtio_descriptor *table, unsigned first, const struct p
 	for (unsigned i = 0; i < count; i++) {
 		table[i].address = ranges[i].address;
 		table[i].length = (uint32_t)ranges[i].length;
-		table[i].flags = (uint16_t)((i + 1 < count ? FLAG_NEXT : 0) | (i >= writable ? FLAG_WRITE : 0));
+		table[i].flags =
+		    (uint16_t)((i + 1 < count ? FLAG_NEXT : 0) | (i >= writable ? FLAG_WRITE : 0));
 		table[i].next = (uint16_t)(first + i + 1);
 	}
 }
 
-void virtio_offer(struct virtio_queue *queue, unsigned slot, const struct phys_range *ranges,
-		  unsigned count, unsigned writable)
+void virtio_offer(struct virtio_queue *queue, unsigned slot, const struct phys_range *ranges, unsigned count,
+		  unsigned writable)
 {
 	unsigned table = slot * queue->slot_length, head = queue->indirect ? slot : table;
 	uint16_t index = queue->available[AVAILABLE_INDEX];

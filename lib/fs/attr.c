@@ -52,7 +52,8 @@ long mode_allows(const struct creds *creds, const struct attr_owner *owner, uint
 	return (mode & mask) == mask ? 0 : -EACCES;
 }
 
-static long ids_check(const struct creds *creds, const struct attr_owner *owner, const struct attr_change *change)
+static long ids_check(const struct creds *creds, const struct attr_owner *owner,
+		      const struct attr_change *change)
 {
 	bool mine = creds->uid == owner->uid;
 
@@ -83,7 +84,8 @@ static void drop_set_id(const struct attr_owner *owner, struct attr_change *chan
 	change->mode = mode;
 }
 
-static long times_check(const struct creds *creds, const struct attr_owner *owner, const struct attr_change *change)
+static long times_check(const struct creds *creds, const struct attr_owner *owner,
+			const struct attr_change *change)
 {
 	if (!(change->valid & (TIMES_SET | TIMES_NOW)) || !creds->uid || creds->uid == owner->uid)
 		return 0;

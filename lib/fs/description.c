@@ -88,15 +88,20 @@ void *description_next(uint32_t *index)
 void description_stat(const struct description *d, struct file_stat *stat)
 {
 	*stat = (struct file_stat){
-		.dev = d->device, .ino = d->node, .nlink = 1, .mode = d->mode, .uid = d->uid,
-		.gid = d->gid, .rdev = d->rdev, .blksize = 4096,
+		.dev = d->device,
+		.ino = d->node,
+		.nlink = 1,
+		.mode = d->mode,
+		.uid = d->uid,
+		.gid = d->gid,
+		.rdev = d->rdev,
+		.blksize = 4096,
 	};
 	stat->atime = stat->mtime = stat->ctime = d->opened_ns / NANOSECONDS;
 	stat->atime_nsec = stat->mtime_nsec = stat->ctime_nsec = d->opened_ns % NANOSECONDS;
 }
 
-long description_fstat(struct request *rq, const struct file_fstat_req *in,
-		       struct file_fstat_reply *out)
+long description_fstat(struct request *rq, const struct file_fstat_req *in, struct file_fstat_reply *out)
 {
 	const struct description *d = description_find(rq->badge);
 	struct file_stat stat;

@@ -12,11 +12,11 @@
 #include <sys/server.h>
 
 struct description {
-	uint64_t badge;                /* index in the table, generation above */
-	uint32_t flags;                /* O_ACCMODE, O_NONBLOCK, O_APPEND */
-	uint32_t mode, uid, gid;       /* of the file, for fstat; mode with S_IFMT */
+	uint64_t badge;          /* index in the table, generation above */
+	uint32_t flags;          /* O_ACCMODE, O_NONBLOCK, O_APPEND */
+	uint32_t mode, uid, gid; /* of the file, for fstat; mode with S_IFMT */
 	uint64_t device, node, rdev;
-	uint64_t opened_ns;            /* realtime: the file's times */
+	uint64_t opened_ns; /* realtime: the file's times */
 	struct watch_list watches;
 };
 
@@ -47,11 +47,10 @@ long description_get_flags(struct request *, const struct file_get_flags_req *,
 			   struct file_get_flags_reply *);
 long description_set_flags(struct request *, const struct file_set_flags_req *,
 			   struct file_set_flags_reply *);
-long description_identify(struct request *, const struct file_identify_req *,
-			  struct file_identify_reply *);
+long description_identify(struct request *, const struct file_identify_req *, struct file_identify_reply *);
 long description_fstat(struct request *, const struct file_fstat_req *, struct file_fstat_reply *);
-#define DESCRIPTION_FILE_OPS                                                             \
-	.get_flags = description_get_flags, .set_flags = description_set_flags,          \
+#define DESCRIPTION_FILE_OPS                                                    \
+	.get_flags = description_get_flags, .set_flags = description_set_flags, \
 	.identify = description_identify, .fstat = description_fstat
 
 #endif

@@ -77,7 +77,8 @@ static long make_range(struct lock_record *record, int64_t start, int64_t length
 	return 0;
 }
 
-static long get_lock(struct file_locks *locks, const struct lock_record *wanted, struct file_lock_reply *reply)
+static long get_lock(struct file_locks *locks, const struct lock_record *wanted,
+		     struct file_lock_reply *reply)
 {
 	const struct lock_record *holder = locks_conflict(locks, wanted, owner_alive);
 

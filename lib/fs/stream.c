@@ -39,8 +39,7 @@ long stream_mmap(struct request *rq, const struct file_mmap_req *in, struct file
 	return -ENODEV;
 }
 
-long stream_getdents(struct request *rq, const struct file_getdents_req *in,
-		     struct file_getdents_reply *out)
+long stream_getdents(struct request *rq, const struct file_getdents_req *in, struct file_getdents_reply *out)
 {
 	(void)rq, (void)in, (void)out;
 	return -ENOTDIR;

@@ -12,14 +12,12 @@
 long stream_pread(struct request *, const struct file_pread_req *, struct file_pread_reply *);
 long stream_pwrite(struct request *, const struct file_pwrite_req *, struct file_pwrite_reply *);
 long stream_lseek(struct request *, const struct file_lseek_req *, struct file_lseek_reply *);
-long stream_ftruncate(struct request *, const struct file_ftruncate_req *,
-		      struct file_ftruncate_reply *);
+long stream_ftruncate(struct request *, const struct file_ftruncate_req *, struct file_ftruncate_reply *);
 long stream_fsync(struct request *, const struct file_fsync_req *, struct file_fsync_reply *);
 long stream_mmap(struct request *, const struct file_mmap_req *, struct file_mmap_reply *);
-long stream_getdents(struct request *, const struct file_getdents_req *,
-		     struct file_getdents_reply *);
-#define STREAM_FILE_OPS                                                                      \
-	.pread = stream_pread, .pwrite = stream_pwrite, .lseek = stream_lseek,               \
+long stream_getdents(struct request *, const struct file_getdents_req *, struct file_getdents_reply *);
+#define STREAM_FILE_OPS                                                        \
+	.pread = stream_pread, .pwrite = stream_pwrite, .lseek = stream_lseek, \
 	.ftruncate = stream_ftruncate, .fsync = stream_fsync, .getdents = stream_getdents
 
 /* The flags that fcntl(F_SETFL) can change on a stream: the new value of `flags`. */

@@ -12,7 +12,7 @@
 enum acall_state {
 	ACALL_UNUSED = 0, /* no call object yet */
 	ACALL_FREE,
-	ACALL_HELD,     /* by its owner, not sent */
+	ACALL_HELD, /* by its owner, not sent */
 	ACALL_SENT,
 	ACALL_ANSWERED, /* `done` runs, or is to run */
 };
@@ -196,8 +196,7 @@ static void recover(struct acall *call)
 		call->next = failed_calls;
 		failed_calls = call;
 		break;
-	default:
-		put_free(call);
+	default: put_free(call);
 	}
 }
 

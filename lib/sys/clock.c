@@ -34,8 +34,8 @@ static uint64_t read_clock(bool realtime)
 		sequence = time_page->sequence;
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);
 		uint64_t cycles = read_tsc() - time_page->base_tsc;
-		now = time_page->base_ns +
-		      (uint64_t)((unsigned __int128)cycles * time_page->multiplier >> 32);
+		now =
+		    time_page->base_ns + (uint64_t)((unsigned __int128)cycles * time_page->multiplier >> 32);
 		if (realtime)
 			now += time_page->realtime_offset_ns;
 		__atomic_signal_fence(__ATOMIC_SEQ_CST);

@@ -29,15 +29,13 @@ static inline long kcall_raw(uint64_t nr, uint64_t a, uint64_t b, uint64_t c, ui
 #define KCALL_1(n, a) kcall_raw(n, KCALL_ARG(a), 0, 0, 0, 0, 0)
 #define KCALL_2(n, a, b) kcall_raw(n, KCALL_ARG(a), KCALL_ARG(b), 0, 0, 0, 0)
 #define KCALL_3(n, a, b, c) kcall_raw(n, KCALL_ARG(a), KCALL_ARG(b), KCALL_ARG(c), 0, 0, 0)
-#define KCALL_4(n, a, b, c, d) \
-	kcall_raw(n, KCALL_ARG(a), KCALL_ARG(b), KCALL_ARG(c), KCALL_ARG(d), 0, 0)
+#define KCALL_4(n, a, b, c, d) kcall_raw(n, KCALL_ARG(a), KCALL_ARG(b), KCALL_ARG(c), KCALL_ARG(d), 0, 0)
 #define KCALL_5(n, a, b, c, d, e) \
 	kcall_raw(n, KCALL_ARG(a), KCALL_ARG(b), KCALL_ARG(c), KCALL_ARG(d), KCALL_ARG(e), 0)
-#define KCALL_6(n, a, b, c, d, e, f)                                                          \
-	kcall_raw(n, KCALL_ARG(a), KCALL_ARG(b), KCALL_ARG(c), KCALL_ARG(d), KCALL_ARG(e), \
-		  KCALL_ARG(f))
+#define KCALL_6(n, a, b, c, d, e, f) \
+	kcall_raw(n, KCALL_ARG(a), KCALL_ARG(b), KCALL_ARG(c), KCALL_ARG(d), KCALL_ARG(e), KCALL_ARG(f))
 #define KCALL_PICK(n, a, b, c, d, e, f, macro, ...) macro
-#define kcall(name, ...)                                                                        \
+#define kcall(name, ...)                                                                            \
 	KCALL_PICK(0, ##__VA_ARGS__, KCALL_6, KCALL_5, KCALL_4, KCALL_3, KCALL_2, KCALL_1, KCALL_0) \
 	(KCALL_##name, ##__VA_ARGS__)
 

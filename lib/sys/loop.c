@@ -65,8 +65,8 @@ static void run(struct request *rq)
 {
 	request_close_given(rq);
 	rq->state = REQUEST_RUNNING;
-	settle(rq, rq->badge == BADGE_RS && IPC_OP_PROTO(rq->op) == PROTO_ID_SERVICE
-			   ? serve_rs(rq) : service->dispatch(rq));
+	settle(rq, rq->badge == BADGE_RS && IPC_OP_PROTO(rq->op) == PROTO_ID_SERVICE ? serve_rs(rq)
+										     : service->dispatch(rq));
 }
 
 /* Everything that a call can be besides plain words from a client. */
@@ -166,21 +166,12 @@ static __attribute__((noinline)) void take_other(long kind, struct request *mess
 	message->token = 0;
 	message->state = REQUEST_FREE;
 	switch (kind) {
-	case IPC_NOTIFY:
-		take_notification(op);
-		break;
-	case IPC_REPLY:
-		acall_answered(message);
-		break;
-	case IPC_CANCEL:
-		take_cancel(token, dead);
-		break;
-	case IPC_RELEASE:
-		take_release(badge);
-		break;
+	case IPC_NOTIFY: take_notification(op); break;
+	case IPC_REPLY: acall_answered(message); break;
+	case IPC_CANCEL: take_cancel(token, dead); break;
+	case IPC_RELEASE: take_release(badge); break;
 	case -EBADF:
-	case -EPERM:
-		check_failed(__FILE__, __LINE__, "an endpoint to serve");
+	case -EPERM: check_failed(__FILE__, __LINE__, "an endpoint to serve");
 	}
 }
 

@@ -9,15 +9,15 @@
 
 #define ALIGNMENT 16ul
 #define BLOCK_USED 1ul
-#define MIN_BLOCK 32ul  /* header and the free list's links */
-#define SMALL_BINS 64u  /* multiples of 16 up to 1 KiB */
-#define LARGE_BINS 64u  /* four for each power of two above */
+#define MIN_BLOCK 32ul /* header and the free list's links */
+#define SMALL_BINS 64u /* multiples of 16 up to 1 KiB */
+#define LARGE_BINS 64u /* four for each power of two above */
 #define BINS (SMALL_BINS + LARGE_BINS)
 #define SEARCH_LIMIT 16 /* blocks of one large bin looked at before a larger bin is taken */
 
 struct block {
-	uint64_t size;     /* of the whole block, BLOCK_USED in bit 0 */
-	uint64_t previous; /* size of the block before, 0 for the first */
+	uint64_t size;                           /* of the whole block, BLOCK_USED in bit 0 */
+	uint64_t previous;                       /* size of the block before, 0 for the first */
 	struct block *next_free, *previous_free; /* only in a free block */
 };
 

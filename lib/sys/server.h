@@ -34,24 +34,24 @@ struct waitq {
 /* The first part is filled by lib/sys/receive.S, which knows its layout. */
 struct request {
 	uint64_t token, op, badge, stamp;
-	uint64_t words[IPC_ALL_WORDS];  /* the request's, unchanged */
+	uint64_t words[IPC_ALL_WORDS]; /* the request's, unchanged */
 	uint64_t in_length, out_length;
-	uint64_t received;              /* IPC_* | caps << 8 | deliveries << 16 */
-	long status;                    /* of the answer, once there is one */
-	uint64_t reply[IPC_ALL_WORDS];  /* the answer being made */
-	uint64_t progress[8];           /* the handler's own; zero at the first run */
+	uint64_t received;             /* IPC_* | caps << 8 | deliveries << 16 */
+	long status;                   /* of the answer, once there is one */
+	uint64_t reply[IPC_ALL_WORDS]; /* the answer being made */
+	uint64_t progress[8];          /* the handler's own; zero at the first run */
 	uint32_t state;
 	uint32_t reply_caps_count;
 	/* Only for calls that carry more than words, were cancelled or redelivered; else zero. */
 	uint32_t caps_count;
-	bool cancelled, caller_dead;    /* a cancel has come; handlers see it when run again */
-	bool long_reply;                /* the answer has more than IPC_WORDS words */
-	bool cancel_told;               /* service->cancel has been asked */
-	uint8_t caps_taken;             /* bit i: request_take(i) was done */
-	uint8_t crashes;                /* incarnations that died running it */
-	uint16_t deliveries;            /* before this one */
-	void *context;                  /* the handler's own; preserved memory or NULL */
-	struct waitq *queue;            /* loop's */
+	bool cancelled, caller_dead; /* a cancel has come; handlers see it when run again */
+	bool long_reply;             /* the answer has more than IPC_WORDS words */
+	bool cancel_told;            /* service->cancel has been asked */
+	uint8_t caps_taken;          /* bit i: request_take(i) was done */
+	uint8_t crashes;             /* incarnations that died running it */
+	uint16_t deliveries;         /* before this one */
+	void *context;               /* the handler's own; preserved memory or NULL */
+	struct waitq *queue;         /* loop's */
 	struct request *next, *previous;
 	struct ipc_cap caps[IPC_MAX_CAPS]; /* received: closed after the answer unless taken */
 	struct ipc_cap reply_caps[IPC_MAX_CAPS];
@@ -60,9 +60,18 @@ struct request {
 
 /* What every dispatch does first, in line; request.c holds the copies that are called. */
 #define REQUEST_INLINE extern inline __attribute__((gnu_inline, always_inline))
-REQUEST_INLINE uint64_t request_op(const struct request *rq) { return rq->op; }
-REQUEST_INLINE const void *request_words(const struct request *rq) { return rq->words; }
-REQUEST_INLINE void *request_reply(struct request *rq) { return rq->reply; }
+REQUEST_INLINE uint64_t request_op(const struct request *rq)
+{
+	return rq->op;
+}
+REQUEST_INLINE const void *request_words(const struct request *rq)
+{
+	return rq->words;
+}
+REQUEST_INLINE void *request_reply(struct request *rq)
+{
+	return rq->reply;
+}
 bool request_buffers_allowed(const struct request *rq, uint32_t op_flags);
 void request_long_reply(struct request *rq);
 REQUEST_INLINE bool request_well_formed(struct request *rq, uint32_t op_flags, size_t reply_size)
@@ -103,9 +112,9 @@ int service_main(const struct service *service) __attribute__((noreturn));
 
 /* --- requests ------------------------------------------------------------------------------ */
 long request_park(struct request *rq, struct waitq *queue); /* answers PARK */
-void waitq_wake(struct waitq *queue);      /* every request on it will be run again, in order */
+void waitq_wake(struct waitq *queue); /* every request on it will be run again, in order */
 void waitq_wake_one(struct waitq *queue);
-void request_wake(struct request *rq);     /* just this one */
+void request_wake(struct request *rq); /* just this one */
 /* Answer a parked request now, out of turn. */
 void request_answer(struct request *rq, long status);
 /* Copy from the caller's in buffer (at offset) or into its out buffer. Answer length or -errno
@@ -130,8 +139,8 @@ cap_t request_take(struct request *rq, unsigned i);
  * with -ERESTART; after a crash `done` may run a second time for the same answer. */
 struct acall {
 	void (*done)(struct acall *call);
-	void *owner;              /* whose it is: preserved memory or NULL */
-	uint64_t tag[4];          /* the owner's */
+	void *owner;                /* whose it is: preserved memory or NULL */
+	uint64_t tag[4];            /* the owner's */
 	struct call_buffer in, out; /* ranges of memory objects; memory 0: none */
 	uint32_t caps_count, recv_count;
 	struct ipc_cap caps[IPC_MAX_CAPS]; /* sent */
@@ -149,13 +158,16 @@ struct acall {
 struct acall *acall_new(void (*done)(struct acall *call), void *owner);
 void acall_free(struct acall *call);
 /* A typed view of the answer: const struct blk_info_reply *r = acall_reply(call). */
-static inline const void *acall_reply(const struct acall *call) { return call->words; }
+static inline const void *acall_reply(const struct acall *call)
+{
+	return call->words;
+}
 
 /* --- what RS gave us --------------------------------------------------------------------------- */
 extern const struct startup *const startup;
-cap_t service_cap(const char *name);                   /* send right, CAP_NONE */
+cap_t service_cap(const char *name); /* send right, CAP_NONE */
 const struct startup_entry *startup_find(enum startup_kind kind, const char *name, unsigned nth);
-void *share_address(const char *name);                 /* shared memory, NULL */
+void *share_address(const char *name); /* shared memory, NULL */
 
 /* --- preserved heap, scratch heap ------------------------------------------------------------------ */
 /* Zeroed memory out of the preserved region; NULL if it is full. */
@@ -170,7 +182,7 @@ void *map_memory(cap_t memory, uint64_t offset, size_t length, uint32_t vm_flags
 uint64_t clock_monotonic_ns(void);
 uint64_t clock_realtime_ns(void);
 struct timer {
-	uint64_t deadline;       /* 0: not set */
+	uint64_t deadline; /* 0: not set */
 	void (*fire)(struct timer *timer);
 	struct timer *next;
 };
@@ -197,14 +209,20 @@ void watch_drop(struct watch_list *list);
 #include <proto/pm_types.h>
 /* The caller's entry in PM's table (share "proctab"), NULL if it is gone or a service. */
 const struct process_entry *process_find(uint64_t stamp);
-static inline bool stamp_is_service(uint64_t stamp) { return stamp & STAMP_SERVICE; }
+static inline bool stamp_is_service(uint64_t stamp)
+{
+	return stamp & STAMP_SERVICE;
+}
 bool process_in_group(const struct process_entry *process, uint32_t gid); /* fsgid or supplementary */
 
 /* --- log, strings -------------------------------------------------------------------------------------------- */
 void slog(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void service_exit(int status) __attribute__((noreturn));
-#define CHECK(condition) \
-	do { if (!(condition)) check_failed(__FILE__, __LINE__, #condition); } while (0)
+#define CHECK(condition)                                              \
+	do {                                                          \
+		if (!(condition))                                     \
+			check_failed(__FILE__, __LINE__, #condition); \
+	} while (0)
 void check_failed(const char *file, int line, const char *what) __attribute__((noreturn));
 
 #endif

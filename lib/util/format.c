@@ -28,8 +28,8 @@ static void pad(struct output *out, char c, int count)
 }
 
 /* Text with its sign or prefix in front of zeros and behind spaces. */
-static void put_field(struct output *out, const struct spec *spec, const char *prefix,
-		      const char *text, int length)
+static void put_field(struct output *out, const struct spec *spec, const char *prefix, const char *text,
+		      int length)
 {
 	int prefix_length = (int)strlen(prefix);
 	int padding = spec->width - length - prefix_length;
@@ -126,27 +126,23 @@ static void put_conversion(struct output *out, struct spec *spec, char conversio
 	char c;
 
 	switch (conversion) {
-	case 'd': case 'i':
-		put_signed(out, spec, spec->longs ? va_arg(*args, int64_t) : va_arg(*args, int));
-		return;
+	case 'd':
+	case 'i': put_signed(out, spec, spec->longs ? va_arg(*args, int64_t) : va_arg(*args, int)); return;
 	case 'u':
-		put_number(out, spec, spec->longs ? va_arg(*args, uint64_t) : va_arg(*args, unsigned),
-			   "", 10, lower);
+		put_number(out, spec, spec->longs ? va_arg(*args, uint64_t) : va_arg(*args, unsigned), "", 10,
+			   lower);
 		return;
 	case 'o':
-		put_number(out, spec, spec->longs ? va_arg(*args, uint64_t) : va_arg(*args, unsigned),
-			   "", 8, lower);
+		put_number(out, spec, spec->longs ? va_arg(*args, uint64_t) : va_arg(*args, unsigned), "", 8,
+			   lower);
 		return;
-	case 'x': case 'X':
+	case 'x':
+	case 'X':
 		put_number(out, spec, spec->longs ? va_arg(*args, uint64_t) : va_arg(*args, unsigned),
 			   spec->alternate ? "0x" : "", 16, conversion == 'x' ? lower : upper);
 		return;
-	case 'p':
-		put_number(out, spec, (uintptr_t)va_arg(*args, void *), "0x", 16, lower);
-		return;
-	case 's':
-		put_string(out, spec, va_arg(*args, const char *));
-		return;
+	case 'p': put_number(out, spec, (uintptr_t)va_arg(*args, void *), "0x", 16, lower); return;
+	case 's': put_string(out, spec, va_arg(*args, const char *)); return;
 	case 'c':
 		c = (char)va_arg(*args, int);
 		put_field(out, spec, "", &c, 1);

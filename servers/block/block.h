@@ -29,7 +29,7 @@ struct device {
 	cap_t memory;
 	uint32_t opens, writing;
 	bool dirty;
-	long error;           /* of a write, for the next fsync */
+	long error; /* of a write, for the next fsync */
 	uint64_t resident;
 	uint64_t taken_page, taken_count; /* marked clean and not sent yet */
 	uint64_t flush_begun, flush_finished;
@@ -50,7 +50,7 @@ struct description {
 /* --- disk.c ------------------------------------------------------------------------------------ */
 struct disk {
 	bool present;
-	cap_t driver; /* speaks blk, the whole disk */
+	cap_t driver;    /* speaks blk, the whole disk */
 	uint64_t number; /* at RS */
 };
 extern struct disk disks[DISKS_MAX];

@@ -23,7 +23,7 @@ static PRESERVED struct finder {
 	enum step step;
 	struct gpt gpt;
 	struct partition parts[PARTITIONS_MAX];
-	uint32_t announce;    /* next minor to tell VFS about */
+	uint32_t announce; /* next minor to tell VFS about */
 } finder;
 static uint8_t *scratch;
 
@@ -246,7 +246,8 @@ static void driver_found(struct acall *call)
 	finder.next_driver = reply->number + 1;
 	finder.disk = 0;
 	while (finder.disk < DISKS_MAX && disks[finder.disk].present &&
-	       disks[finder.disk].number != reply->number) /* the same: a crash has brought the answer again */
+	       disks[finder.disk].number !=
+		   reply->number) /* the same: a crash has brought the answer again */
 		finder.disk++;
 	if (finder.disk == DISKS_MAX) {
 		kcall(cap_close, call->received[0].slot);

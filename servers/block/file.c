@@ -28,7 +28,8 @@ static struct description *description_of(const struct request *rq)
 {
 	struct description *d = (struct description *)rq->badge;
 
-	if (rq->badge <= PRESERVED_BASE || rq->badge >= PRESERVED_BASE + startup->preserved_size || d->tag != TAG)
+	if (rq->badge <= PRESERVED_BASE || rq->badge >= PRESERVED_BASE + startup->preserved_size ||
+	    d->tag != TAG)
 		return NULL;
 	return d;
 }
@@ -50,9 +51,13 @@ static long make_description(struct request *rq, struct device *device, const st
 	if (unused)
 		unused = d->next;
 	*d = (struct description){
-		.flags = (uint32_t)in->flags & (O_ACCMODE | O_DSYNC | SETTABLE), .device = device,
-		.node_device = in->device, .node = in->node, .mode = (uint32_t)in->mode,
-		.uid = (uint32_t)in->owner, .gid = (uint32_t)(in->owner >> 32),
+		.flags = (uint32_t)in->flags & (O_ACCMODE | O_DSYNC | SETTABLE),
+		.device = device,
+		.node_device = in->device,
+		.node = in->node,
+		.mode = (uint32_t)in->mode,
+		.uid = (uint32_t)in->owner,
+		.gid = (uint32_t)(in->owner >> 32),
 	};
 	device->opens++;
 	d->tag = TAG;
@@ -299,7 +304,8 @@ static long file_lseek(struct request *rq, const struct file_lseek_req *in, stru
 	if (!d)
 		return -EBADF;
 	base = in->whence == 1 ? (int64_t)d->offset : in->whence == 2 ? (int64_t)size_of(d->device) : 0;
-	if (in->whence > 2 || __builtin_add_overflow(to, base, &to) || to < 0 || (uint64_t)to > size_of(d->device))
+	if (in->whence > 2 || __builtin_add_overflow(to, base, &to) || to < 0 ||
+	    (uint64_t)to > size_of(d->device))
 		return -EINVAL;
 	d->offset = (uint64_t)to;
 	return to;
@@ -316,8 +322,14 @@ static long file_fstat(struct request *rq, const struct file_fstat_req *in, stru
 	if (!d)
 		return -EBADF;
 	stat = (struct file_stat){
-		.dev = d->node_device, .ino = d->node, .nlink = 1, .mode = d->mode, .uid = d->uid, .gid = d->gid,
-		.rdev = dev_make(MAJOR, d->device->minor), .blksize = PAGE,
+		.dev = d->node_device,
+		.ino = d->node,
+		.nlink = 1,
+		.mode = d->mode,
+		.uid = d->uid,
+		.gid = d->gid,
+		.rdev = dev_make(MAJOR, d->device->minor),
+		.blksize = PAGE,
 	};
 	return stream_put(rq, &stat, sizeof stat);
 }
@@ -364,25 +376,17 @@ static long file_ioctl(struct request *rq, const struct file_ioctl_req *in, stru
 	if (!d)
 		return -EBADF;
 	switch (in->request) {
-	case BLKGETSIZE64:
-		return put_long(rq, size_of(d->device));
-	case BLKGETSIZE:
-		return put_long(rq, d->device->sectors);
+	case BLKGETSIZE64: return put_long(rq, size_of(d->device));
+	case BLKGETSIZE: return put_long(rq, d->device->sectors);
 	case BLKSSZGET:
 	case BLKPBSZGET:
-	case BLKIOMIN:
-		return put_int(rq, SECTOR);
-	case BLKBSZGET:
-		return put_int(rq, PAGE);
+	case BLKIOMIN: return put_int(rq, SECTOR);
+	case BLKBSZGET: return put_int(rq, PAGE);
 	case BLKIOOPT:
-	case BLKALIGNOFF:
-		return put_int(rq, 0);
-	case BLKROGET:
-		return put_int(rq, d->device->read_only);
-	case BLKFLSBUF:
-		return flush_buffers(rq, d->device);
-	case BLKRRPART: /* the table is read when the disk appears */
-		return -EINVAL;
+	case BLKALIGNOFF: return put_int(rq, 0);
+	case BLKROGET: return put_int(rq, d->device->read_only);
+	case BLKFLSBUF: return flush_buffers(rq, d->device);
+	case BLKRRPART: /* the table is read when the disk appears */ return -EINVAL;
 	}
 	return -ENOTTY;
 }
@@ -405,7 +409,8 @@ static long file_mmap(struct request *rq, const struct file_mmap_req *in, struct
 static long file_poll(struct request *rq, const struct file_poll_req *in, struct file_poll_reply *out)
 {
 	(void)out;
-	return description_of(rq) ? (long)(in->events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)) : -EBADF;
+	return description_of(rq) ? (long)(in->events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM))
+				  : -EBADF;
 }
 
 static long file_get_flags(struct request *rq, const struct file_get_flags_req *in,
@@ -430,7 +435,8 @@ static long file_set_flags(struct request *rq, const struct file_set_flags_req *
 }
 
 /* The special file is on another server. */
-static long file_set_attr(struct request *rq, const struct file_set_attr_req *in, struct file_set_attr_reply *out)
+static long file_set_attr(struct request *rq, const struct file_set_attr_req *in,
+			  struct file_set_attr_reply *out)
 {
 	(void)in, (void)out;
 	return description_of(rq) ? -EOPNOTSUPP : -EBADF;
@@ -469,7 +475,8 @@ static long file_statfs(struct request *rq, const struct file_statfs_req *in, st
 	return description_of(rq) ? -ENOSYS : -EBADF;
 }
 
-static long file_allocate(struct request *rq, const struct file_allocate_req *in, struct file_allocate_reply *out)
+static long file_allocate(struct request *rq, const struct file_allocate_req *in,
+			  struct file_allocate_reply *out)
 {
 	(void)in, (void)out;
 	return description_of(rq) ? -ENODEV : -EBADF;
@@ -487,7 +494,8 @@ static long file_path(struct request *rq, const struct file_path_req *in, struct
 	return stream_put_text(rq, path);
 }
 
-static long file_identify(struct request *rq, const struct file_identify_req *in, struct file_identify_reply *out)
+static long file_identify(struct request *rq, const struct file_identify_req *in,
+			  struct file_identify_reply *out)
 {
 	struct description *d = description_of(rq);
 
@@ -501,12 +509,28 @@ static long file_identify(struct request *rq, const struct file_identify_req *in
 }
 
 const struct file_ops file_handlers = {
-	.read = file_read, .write = file_write, .pread = file_pread, .pwrite = file_pwrite,
-	.lseek = file_lseek, .fstat = file_fstat, .ftruncate = file_ftruncate, .fsync = file_fsync,
-	.ioctl = file_ioctl, .mmap = file_mmap, .poll = file_poll, .getdents = stream_getdents,
-	.get_flags = file_get_flags, .set_flags = file_set_flags, .set_attr = file_set_attr,
-	.flock = file_flock, .lock = file_lock, .close_notice = file_close_notice, .statfs = file_statfs,
-	.allocate = file_allocate, .path = file_path, .identify = file_identify,
+	.read = file_read,
+	.write = file_write,
+	.pread = file_pread,
+	.pwrite = file_pwrite,
+	.lseek = file_lseek,
+	.fstat = file_fstat,
+	.ftruncate = file_ftruncate,
+	.fsync = file_fsync,
+	.ioctl = file_ioctl,
+	.mmap = file_mmap,
+	.poll = file_poll,
+	.getdents = stream_getdents,
+	.get_flags = file_get_flags,
+	.set_flags = file_set_flags,
+	.set_attr = file_set_attr,
+	.flock = file_flock,
+	.lock = file_lock,
+	.close_notice = file_close_notice,
+	.statfs = file_statfs,
+	.allocate = file_allocate,
+	.path = file_path,
+	.identify = file_identify,
 };
 
 static long dev_list(struct request *rq, const struct dev_list_req *in, struct dev_list_reply *out)
@@ -519,8 +543,9 @@ static long dev_list(struct request *rq, const struct dev_list_req *in, struct d
 		return -EPERM;
 	for (uint32_t i = 0; i < DISKS_MAX * MINORS && length < sizeof text - 80; i++)
 		if (devices[i].present)
-			length += (size_t)snprintf(text + length, sizeof text - length, "%4u %8u %10lu %s\n", MAJOR,
-						   devices[i].minor, devices[i].sectors / 2, devices[i].name);
+			length +=
+			    (size_t)snprintf(text + length, sizeof text - length, "%4u %8u %10lu %s\n", MAJOR,
+					     devices[i].minor, devices[i].sectors / 2, devices[i].name);
 	if (in->offset >= length)
 		return 0;
 	length -= in->offset;
@@ -533,4 +558,6 @@ static long dev_sync(struct request *rq, const struct dev_sync_req *in, struct d
 	return cache_sync_all(rq);
 }
 
-const struct dev_ops device_handlers = { .open = dev_open, .open_block = dev_open_block, .list = dev_list, .sync = dev_sync };
+const struct dev_ops device_handlers = {
+	.open = dev_open, .open_block = dev_open_block, .list = dev_list, .sync = dev_sync
+};

@@ -19,10 +19,8 @@ static long page_fault(struct request *rq)
 static long dispatch(struct request *rq)
 {
 	switch (IPC_OP_PROTO(rq->op)) {
-	case PROTO_ID_FILE:
-		return file_dispatch(&file_handlers, rq);
-	case PROTO_ID_DEV:
-		return dev_dispatch(&device_handlers, rq);
+	case PROTO_ID_FILE: return file_dispatch(&file_handlers, rq);
+	case PROTO_ID_DEV: return dev_dispatch(&device_handlers, rq);
 	case PROTO_ID_KERNEL:
 		return rq->op == IPC_OP(PROTO_ID_KERNEL, IPC_KERNEL_PAGE) ? page_fault(rq) : -ENOSYS;
 	}
@@ -47,7 +45,11 @@ static long cancel(struct request *rq)
 }
 
 static const struct service service = {
-	.name = "block", .dispatch = dispatch, .start = start, .release = description_release, .cancel = cancel,
+	.name = "block",
+	.dispatch = dispatch,
+	.start = start,
+	.release = description_release,
+	.cancel = cancel,
 	.shutdown = cache_sync_all,
 };
 

@@ -46,8 +46,11 @@ bool gpt_header(const uint8_t *sector, uint64_t lba, uint64_t disk_sectors, stru
 	if (crc32(sector, size, 16) != get32(sector + 16) || get64(sector + 24) != lba)
 		return false;
 	*gpt = (struct gpt){
-		.entries = get64(sector + 72), .entry_count = get32(sector + 80), .entry_size = get32(sector + 84),
-		.entries_crc = get32(sector + 88), .first_usable = get64(sector + 40),
+		.entries = get64(sector + 72),
+		.entry_count = get32(sector + 80),
+		.entry_size = get32(sector + 84),
+		.entries_crc = get32(sector + 88),
+		.first_usable = get64(sector + 40),
 		.last_usable = get64(sector + 48),
 	};
 	if (!gpt->entry_count || gpt->entry_count > ENTRIES_MAX || gpt->entry_size < ENTRY_MIN ||
@@ -79,7 +82,8 @@ bool gpt_partitions(const struct gpt *gpt, const uint8_t *entries, struct partit
 		uint64_t first = get64(entry + 32), last = get64(entry + 40);
 
 		out[i] = (struct partition){ 0, 0 };
-		if (!type_is_zero(entry) && first >= gpt->first_usable && first <= last && last <= gpt->last_usable)
+		if (!type_is_zero(entry) && first >= gpt->first_usable && first <= last &&
+		    last <= gpt->last_usable)
 			out[i] = (struct partition){ first, last - first + 1 };
 	}
 	return true;
@@ -102,8 +106,8 @@ bool mbr_is_protective(const uint8_t *sector)
 
 static bool type_holds_data(uint8_t type)
 {
-	return type && type != MBR_TYPE_PROTECTIVE && type != MBR_TYPE_EXTENDED && type != MBR_TYPE_EXTENDED_LBA &&
-	       type != MBR_TYPE_EXTENDED_LINUX;
+	return type && type != MBR_TYPE_PROTECTIVE && type != MBR_TYPE_EXTENDED &&
+	       type != MBR_TYPE_EXTENDED_LBA && type != MBR_TYPE_EXTENDED_LINUX;
 }
 
 /* A boot sector of a file system has the signature as well: its "entries" are then nonsense. */
@@ -132,7 +136,8 @@ bool mbr_partitions(const uint8_t *sector, uint64_t disk_sectors, struct partiti
 
 		if (!type_holds_data(entry[4]) || !start || start >= disk_sectors)
 			continue;
-		out[i] = (struct partition){ start, count < disk_sectors - start ? count : disk_sectors - start };
+		out[i] =
+		    (struct partition){ start, count < disk_sectors - start ? count : disk_sectors - start };
 	}
 	return true;
 }

@@ -14,7 +14,7 @@ struct partition {
 };
 
 struct gpt {
-	uint64_t entries;      /* first sector of the array */
+	uint64_t entries; /* first sector of the array */
 	uint32_t entry_count, entry_size, entries_crc;
 	uint64_t first_usable, last_usable;
 };

@@ -102,10 +102,10 @@ static bool is_system(const struct ext2 *fs, const struct ext2_group *group, uin
 struct search {
 	struct ext2 *fs;
 	struct inode *inode;
-	uint64_t first;     /* block of bit 0 */
+	uint64_t first; /* block of bit 0 */
 	const uint8_t *bits;
 	uint32_t limit;
-	bool windows;       /* keep out of others' */
+	bool windows; /* keep out of others' */
 };
 
 static uint32_t skip_windows(const struct search *s, uint32_t bit)
@@ -164,7 +164,7 @@ static void set_bits(struct ext2 *fs, uint8_t *bits, uint32_t from, uint32_t cou
 		} else if (set) {
 			bits[n / 8] |= (uint8_t)(1u << n % 8);
 		} else {
-			bits[n / 8] &= (uint8_t)~(1u << n % 8);
+			bits[n / 8] &= (uint8_t) ~(1u << n % 8);
 		}
 	}
 }
@@ -194,11 +194,13 @@ static long take_run(const struct search *s, struct ext2_group *group, uint8_t *
 }
 
 /* 0: none here. Block 0 is never free. */
-static long alloc_in_group(struct ext2 *fs, struct inode *inode, uint32_t number, uint32_t goal, uint32_t want,
-			   uint32_t *got, bool windows)
+static long alloc_in_group(struct ext2 *fs, struct inode *inode, uint32_t number, uint32_t goal,
+			   uint32_t want, uint32_t *got, bool windows)
 {
 	struct ext2_group *group = group_get(fs, number);
-	struct search s = { fs, inode, group_first_block(fs, number), NULL, group_blocks(fs, number), windows };
+	struct search s = {
+		fs, inode, group_first_block(fs, number), NULL, group_blocks(fs, number), windows
+	};
 	uint8_t *bits;
 	uint32_t bit;
 

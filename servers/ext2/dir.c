@@ -98,8 +98,8 @@ static long index_block(struct inode *dir, uint64_t logical)
 
 		if (!entry_sane(dir->fs, entry, offset))
 			return corrupt(dir->fs, "a directory", dir->number);
-		if (entry->inode && !index_add(dir, (struct name){ entry->name, entry->name_length },
-					       (uint32_t)(at / 4)))
+		if (entry->inode &&
+		    !index_add(dir, (struct name){ entry->name, entry->name_length }, (uint32_t)(at / 4)))
 			return -ENOMEM;
 		offset += entry->length;
 	}
@@ -174,8 +174,8 @@ long dir_find(struct inode *dir, struct name name)
 uint8_t dir_type(uint32_t mode)
 {
 	static const uint8_t types[16] = {
-		[1] = EXT2_TYPE_FIFO,     [2] = EXT2_TYPE_CHAR,     [4] = EXT2_TYPE_DIRECTORY,
-		[6] = EXT2_TYPE_BLOCK,    [8] = EXT2_TYPE_REGULAR,  [10] = EXT2_TYPE_SYMLINK,
+		[1] = EXT2_TYPE_FIFO,    [2] = EXT2_TYPE_CHAR,    [4] = EXT2_TYPE_DIRECTORY,
+		[6] = EXT2_TYPE_BLOCK,   [8] = EXT2_TYPE_REGULAR, [10] = EXT2_TYPE_SYMLINK,
 		[12] = EXT2_TYPE_SOCKET,
 	};
 
@@ -323,8 +323,7 @@ long dir_remove(struct inode *dir, struct name name)
 		previous->length = (uint16_t)(previous->length + entry->length);
 	}
 	if (index_complete(dir))
-		index_remove(dir, name,
-			     (uint32_t)(((place.logical << fs->block_shift) + place.offset) / 4));
+		index_remove(dir, name, (uint32_t)(((place.logical << fs->block_shift) + place.offset) / 4));
 	if (dir->dir_room > place.logical)
 		dir->dir_room = place.logical;
 	modified(dir);

@@ -30,7 +30,7 @@
 
 #define EXT2_FLAG_IMMUTABLE 0x10
 #define EXT2_FLAG_APPEND 0x20
-#define EXT2_FLAG_INDEX 0x1000    /* a directory with a hash tree, which linear readers see as empty entries */
+#define EXT2_FLAG_INDEX 0x1000 /* a directory with a hash tree, which linear readers see as empty entries */
 #define EXT2_FLAG_EXTENTS 0x80000 /* ext4: the pointers are none */
 #define EXT2_FLAG_INHERITED 0xffu & ~0x30u
 
@@ -95,8 +95,14 @@ struct ext2_dirent {
 #define EXT2_DIRENT_SIZE(name_length) ((8u + (name_length) + 3u) & ~3u)
 
 enum ext2_file_type {
-	EXT2_TYPE_UNKNOWN, EXT2_TYPE_REGULAR, EXT2_TYPE_DIRECTORY, EXT2_TYPE_CHAR, EXT2_TYPE_BLOCK,
-	EXT2_TYPE_FIFO, EXT2_TYPE_SOCKET, EXT2_TYPE_SYMLINK,
+	EXT2_TYPE_UNKNOWN,
+	EXT2_TYPE_REGULAR,
+	EXT2_TYPE_DIRECTORY,
+	EXT2_TYPE_CHAR,
+	EXT2_TYPE_BLOCK,
+	EXT2_TYPE_FIFO,
+	EXT2_TYPE_SOCKET,
+	EXT2_TYPE_SYMLINK,
 };
 
 #endif

@@ -56,11 +56,11 @@ struct inode {
 		struct timestamp atime, ctime, mtime;
 		uint32_t block[EXT2_POINTERS];
 	} d;
-	struct extent last;  /* last mapping found, a cache, */
-	uint32_t last_epoch; /* ... valid while this is fs->epoch */
+	struct extent last;                   /* last mapping found, a cache, */
+	uint32_t last_epoch;                  /* ... valid while this is fs->epoch */
 	uint64_t next_logical, next_physical; /* where a sequential writer would go on */
 	uint64_t window_start, window_end;    /* blocks that others avoid, for such a writer */
-	uint64_t dir_room;   /* directory: no block before this one has room for a name */
+	uint64_t dir_room;                    /* directory: no block before this one has room for a name */
 	struct inode *hash_next, *hash_previous;
 	struct inode *dirty_next, *dirty_previous;
 	struct inode *orphan_next, *orphan_previous;
@@ -106,47 +106,49 @@ struct cache {
 	struct page_set present, dirty;
 	uint64_t pages, hand;
 };
-#define CACHE_DIRTY 0x0fu  /* one bit for each block of the page */
+#define CACHE_DIRTY 0x0fu /* one bit for each block of the page */
 #define CACHE_PRESENT 0x10u
 #define CACHE_READING 0x20u
 #define CACHE_WRITING 0x40u
-#define CACHE_USED 0x80u   /* since the clock hand passed */
+#define CACHE_USED 0x80u /* since the clock hand passed */
 
 struct ext2 {
 	struct cache cache;
-	uint64_t wait_page;      /* after EXT2_WAIT */
+	uint64_t wait_page;                               /* after EXT2_WAIT */
 	uint32_t block_size, block_shift, pointers_shift; /* pointers in a block, as a power of two */
 	uint32_t inode_size, extra_size, inodes_per_block_shift;
 	uint32_t blocks, first_data_block, blocks_per_group, reserved_blocks, reserved_uid, reserved_gid;
 	uint32_t inodes, inodes_per_group, first_inode, groups, table_blocks;
 	uint32_t incompat, ro_compat, compat, revision;
-	uint64_t size_max;       /* largest file that the mapping can hold */
+	uint64_t size_max; /* largest file that the mapping can hold */
 	uint32_t free_blocks, free_inodes;
 	bool read_only, has_errors, super_dirty;
-	bool attention;          /* something new is dirty or in memory: the server looks after the operation */
-	bool disk_valid;         /* the superblock on the disk says that it was unmounted cleanly */
-	bool privileged;         /* the current operation may use the reserved blocks */
+	bool attention;  /* something new is dirty or in memory: the server looks after the operation */
+	bool disk_valid; /* the superblock on the disk says that it was unmounted cleanly */
+	bool privileged; /* the current operation may use the reserved blocks */
 	uint16_t state_at_mount;
 	uint32_t directory_group; /* where the last top-level directory went */
-	uint32_t inode_count;    /* in memory */
-	uint32_t epoch;          /* counts rollbacks */
-	struct inode *chunks[INODE_CHUNKS]; /* where inodes live; all else about them is found again from here */
+	uint32_t inode_count;     /* in memory */
+	uint32_t epoch;           /* counts rollbacks */
+	struct inode
+	    *chunks[INODE_CHUNKS]; /* where inodes live; all else about them is found again from here */
 	uint32_t chunk_count;
-	struct inode *unused;    /* linked by hash_next */
+	struct inode *unused; /* linked by hash_next */
 	struct inode *hash[INODE_HASH];
 	struct list dirty, lru;
-	struct inode *orphans;   /* in the order of the disk's list */
+	struct inode *orphans; /* in the order of the disk's list */
 	struct inode *windows[WINDOWS];
 	uint32_t window_hand;
-	uint64_t index_entries;  /* of all directory indexes */
-	volatile uint32_t *epochs; /* raised with each change of an inode, by number % EPOCHS; NULL: nobody looks */
+	uint64_t index_entries; /* of all directory indexes */
+	volatile uint32_t
+	    *epochs; /* raised with each change of an inode, by number % EPOCHS; NULL: nobody looks */
 	struct tx tx;
 };
 
 /* --- what the layer below gives: the server's cache.c, or a test -------------------------------- */
 void *core_alloc(size_t size); /* zeroed; NULL */
 void core_free(void *memory);
-uint64_t core_time(void);      /* realtime, ns */
+uint64_t core_time(void); /* realtime, ns */
 void core_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Start reading a page of metadata: 0 if it is present now, EXT2_WAIT, or an error. */
 long core_fetch(struct ext2 *fs, uint64_t page);
@@ -156,9 +158,18 @@ long core_fresh(struct ext2 *fs, uint64_t page);
 void core_inode_gone(struct inode *inode);
 
 /* --- errors that travel in pointers ---------------------------------------------------------------- */
-static inline void *error_pointer(long error) { return (void *)error; }
-static inline bool is_error(const void *p) { return (uintptr_t)p >= (uintptr_t)-4095l; }
-static inline long error_of(const void *p) { return is_error(p) ? (long)p : 0; }
+static inline void *error_pointer(long error)
+{
+	return (void *)error;
+}
+static inline bool is_error(const void *p)
+{
+	return (uintptr_t)p >= (uintptr_t)-4095l;
+}
+static inline long error_of(const void *p)
+{
+	return is_error(p) ? (long)p : 0;
+}
 
 /* --- tx.c: transactions -------------------------------------------------------------------------------- */
 void tx_add(struct ext2 *fs, void *memory, size_t length); /* about to be changed */
@@ -193,7 +204,10 @@ static inline void tx_add_word(struct ext2 *fs, void *memory)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 void tx_rollback(struct ext2 *fs);
-static inline bool tx_tight(const struct ext2 *fs) { return fs->tx.used > TX_SIZE / 2; }
+static inline bool tx_tight(const struct ext2 *fs)
+{
+	return fs->tx.used > TX_SIZE / 2;
+}
 
 /* --- cache.c: metadata blocks ---------------------------------------------------------------------------- */
 void *meta_get_slow(struct ext2 *fs, uint64_t block);
@@ -249,17 +263,17 @@ struct statfs_numbers {
 void ext2_statfs(struct ext2 *fs, struct statfs_numbers *out);
 
 /* --- inode.c --------------------------------------------------------------------------------------------------- */
-struct inode *inode_get(struct ext2 *fs, uint32_t number); /* or error pointer */
+struct inode *inode_get(struct ext2 *fs, uint32_t number);  /* or error pointer */
 struct inode *inode_find(struct ext2 *fs, uint32_t number); /* only if in memory */
 struct inode *inode_make(struct ext2 *fs, uint32_t number); /* in memory, not loaded unless it was */
 /* One that may have no name left (the orphan list). */
 struct inode *inode_get_unlinked(struct ext2 *fs, uint32_t number);
 /* After a crash, which may have hit between two pointers: lists, hash and sets anew. */
 void inodes_rebuild(struct ext2 *fs);
-void inode_change(struct inode *inode); /* before inode->d changes: saves it, lists it as dirty */
-long inode_store(struct inode *inode);  /* into its block of the inode table */
+void inode_change(struct inode *inode);     /* before inode->d changes: saves it, lists it as dirty */
+long inode_store(struct inode *inode);      /* into its block of the inode table */
 bool inode_idle(const struct inode *inode); /* nobody needs it in memory */
-void inode_drop(struct inode *inode);   /* an idle one leaves memory */
+void inode_drop(struct inode *inode);       /* an idle one leaves memory */
 void inode_touch(struct inode *inode, bool modified); /* ctime, and mtime if modified */
 /* After inode_change. The first file beyond 2 GiB makes that a feature of the file system. */
 void inode_set_size(struct inode *inode, uint64_t size);
@@ -303,7 +317,7 @@ long dir_remove(struct inode *dir, struct name name);
 /* Point an existing name elsewhere. */
 long dir_replace(struct inode *dir, struct name name, uint32_t number, uint32_t mode);
 long dir_make_empty(struct inode *dir, uint32_t parent); /* "." and ".." in a new one */
-long dir_is_empty(struct inode *dir); /* 1, 0 or error */
+long dir_is_empty(struct inode *dir);                    /* 1, 0 or error */
 /* Calls `each` with every entry from `*cookie` on, until it answers false; *cookie follows. */
 typedef bool dir_visitor(void *context, const struct ext2_dirent *entry, uint64_t next_cookie);
 long dir_read(struct inode *dir, uint64_t *cookie, dir_visitor *each, void *context);
@@ -312,7 +326,7 @@ uint8_t dir_type(uint32_t mode);
 /* --- index.c: a directory's names by hash, in memory ------------------------------------------------------------------ */
 /* A position is the entry's byte offset in the directory divided by four. */
 #define INDEX_END UINT32_MAX
-bool index_begin(struct inode *dir);  /* an empty index; false: there is no memory for one */
+bool index_begin(struct inode *dir); /* an empty index; false: there is no memory for one */
 bool index_add(struct inode *dir, struct name name, uint32_t position);
 void index_remove(struct inode *dir, struct name name, uint32_t position);
 /* Positions of names with the same hash: from `*slot` (0 at first) on; INDEX_END. */

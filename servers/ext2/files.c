@@ -133,8 +133,7 @@ static long file_lseek(struct request *rq, const struct file_lseek_req *in, stru
 		return -EBADF;
 	limit = (d->inode->d.size + fs.block_size - 1) >> fs.block_shift;
 	switch (in->whence) {
-	case SEEK_SET:
-		break;
+	case SEEK_SET: break;
 	case SEEK_CUR:
 		if (__builtin_add_overflow(to, (int64_t)d->offset, &to))
 			return -EOVERFLOW;
@@ -147,7 +146,8 @@ static long file_lseek(struct request *rq, const struct file_lseek_req *in, stru
 	case SEEK_HOLE:
 		if (to < 0 || (uint64_t)to >= d->inode->d.size)
 			return -ENXIO;
-		status = map_seek(d->inode, (uint64_t)to >> fs.block_shift, in->whence == SEEK_DATA, limit, &block);
+		status = map_seek(d->inode, (uint64_t)to >> fs.block_shift, in->whence == SEEK_DATA, limit,
+				  &block);
 		if (status < 0)
 			return status;
 		if (block >= limit && in->whence == SEEK_DATA)
@@ -157,8 +157,7 @@ static long file_lseek(struct request *rq, const struct file_lseek_req *in, stru
 		if ((uint64_t)to > d->inode->d.size)
 			to = (int64_t)d->inode->d.size;
 		break;
-	default:
-		return -EINVAL;
+	default: return -EINVAL;
 	}
 	if (to < 0 || (uint64_t)to > fs.size_max)
 		return -EINVAL;
@@ -259,7 +258,8 @@ static long file_poll(struct request *rq, const struct file_poll_req *in, struct
 	return (long)(in->events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM));
 }
 
-static long file_getdents(struct request *rq, const struct file_getdents_req *in, struct file_getdents_reply *out)
+static long file_getdents(struct request *rq, const struct file_getdents_req *in,
+			  struct file_getdents_reply *out)
 {
 	(void)in;
 	(void)out;
@@ -325,12 +325,17 @@ static void drop_bits(const struct request *rq, const struct inode *inode, struc
 	}
 }
 
-static long file_set_attr(struct request *rq, const struct file_set_attr_req *in, struct file_set_attr_reply *out)
+static long file_set_attr(struct request *rq, const struct file_set_attr_req *in,
+			  struct file_set_attr_reply *out)
 {
 	struct description *d = description_of(rq);
 	struct attributes a = {
-		(uint32_t)in->valid & ~FILE_SET_SIZE, (uint32_t)in->mode, (uint32_t)in->uid, (uint32_t)in->gid,
-		{ in->atime, (uint32_t)in->atime_nsec }, { in->mtime, (uint32_t)in->mtime_nsec },
+		(uint32_t)in->valid & ~FILE_SET_SIZE,
+		(uint32_t)in->mode,
+		(uint32_t)in->uid,
+		(uint32_t)in->gid,
+		{ in->atime, (uint32_t)in->atime_nsec },
+		{ in->mtime, (uint32_t)in->mtime_nsec },
 	};
 	long status;
 
@@ -393,7 +398,8 @@ static long file_statfs(struct request *rq, const struct file_statfs_req *in, st
 }
 
 /* Blocks are found when they are written: nothing is promised ahead. */
-static long file_allocate(struct request *rq, const struct file_allocate_req *in, struct file_allocate_reply *out)
+static long file_allocate(struct request *rq, const struct file_allocate_req *in,
+			  struct file_allocate_reply *out)
 {
 	(void)in;
 	(void)out;
@@ -409,7 +415,8 @@ static long file_path(struct request *rq, const struct file_path_req *in, struct
 	return d ? path_of_inode(rq, d->inode) : -EBADF;
 }
 
-static long file_identify(struct request *rq, const struct file_identify_req *in, struct file_identify_reply *out)
+static long file_identify(struct request *rq, const struct file_identify_req *in,
+			  struct file_identify_reply *out)
 {
 	struct description *d = description_of(rq);
 
@@ -423,10 +430,26 @@ static long file_identify(struct request *rq, const struct file_identify_req *in
 }
 
 const struct file_ops file_handlers = {
-	.read = file_read, .write = file_write, .pread = file_pread, .pwrite = file_pwrite,
-	.lseek = file_lseek, .fstat = file_fstat, .ftruncate = file_ftruncate, .fsync = file_fsync,
-	.ioctl = file_ioctl, .mmap = file_mmap, .poll = file_poll, .getdents = file_getdents,
-	.get_flags = file_get_flags, .set_flags = file_set_flags, .set_attr = file_set_attr,
-	.flock = file_flock, .lock = file_lock, .close_notice = file_close_notice, .statfs = file_statfs,
-	.allocate = file_allocate, .path = file_path, .identify = file_identify,
+	.read = file_read,
+	.write = file_write,
+	.pread = file_pread,
+	.pwrite = file_pwrite,
+	.lseek = file_lseek,
+	.fstat = file_fstat,
+	.ftruncate = file_ftruncate,
+	.fsync = file_fsync,
+	.ioctl = file_ioctl,
+	.mmap = file_mmap,
+	.poll = file_poll,
+	.getdents = file_getdents,
+	.get_flags = file_get_flags,
+	.set_flags = file_set_flags,
+	.set_attr = file_set_attr,
+	.flock = file_flock,
+	.lock = file_lock,
+	.close_notice = file_close_notice,
+	.statfs = file_statfs,
+	.allocate = file_allocate,
+	.path = file_path,
+	.identify = file_identify,
 };

@@ -124,7 +124,7 @@ long inode_free(struct ext2 *fs, uint32_t number, bool directory)
 	if (!(bits[bit / 8] >> bit % 8 & 1))
 		return corrupt(fs, "an inode is free already", number);
 	meta_change(fs, &bits[bit / 8], 1);
-	bits[bit / 8] &= (uint8_t)~(1u << bit % 8);
+	bits[bit / 8] &= (uint8_t) ~(1u << bit % 8);
 	count_inodes(fs, group, 1, directory);
 	return 0;
 }

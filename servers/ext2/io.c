@@ -111,29 +111,18 @@ void io_send(struct io *io, cap_t memory)
 		call->in = range;
 		blk_send_write(call, mount.device, &write);
 		break;
-	default:
-		blk_send_flush(call, mount.device, &flush);
+	default: blk_send_flush(call, mount.device, &flush);
 	}
 }
 
 void io_done(struct io *io, long status)
 {
 	switch (io->kind) {
-	case IO_META_READ:
-		meta_read_done(io, status);
-		break;
-	case IO_META_WRITE:
-		meta_write_done(io, status);
-		break;
-	case IO_FILL:
-		pages_fill_done(io, status);
-		break;
-	case IO_DATA_WRITE:
-		data_write_done(io, status);
-		break;
-	case IO_FLUSH:
-		io_drop(io);
-		flush_done(status);
+	case IO_META_READ: meta_read_done(io, status); break;
+	case IO_META_WRITE: meta_write_done(io, status); break;
+	case IO_FILL: pages_fill_done(io, status); break;
+	case IO_DATA_WRITE: data_write_done(io, status); break;
+	case IO_FLUSH: io_drop(io); flush_done(status);
 	}
 	if (was_full)
 		tell_waiting();

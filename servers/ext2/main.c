@@ -83,10 +83,8 @@ static long handle_fs(struct request *rq)
 static long handle(struct request *rq)
 {
 	switch (IPC_OP_PROTO(rq->op)) {
-	case PROTO_ID_FILE:
-		return file_dispatch(&file_handlers, rq);
-	case PROTO_ID_FS:
-		return handle_fs(rq);
+	case PROTO_ID_FILE: return file_dispatch(&file_handlers, rq);
+	case PROTO_ID_FS: return handle_fs(rq);
 	case PROTO_ID_KERNEL:
 		return rq->op == IPC_OP(PROTO_ID_KERNEL, IPC_KERNEL_PAGE) ? page_fault(rq) : -ENOSYS;
 	}
@@ -184,7 +182,11 @@ static void release(uint64_t badge)
 }
 
 static const struct service service = {
-	.name = "ext2", .dispatch = dispatch, .start = mount_start, .release = release, .cancel = cancel,
+	.name = "ext2",
+	.dispatch = dispatch,
+	.start = mount_start,
+	.release = release,
+	.cancel = cancel,
 	.shutdown = shutdown,
 };
 

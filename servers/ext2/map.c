@@ -22,8 +22,9 @@ static struct path path_of(const struct ext2 *fs, uint64_t logical)
 		return (struct path){ 3, { 13, (uint32_t)(logical >> shift), (uint32_t)logical & mask } };
 	logical -= 1ull << 2 * shift;
 	if (logical >> 3 * shift == 0)
-		return (struct path){ 4, { 14, (uint32_t)(logical >> 2 * shift),
-					   (uint32_t)(logical >> shift) & mask, (uint32_t)logical & mask } };
+		return (struct path){ 4,
+				      { 14, (uint32_t)(logical >> 2 * shift),
+					(uint32_t)(logical >> shift) & mask, (uint32_t)logical & mask } };
 	return (struct path){ 0, { 0 } };
 }
 
@@ -132,8 +133,8 @@ static void add_sectors(struct inode *inode, int64_t blocks)
 	int64_t change = blocks * (int64_t)(inode->fs->block_size / 512);
 
 	inode_change(inode);
-	inode->d.sectors = change < 0 && inode->d.sectors < (uint64_t)-change ? 0 :
-			   inode->d.sectors + (uint64_t)change;
+	inode->d.sectors =
+	    change < 0 && inode->d.sectors < (uint64_t)-change ? 0 : inode->d.sectors + (uint64_t)change;
 }
 
 static void set_pointers(struct inode *inode, uint32_t *p, uint32_t first, uint32_t count)
@@ -296,8 +297,7 @@ static uint32_t run_in_group(const struct ext2 *fs, const uint32_t *p, uint32_t 
 {
 	uint32_t n = 1;
 
-	while (n < limit && p[n] == *p + n &&
-	       (p[n] - fs->first_data_block) % fs->blocks_per_group != 0)
+	while (n < limit && p[n] == *p + n && (p[n] - fs->first_data_block) % fs->blocks_per_group != 0)
 		n++;
 	return n;
 }

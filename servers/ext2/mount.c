@@ -53,7 +53,8 @@ static long map_cache(void)
 		       VM_R | VM_W | VM_SHARED | VM_FIXED, mount.meta, 0ul);
 	if (status < 0)
 		return status;
-	status = kcall(vm_map, CAP_SELF_SPACE, at, t.total, VM_R | VM_W | VM_SHARED | VM_FIXED, mount.tables, 0ul);
+	status =
+	    kcall(vm_map, CAP_SELF_SPACE, at, t.total, VM_R | VM_W | VM_SHARED | VM_FIXED, mount.tables, 0ul);
 	if (status < 0)
 		return status;
 	cache->base = (uint8_t *)META_WINDOW;
@@ -99,7 +100,9 @@ static void map_epochs(void)
 		if (memory >= 0)
 			mount.epochs = (cap_t)memory;
 	}
-	fs.epochs = mount.epochs ? map_memory(mount.epochs, 0, sizeof(struct fs_epochs), VM_R | VM_W | VM_SHARED) : NULL;
+	fs.epochs = mount.epochs
+			? map_memory(mount.epochs, 0, sizeof(struct fs_epochs), VM_R | VM_W | VM_SHARED)
+			: NULL;
 }
 
 static void set_budget(void)
@@ -145,7 +148,8 @@ static bool says_read_only(struct request *rq)
 
 	if (request_read(rq, 0, options, length) != (long)length)
 		return false;
-	return length >= 2 && options[0] == 'r' && options[1] == 'o' && (length == 2 || options[2] == ',' || !options[2]);
+	return length >= 2 && options[0] == 'r' && options[1] == 'o' &&
+	       (length == 2 || options[2] == ',' || !options[2]);
 }
 
 static long attach(struct request *rq, const struct fs_mount_req *in)

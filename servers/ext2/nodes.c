@@ -102,8 +102,8 @@ static struct creation creation_of(uint64_t mode, uint64_t owner, uint64_t rdev)
 				  dev_major(rdev) << 20 | (dev_minor(rdev) & 0xfffff) };
 }
 
-static long make(struct request *rq, uint64_t dir_number, const struct creation *how, uint64_t stamp, void *out,
-		 struct inode **inode)
+static long make(struct request *rq, uint64_t dir_number, const struct creation *how, uint64_t stamp,
+		 void *out, struct inode **inode)
 {
 	struct inode *dir;
 	struct name name;
@@ -127,7 +127,8 @@ static long create(struct request *rq, const struct fs_create_req *in, struct fs
 	return make(rq, in->dir, &how, in->stamp, out, &inode);
 }
 
-static long create_open(struct request *rq, const struct fs_create_open_req *in, struct fs_create_open_reply *out)
+static long create_open(struct request *rq, const struct fs_create_open_req *in,
+			struct fs_create_open_reply *out)
 {
 	struct creation how = creation_of(S_IFREG | (in->mode & 07777), in->owner, 0);
 	struct inode *inode;
@@ -196,7 +197,8 @@ static long unlink(struct request *rq, const struct fs_unlink_req *in, struct fs
 	dir = dir_and_name(rq, in->dir, &name);
 	if (is_error(dir))
 		return error_of(dir);
-	return removed_held(name_unlink(dir, name, (uint32_t)in->node, &gone), gone, in->forget, &out->forgotten);
+	return removed_held(name_unlink(dir, name, (uint32_t)in->node, &gone), gone, in->forget,
+			    &out->forgotten);
 }
 
 static long rmdir(struct request *rq, const struct fs_rmdir_req *in, struct fs_rmdir_reply *out)
@@ -207,7 +209,8 @@ static long rmdir(struct request *rq, const struct fs_rmdir_req *in, struct fs_r
 	dir = dir_and_name(rq, in->dir, &name);
 	if (is_error(dir))
 		return error_of(dir);
-	return removed_held(name_rmdir(dir, name, (uint32_t)in->node, &gone), gone, in->forget, &out->forgotten);
+	return removed_held(name_rmdir(dir, name, (uint32_t)in->node, &gone), gone, in->forget,
+			    &out->forgotten);
 }
 
 static long rename(struct request *rq, const struct fs_rename_req *in, struct fs_rename_reply *out)
@@ -242,7 +245,8 @@ static long readlink(struct request *rq, const struct fs_readlink_req *in, struc
 	(void)out;
 	if (is_error(inode))
 		return error_of(inode);
-	length = symlink_read(inode, text, rq->out_length < sizeof text ? (uint32_t)rq->out_length : sizeof text);
+	length =
+	    symlink_read(inode, text, rq->out_length < sizeof text ? (uint32_t)rq->out_length : sizeof text);
 	return length <= 0 ? length : request_write(rq, 0, text, (size_t)length);
 }
 
@@ -253,12 +257,22 @@ void inode_stat(const struct inode *inode, struct file_stat *stat)
 	const struct inode_data *d = &inode->d;
 
 	*stat = (struct file_stat){
-		.dev = mount.device_number, .ino = inode->number, .nlink = d->links, .mode = d->mode,
-		.uid = d->uid, .gid = d->gid, .rdev = rdev_of(inode), .size = (int64_t)d->size,
-		.blksize = fs.block_size, .blocks = (int64_t)d->sectors,
-		.atime = (uint64_t)d->atime.seconds, .atime_nsec = d->atime.nanoseconds,
-		.mtime = (uint64_t)d->mtime.seconds, .mtime_nsec = d->mtime.nanoseconds,
-		.ctime = (uint64_t)d->ctime.seconds, .ctime_nsec = d->ctime.nanoseconds,
+		.dev = mount.device_number,
+		.ino = inode->number,
+		.nlink = d->links,
+		.mode = d->mode,
+		.uid = d->uid,
+		.gid = d->gid,
+		.rdev = rdev_of(inode),
+		.size = (int64_t)d->size,
+		.blksize = fs.block_size,
+		.blocks = (int64_t)d->sectors,
+		.atime = (uint64_t)d->atime.seconds,
+		.atime_nsec = d->atime.nanoseconds,
+		.mtime = (uint64_t)d->mtime.seconds,
+		.mtime_nsec = d->mtime.nanoseconds,
+		.ctime = (uint64_t)d->ctime.seconds,
+		.ctime_nsec = d->ctime.nanoseconds,
 	};
 }
 
@@ -307,8 +321,11 @@ static long set_attr(struct request *rq, const struct fs_set_attr_req *in, struc
 {
 	struct inode *inode = node_get(in->node);
 	struct attributes a = {
-		(uint32_t)in->valid & ~FILE_SET_SIZE, (uint32_t)in->mode, (uint32_t)in->owner,
-		(uint32_t)(in->owner >> 32), { in->atime, (uint32_t)in->atime_nsec },
+		(uint32_t)in->valid & ~FILE_SET_SIZE,
+		(uint32_t)in->mode,
+		(uint32_t)in->owner,
+		(uint32_t)(in->owner >> 32),
+		{ in->atime, (uint32_t)in->atime_nsec },
 		{ in->mtime, (uint32_t)in->mtime_nsec },
 	};
 	long status;
@@ -382,7 +399,8 @@ static bool add_entry(void *context, const struct ext2_dirent *entry, uint64_t n
 static long readdir(struct request *rq, const struct fs_readdir_req *in, struct fs_readdir_reply *out)
 {
 	static uint8_t buffer[32768] __attribute__((aligned(8)));
-	struct listing listing = { buffer, 0, rq->out_length < sizeof buffer ? rq->out_length : sizeof buffer, false };
+	struct listing listing = { buffer, 0, rq->out_length < sizeof buffer ? rq->out_length : sizeof buffer,
+				   false };
 	struct inode *dir = node_get(in->node);
 	uint64_t cookie = in->cookie;
 	long status;
@@ -410,10 +428,17 @@ void statfs_fill(struct file_statfs *out)
 
 	ext2_statfs(&fs, &n);
 	*out = (struct file_statfs){
-		.type = EXT2_MAGIC, .bsize = fs.block_size, .frsize = fs.block_size, .blocks = n.blocks,
-		.bfree = n.free, .bavail = n.available, .files = n.files, .ffree = n.free_files,
+		.type = EXT2_MAGIC,
+		.bsize = fs.block_size,
+		.frsize = fs.block_size,
+		.blocks = n.blocks,
+		.bfree = n.free,
+		.bavail = n.available,
+		.files = n.files,
+		.ffree = n.free_files,
 		.fsid = { (int32_t)mount.device_number, (int32_t)(mount.device_number >> 32) },
-		.namelen = EXT2_NAME_MAX, .flags = fs.read_only ? 1 : 0,
+		.namelen = EXT2_NAME_MAX,
+		.flags = fs.read_only ? 1 : 0,
 	};
 }
 
@@ -442,9 +467,24 @@ static long sync_node(struct request *rq, const struct fs_sync_node_req *in, str
 }
 
 const struct fs_ops fs_handlers = {
-	.mount = mount_request, .unmount = unmount_request, .lookup = lookup, .forget = forget,
-	.create = create, .symlink = symlink, .link = link, .unlink = unlink, .rmdir = rmdir,
-	.rename = rename, .readlink = readlink, .stat = stat, .set_attr = set_attr, .open = open,
-	.readdir = readdir, .statfs = statfs, .sync = sync, .sync_node = sync_node,
-	.remount = remount_request, .create_open = create_open,
+	.mount = mount_request,
+	.unmount = unmount_request,
+	.lookup = lookup,
+	.forget = forget,
+	.create = create,
+	.symlink = symlink,
+	.link = link,
+	.unlink = unlink,
+	.rmdir = rmdir,
+	.rename = rename,
+	.readlink = readlink,
+	.stat = stat,
+	.set_attr = set_attr,
+	.open = open,
+	.readdir = readdir,
+	.statfs = statfs,
+	.sync = sync,
+	.sync_node = sync_node,
+	.remount = remount_request,
+	.create_open = create_open,
 };

@@ -5,9 +5,9 @@
  */
 #include "server.h"
 
-#define FILL_MAX 64u      /* pages in one request to the device */
-#define AROUND 8u         /* pages brought in with the one that faulted */
-#define FILLS_MAX 48u     /* read-ahead leaves the rest of the pool alone */
+#define FILL_MAX 64u  /* pages in one request to the device */
+#define AROUND 8u     /* pages brought in with the one that faulted */
+#define FILLS_MAX 48u /* read-ahead leaves the rest of the pool alone */
 
 uint64_t pages_resident, pages_budget;
 
@@ -253,10 +253,8 @@ static long fill_run(struct inode *inode, uint64_t page, uint64_t count)
 static long wait_or_fail(struct inode *inode, uint64_t page)
 {
 	switch (kcall(mo_present, inode->pages->memory, page)) {
-	case 1:
-		return 0;
-	case 2:
-		return PAGES_WAIT;
+	case 1: return 0;
+	case 2: return PAGES_WAIT;
 	}
 	return -EAGAIN;
 }

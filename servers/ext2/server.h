@@ -34,15 +34,15 @@ struct pages {
 	struct inode *inode;
 	cap_t memory;
 	uint64_t object_size;
-	uint64_t resident;        /* pages, nearly */
-	uint64_t high;            /* no page from here on has ever been present */
+	uint64_t resident; /* pages, nearly */
+	uint64_t high;     /* no page from here on has ever been present */
 	struct waitq waiting;
 	uint32_t reading, writing; /* I/O under way */
-	bool tail_clean;          /* what lies behind the end in its last page is zero */
-	bool trimming;            /* blocks behind the end are being freed: nobody may add some */
-	bool map_written;         /* a writable mapping has been handed out */
-	uint64_t pass;            /* of the writer, that has had it last */
-	long write_error;         /* for the next fsync */
+	bool tail_clean;           /* what lies behind the end in its last page is zero */
+	bool trimming;             /* blocks behind the end are being freed: nobody may add some */
+	bool map_written;          /* a writable mapping has been handed out */
+	uint64_t pass;             /* of the writer, that has had it last */
+	long write_error;          /* for the next fsync */
 	struct file_locks locks;
 };
 
@@ -50,11 +50,11 @@ struct description {
 	uint32_t tag, flags;
 	struct inode *inode;
 	uint64_t offset;
-	uint64_t ahead_next;  /* first page that read-ahead has not asked for */
-	uint32_t ahead_size;  /* in pages; 0: not sequential so far */
+	uint64_t ahead_next;   /* first page that read-ahead has not asked for */
+	uint32_t ahead_size;   /* in pages; 0: not sequential so far */
 	uint64_t ahead_expect; /* the page where a sequential reader comes next */
 	bool exec;
-	uint32_t uid;         /* of who opened it */
+	uint32_t uid; /* of who opened it */
 };
 
 /* --- mount.c ---------------------------------------------------------------------------------- */
@@ -63,9 +63,9 @@ void reap_soon(void); /* an unlinked inode may have lost its last user */
 struct mount {
 	bool mounted, attached; /* attached: the device is there, its cache is mapped */
 	long info_status;
-	cap_t device;           /* speaks blk */
-	cap_t meta, tables;     /* memory objects: metadata cache; its state */
-	cap_t epochs;           /* memory object shared with VFS: struct fs_epochs */
+	cap_t device;       /* speaks blk */
+	cap_t meta, tables; /* memory objects: metadata cache; its state */
+	cap_t epochs;       /* memory object shared with VFS: struct fs_epochs */
 	uint64_t sectors, max_sectors, device_number;
 };
 extern struct mount mount;
@@ -86,9 +86,9 @@ bool is_ours(uint64_t badge);
 enum io_kind { IO_META_READ = 1, IO_META_WRITE, IO_FILL, IO_DATA_WRITE, IO_FLUSH };
 #define IO_META_PAGES 32u
 struct io {
-	uint8_t kind;  /* 0: unused */
+	uint8_t kind; /* 0: unused */
 	bool sent;
-	bool failed;   /* a part of this fill that has been answered already failed */
+	bool failed; /* a part of this fill that has been answered already failed */
 	struct acall *call;
 	struct inode *inode;
 	uint64_t page, count; /* of the memory object */
@@ -103,7 +103,7 @@ void io_drop(struct io *io);
 void io_done(struct io *io, long status);
 void io_recover(void); /* after a restart */
 uint32_t io_count(enum io_kind kind);
-bool io_fill_pending(const struct io *io); /* other parts of the same page */
+bool io_fill_pending(const struct io *io);                   /* other parts of the same page */
 void io_fail_rest(const struct inode *inode, uint64_t page); /* when these parts have come, it has failed */
 /* A read that failed, for whoever runs again because of it. inode NULL: metadata. */
 void failure_note(const struct inode *inode, uint64_t page);
@@ -114,7 +114,7 @@ void meta_read_done(struct io *io, long status);
 void meta_write_done(struct io *io, long status);
 /* Write dirty pages from *page on: 1 more later (the pool is full), 0 all sent. */
 bool meta_write_some(uint64_t *page);
-void meta_shrink(void); /* down to the limit */
+void meta_shrink(void);      /* down to the limit */
 bool meta_write_super(void); /* only the superblock's page; false: not now */
 
 /* --- pages.c: the page cache of files --------------------------------------------------------------------------- */
@@ -141,9 +141,9 @@ long pages_wait(struct request *rq, struct inode *inode, long status);
 enum write_level { WRITE_LAZY = 1, WRITE_SAFE, WRITE_CLEAN }; /* timer; fsync; sync: marks it clean */
 /* Park until everything that is dirty now is written. progress[4] is ours. 0: it is. */
 long write_wait(struct request *rq, enum write_level level);
-void write_run(void);        /* go on: called whenever something may have changed */
+void write_run(void); /* go on: called whenever something may have changed */
 void write_note_dirty(struct inode *inode, uint64_t pages);
-bool write_too_much(void);   /* a writer should wait: write_throttle */
+bool write_too_much(void); /* a writer should wait: write_throttle */
 long write_throttle(struct request *rq);
 void data_write_done(struct io *io, long status);
 void flush_done(long status);
@@ -151,9 +151,9 @@ void write_timer(uint64_t ns); /* a lazy pass, and reaping, after this time at t
 void write_room(void);         /* space may be free again: writers who wait try */
 void write_recover(void);
 void write_failed(long status); /* metadata could not be written */
-void write_kick(void);       /* a metadata page has come */
+void write_kick(void);          /* a metadata page has come */
 /* reap.c */
-void reap_run(void);         /* free unlinked inodes that nobody uses */
+void reap_run(void); /* free unlinked inodes that nobody uses */
 bool reap_pending(void);
 
 /* --- files.c, transfer.c, nodes.c ----------------------------------------------------------------------------------- */

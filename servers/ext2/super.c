@@ -151,8 +151,10 @@ long super_read(struct ext2 *fs, const struct ext2_super *super, uint64_t device
 	if (status < 0)
 		return status;
 	fill_geometry(fs, super);
-	groups = (fs->blocks - fs->first_data_block + (uint64_t)fs->blocks_per_group - 1) / fs->blocks_per_group;
-	if (groups * fs->inodes_per_group != fs->inodes || fs->first_inode >= fs->inodes || fs->first_inode < 3)
+	groups =
+	    (fs->blocks - fs->first_data_block + (uint64_t)fs->blocks_per_group - 1) / fs->blocks_per_group;
+	if (groups * fs->inodes_per_group != fs->inodes || fs->first_inode >= fs->inodes ||
+	    fs->first_inode < 3)
 		return -EUCLEAN;
 	fs->groups = (uint32_t)groups;
 	fs->cache.pages = (((uint64_t)fs->blocks << fs->block_shift) + 4095) >> 12;
@@ -180,7 +182,7 @@ long super_store(struct ext2 *fs, bool clean)
 	super->last_orphan = fs->orphans ? fs->orphans->number : 0;
 	super->write_time = (uint32_t)time_now().seconds;
 	super->ro_compat |= fs->ro_compat & EXT2_RO_LARGE_FILE;
-	super->state &= (uint16_t)~(EXT2_STATE_VALID | EXT2_STATE_ERROR);
+	super->state &= (uint16_t) ~(EXT2_STATE_VALID | EXT2_STATE_ERROR);
 	if (clean && (fs->state_at_mount & EXT2_STATE_VALID))
 		super->state |= EXT2_STATE_VALID;
 	if (fs->has_errors)

@@ -12,7 +12,8 @@
 #define DONE_BYTES 0
 #define STARTED 1
 
-int64_t opened_last; /* when a file was opened last, in seconds: near enough to know whether a day has passed */
+int64_t
+    opened_last; /* when a file was opened last, in seconds: near enough to know whether a day has passed */
 
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
@@ -127,7 +128,8 @@ long file_pread(struct request *rq, const struct file_pread_req *in, struct file
 }
 
 /* Once it has to wait, the stretch that it reads is taken: another reader of the description gets the next. */
-static long take_stretch(struct request *rq, struct description *d, uint64_t offset, uint64_t length, long status)
+static long take_stretch(struct request *rq, struct description *d, uint64_t offset, uint64_t length,
+			 long status)
 {
 	if (status == EXT2_WAIT) {
 		tx_rollback(&fs);
@@ -324,7 +326,8 @@ static long write_stretch(struct request *rq, struct stretch *s, uint64_t done)
 	}
 	inode_change(inode);
 	if (s->offset + (uint64_t)n > inode->d.size) {
-		if ((s->offset + (uint64_t)n - 1) >> PAGE_BITS >= (inode->d.size + PAGE_BYTES - 1) >> PAGE_BITS)
+		if ((s->offset + (uint64_t)n - 1) >> PAGE_BITS >= (inode->d.size + PAGE_BYTES - 1) >>
+		    PAGE_BITS)
 			inode->pages->tail_clean = true; /* its last page is a fresh one */
 		inode_set_size(inode, s->offset + (uint64_t)n);
 	}
@@ -387,7 +390,8 @@ static long write_at(struct request *rq, struct inode *inode, uint64_t offset, u
 static long check_size(const struct request *rq, uint64_t offset, uint64_t *length)
 {
 	const struct process_entry *process = process_find(rq->stamp);
-	uint64_t limit = process && process->limit_file_size < fs.size_max ? process->limit_file_size : fs.size_max;
+	uint64_t limit =
+	    process && process->limit_file_size < fs.size_max ? process->limit_file_size : fs.size_max;
 
 	if (offset >= limit)
 		return -EFBIG;
@@ -449,8 +453,9 @@ long file_write(struct request *rq, const struct file_write_req *in, struct file
 		return finish_write(rq, d, (long)rq->progress[3]);
 	if (!length)
 		return 0;
-	offset = rq->progress[STARTED] ? rq->progress[STARTED] - 1 :
-		 d->flags & O_APPEND ? d->inode->d.size : d->offset;
+	offset = rq->progress[STARTED] ? rq->progress[STARTED] - 1
+		 : d->flags & O_APPEND ? d->inode->d.size
+				       : d->offset;
 	status = check_size(rq, offset, &length);
 	if (status < 0)
 		return status;

@@ -68,5 +68,6 @@ long path_of_inode(struct request *rq, struct inode *inode)
 			return status;
 		parent = (uint32_t)status;
 	}
-	return request_write(rq, 0, text + at, sizeof text - at < rq->out_length ? sizeof text - at : rq->out_length);
+	return request_write(rq, 0, text + at,
+			     sizeof text - at < rq->out_length ? sizeof text - at : rq->out_length);
 }

@@ -8,7 +8,7 @@
  */
 #include "writer.h"
 
-#define LAZY_NS 5000000000ull  /* from the first change to the pass that writes it */
+#define LAZY_NS 5000000000ull /* from the first change to the pass that writes it */
 #define META_ROUNDS 16u
 
 PRESERVED struct writer writer;
@@ -149,8 +149,9 @@ static void end_pass(void)
 
 static bool can_be_clean(void)
 {
-	return writer.level == WRITE_CLEAN && (fs.state_at_mount & EXT2_STATE_VALID) && !writer.error && !fs.orphans && !fs.has_errors &&
-	       !fs.cache.dirty.count && !fs.dirty.first && !dirty_pages && !fs.disk_valid;
+	return writer.level == WRITE_CLEAN && (fs.state_at_mount & EXT2_STATE_VALID) && !writer.error &&
+	       !fs.orphans && !fs.has_errors && !fs.cache.dirty.count && !fs.dirty.first && !dirty_pages &&
+	       !fs.disk_valid;
 }
 
 /* Of each phase: whether to go on at once. */
@@ -228,9 +229,10 @@ static bool do_clean_wait(void)
 static bool step(void)
 {
 	static bool (*const phases[])(void) = {
-		[IDLE] = do_idle, [UNCLEAN] = do_unclean, [UNCLEAN_WAIT] = do_unclean_wait, [DATA] = do_data,
-		[INODES] = do_inodes, [META] = do_meta, [SETTLE] = do_settle, [FLUSH] = do_flush,
-		[FLUSHING] = do_flush, [CLEAN] = do_clean, [CLEAN_WAIT] = do_clean_wait, [CLEAN_FLUSH] = do_flush,
+		[IDLE] = do_idle,     [UNCLEAN] = do_unclean,       [UNCLEAN_WAIT] = do_unclean_wait,
+		[DATA] = do_data,     [INODES] = do_inodes,         [META] = do_meta,
+		[SETTLE] = do_settle, [FLUSH] = do_flush,           [FLUSHING] = do_flush,
+		[CLEAN] = do_clean,   [CLEAN_WAIT] = do_clean_wait, [CLEAN_FLUSH] = do_flush,
 	};
 
 	return phases[writer.phase]();

@@ -7,7 +7,7 @@
 
 struct run {
 	struct inode *inode;
-	uint64_t page, count;    /* pages */
+	uint64_t page, count;             /* pages */
 	uint64_t first, physical, blocks; /* of the file; of the device */
 };
 
@@ -136,7 +136,8 @@ static void take_pages(struct inode *inode, uint64_t page, uint64_t count)
 /* [page, page + count): dirty pages side by side. */
 static long write_pages(struct inode *inode, uint64_t page, uint64_t count)
 {
-	uint64_t per_page = 4096u >> fs.block_shift, end = (page + count) * per_page, limit = blocks_limit(inode);
+	uint64_t per_page = 4096u >> fs.block_shift, end = (page + count) * per_page,
+		 limit = blocks_limit(inode);
 	struct run run = { .inode = inode, .first = page * per_page };
 
 	take_pages(inode, page, count);

@@ -6,17 +6,28 @@
 #include "server.h"
 
 enum phase {
-	IDLE, UNCLEAN, UNCLEAN_WAIT, DATA, INODES, META, SETTLE, FLUSH, FLUSHING, CLEAN, CLEAN_WAIT, CLEAN_FLUSH,
+	IDLE,
+	UNCLEAN,
+	UNCLEAN_WAIT,
+	DATA,
+	INODES,
+	META,
+	SETTLE,
+	FLUSH,
+	FLUSHING,
+	CLEAN,
+	CLEAN_WAIT,
+	CLEAN_FLUSH,
 };
 
 struct writer {
 	enum phase phase;
-	enum write_level level;  /* of the pass */
+	enum write_level level;   /* of the pass */
 	uint64_t begun, finished; /* passes */
 	long error;
-	struct inode *inode;     /* DATA: where we are */
+	struct inode *inode; /* DATA: where we are */
 	uint64_t page;
-	bool found;              /* this sweep through the files has found a dirty one */
+	bool found; /* this sweep through the files has found a dirty one */
 	uint32_t rounds;
 	/* Pages marked clean and not all sent yet. */
 	struct inode *taken;

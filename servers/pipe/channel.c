@@ -65,8 +65,7 @@ static struct pipe *next_end(const struct channel *channel, const struct pipe *p
 	return p->in == channel ? p->next_in : p->next_out;
 }
 
-static void set_next_end(const struct channel *channel, struct pipe *p,
-			 struct pipe *next)
+static void set_next_end(const struct channel *channel, struct pipe *p, struct pipe *next)
 {
 	if (p->in == channel)
 		p->next_in = next;

@@ -105,7 +105,7 @@ static long pipe_path(struct request *rq, const struct file_path_req *in, struct
 }
 
 const struct file_ops pipe_file_ops = {
-	STREAM_FILE_OPS, DESCRIPTION_FILE_OPS,
-	.mmap = stream_mmap, .read = pipe_read, .write = pipe_write, .ioctl = pipe_ioctl,
+	STREAM_FILE_OPS,   DESCRIPTION_FILE_OPS,      .mmap = stream_mmap,
+	.read = pipe_read, .write = pipe_write,       .ioctl = pipe_ioctl,
 	.poll = pipe_poll, .set_attr = pipe_set_attr, .path = pipe_path,
 };

@@ -124,16 +124,15 @@ static long pipe_timerfd(struct request *rq, const struct pipe_timerfd_req *in,
  * therefore enters as an end first and then waits for the other side's count to grow. progress[0]:
  * the badge of its description; progress[1]: the count at which it began to wait.
  */
-static long fifo_enter(struct request *rq, struct channel *channel,
-		       const struct pipe_open_fifo_req *in, struct pipe **p)
+static long fifo_enter(struct request *rq, struct channel *channel, const struct pipe_open_fifo_req *in,
+		       struct pipe **p)
 {
 	uint32_t access = in->flags & O_ACCMODE;
 	bool reads = access != O_WRONLY, writes = access != O_RDONLY;
 
 	if (access == O_WRONLY && (in->flags & O_NONBLOCK) && !channel->readers)
 		return -ENXIO;
-	*p = pipe_new(PIPE_END, (uint32_t)(in->flags & (CREATE_FLAGS | O_APPEND)) | access,
-			     in->stamp);
+	*p = pipe_new(PIPE_END, (uint32_t)(in->flags & (CREATE_FLAGS | O_APPEND)) | access, in->stamp);
 	if (!*p)
 		return -ENFILE;
 	(*p)->d.device = in->device;
@@ -180,18 +179,20 @@ static long pipe_open_fifo(struct request *rq, const struct pipe_open_fifo_req *
 }
 
 static const struct pipe_ops pipe_ops = {
-	.pipe = pipe_pipe, .eventfd = pipe_eventfd, .timerfd = pipe_timerfd,
-	.timerfd_settime = pipe_timerfd_settime, .timerfd_gettime = pipe_timerfd_gettime,
-	.open_fifo = pipe_open_fifo, .socketpair = pipe_socketpair,
+	.pipe = pipe_pipe,
+	.eventfd = pipe_eventfd,
+	.timerfd = pipe_timerfd,
+	.timerfd_settime = pipe_timerfd_settime,
+	.timerfd_gettime = pipe_timerfd_gettime,
+	.open_fifo = pipe_open_fifo,
+	.socketpair = pipe_socketpair,
 };
 
 static long dispatch(struct request *rq)
 {
 	switch (IPC_OP_PROTO(rq->op)) {
-	case PROTO_ID_FILE:
-		return file_dispatch(&pipe_file_ops, rq);
-	case PROTO_ID_PIPE:
-		return pipe_dispatch(&pipe_ops, rq);
+	case PROTO_ID_FILE: return file_dispatch(&pipe_file_ops, rq);
+	case PROTO_ID_PIPE: return pipe_dispatch(&pipe_ops, rq);
 	}
 	return -ENOSYS;
 }
@@ -226,7 +227,11 @@ static long cancel(struct request *rq)
 }
 
 static const struct service service = {
-	.name = "pipe", .dispatch = dispatch, .start = start, .release = release, .cancel = cancel,
+	.name = "pipe",
+	.dispatch = dispatch,
+	.start = start,
+	.release = release,
+	.cancel = cancel,
 };
 
 int main(void)

@@ -16,8 +16,8 @@ struct channel {
 	uint32_t readers, writers;           /* open ends */
 	uint64_t readers_ever, writers_ever; /* for FIFO openers that wait for the other side */
 	struct waitq readable, writable, openers;
-	struct pipe *ends;            /* all descriptions on this channel, both sides */
-	uint64_t device, node;               /* a FIFO's name, 0 for others */
+	struct pipe *ends;     /* all descriptions on this channel, both sides */
+	uint64_t device, node; /* a FIFO's name, 0 for others */
 	struct channel *next_fifo;
 };
 
@@ -25,14 +25,14 @@ enum description_kind { PIPE_END = 1, SOCKET, EVENT, TIMER };
 
 struct pipe {
 	struct description d;
-	uint32_t kind;                       /* enum description_kind */
-	struct channel *in, *out;            /* read from, write to; NULL where it cannot */
-	struct pipe *next_in, *next_out;     /* among the ends of in and of out */
-	struct waitq waiters;                /* EVENT, TIMER */
-	uint64_t counter;                    /* EVENT: the count; TIMER: expirations not read yet */
+	uint32_t kind;                   /* enum description_kind */
+	struct channel *in, *out;        /* read from, write to; NULL where it cannot */
+	struct pipe *next_in, *next_out; /* among the ends of in and of out */
+	struct waitq waiters;            /* EVENT, TIMER */
+	uint64_t counter;                /* EVENT: the count; TIMER: expirations not read yet */
 	bool semaphore;
 	uint32_t clock;
-	uint64_t deadline, interval;         /* TIMER: monotonic ns */
+	uint64_t deadline, interval; /* TIMER: monotonic ns */
 	struct timer timer;
 };
 

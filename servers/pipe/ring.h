@@ -9,12 +9,18 @@
 #define RING_SIZE 65536u /* a power of two; what Linux gives a pipe */
 
 struct ring {
-	uint8_t *data;         /* RING_SIZE bytes */
-	uint32_t head, used;   /* head: where the next byte is read */
+	uint8_t *data;       /* RING_SIZE bytes */
+	uint32_t head, used; /* head: where the next byte is read */
 };
 
-static inline uint32_t ring_used(const struct ring *ring) { return ring->used; }
-static inline uint32_t ring_room(const struct ring *ring) { return RING_SIZE - ring->used; }
+static inline uint32_t ring_used(const struct ring *ring)
+{
+	return ring->used;
+}
+static inline uint32_t ring_room(const struct ring *ring)
+{
+	return RING_SIZE - ring->used;
+}
 
 /* The contiguous piece from which to read, or into which to write, at most `length` bytes; its
  * size in *piece. */

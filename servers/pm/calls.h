@@ -7,7 +7,8 @@
 
 #include <proto/pm.h>
 
-#define HANDLER(name) long do_##name(struct request *, const struct pm_##name##_req *, struct pm_##name##_reply *)
+#define HANDLER(name) \
+	long do_##name(struct request *, const struct pm_##name##_req *, struct pm_##name##_reply *)
 HANDLER(fork);
 HANDLER(thread_create);
 HANDLER(exec);

@@ -147,7 +147,8 @@ long do_times(struct request *rq, const struct pm_times_req *in, struct pm_times
 	return status < 0 ? status : 0;
 }
 
-long do_process_times(struct request *rq, const struct pm_process_times_req *in, struct pm_process_times_reply *out)
+long do_process_times(struct request *rq, const struct pm_process_times_req *in,
+		      struct pm_process_times_reply *out)
 {
 	struct process *process = process_by_pid((int32_t)in->pid);
 	struct process_times times;
@@ -201,7 +202,8 @@ static bool same_user(const struct process *caller, const struct process *target
 
 long do_limit(struct request *rq, const struct pm_limit_req *in, struct pm_limit_reply *out)
 {
-	struct process *caller = caller_of(rq), *process = in->pid ? process_by_pid((int32_t)in->pid) : caller;
+	struct process *caller = caller_of(rq),
+		       *process = in->pid ? process_by_pid((int32_t)in->pid) : caller;
 	struct limit new = { in->soft, in->hard }, *old;
 
 	if (!caller || !process || process_is_zombie(process))
@@ -225,7 +227,8 @@ long do_limit(struct request *rq, const struct pm_limit_req *in, struct pm_limit
 /* --- priority --------------------------------------------------------------------------------------------- */
 enum { PRIO_PROCESS, PRIO_PGRP, PRIO_USER };
 
-static bool chosen(const struct process *process, const struct process_entry *self, uint64_t which, int64_t who)
+static bool chosen(const struct process *process, const struct process_entry *self, uint64_t which,
+		   int64_t who)
 {
 	const struct process_entry *entry = process_entry(process);
 

@@ -78,8 +78,8 @@ long do_thread_create(struct request *rq, const struct pm_thread_create_req *in,
 	if (!process)
 		return -ESRCH;
 	threads_sweep(process);
-	thread = thread_make(process, process->image, process->private_table, 0, libposix.thread_start, in->stack,
-			     ~0ull);
+	thread = thread_make(process, process->image, process->private_table, 0, libposix.thread_start,
+			     in->stack, ~0ull);
 	if (!thread)
 		return -EAGAIN;
 	if (in->tid_address)
@@ -177,7 +177,9 @@ long do_exec_commit(struct request *rq, const struct pm_exec_commit_req *in, str
 	struct process *process = loading(rq);
 	struct process_entry *entry;
 	struct exec_file file = {
-		.mode = (uint32_t)in->mode, .uid = (uint32_t)in->owner, .gid = (uint32_t)(in->owner >> 32),
+		.mode = (uint32_t)in->mode,
+		.uid = (uint32_t)in->owner,
+		.gid = (uint32_t)(in->owner >> 32),
 		.no_setid = in->no_setid != 0,
 	};
 

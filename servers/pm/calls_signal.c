@@ -18,7 +18,9 @@ static struct signal_info sender_info(const struct process *from, int signal, in
 {
 	const struct process_entry *entry = process_entry(from);
 
-	return (struct signal_info){ .signo = signal, .code = code, .sender = { .pid = entry->pid, .uid = entry->uid } };
+	return (struct signal_info){ .signo = signal,
+				     .code = code,
+				     .sender = { .pid = entry->pid, .uid = entry->uid } };
 }
 
 long do_kill(struct request *rq, const struct pm_kill_req *in, struct pm_kill_reply *out)
@@ -68,8 +70,8 @@ long do_take_signal(struct request *rq, const struct pm_take_signal_req *in, str
 	signal = signal_take(thread, in->mask, &info);
 	if (signal <= 0)
 		return 0;
-	*out = (struct pm_take_signal_reply){ (uint64_t)info.code, info.words[0], info.words[1], info.words[2],
-					      info.words[3] };
+	*out = (struct pm_take_signal_reply){ (uint64_t)info.code, info.words[0], info.words[1],
+					      info.words[2], info.words[3] };
 	return signal;
 }
 
@@ -136,7 +138,8 @@ static long begin_wait(struct request *rq, const struct pm_sigtimedwait_req *in,
 }
 
 /* progress: 0: 1 waiting, 2 the time is over; 1: the deadline */
-long do_sigtimedwait(struct request *rq, const struct pm_sigtimedwait_req *in, struct pm_sigtimedwait_reply *out)
+long do_sigtimedwait(struct request *rq, const struct pm_sigtimedwait_req *in,
+		     struct pm_sigtimedwait_reply *out)
 {
 	struct thread *thread = calling_thread(rq, in->tid);
 	struct signal_info info;
@@ -158,7 +161,8 @@ long do_sigtimedwait(struct request *rq, const struct pm_sigtimedwait_req *in, s
 }
 
 /* --- terminals ----------------------------------------------------------------------------------------- */
-long do_signal_group(struct request *rq, const struct pm_signal_group_req *in, struct pm_signal_group_reply *out)
+long do_signal_group(struct request *rq, const struct pm_signal_group_req *in,
+		     struct pm_signal_group_reply *out)
 {
 	struct signal_info info = { .signo = (int32_t)in->signal, .code = SI_KERNEL };
 	uint64_t generated = SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU) | SIGNAL_BIT(SIGTSTP);
@@ -191,7 +195,8 @@ long do_set_tty(struct request *rq, const struct pm_set_tty_req *in, struct pm_s
 	return 0;
 }
 
-long do_signal_stamp(struct request *rq, const struct pm_signal_stamp_req *in, struct pm_signal_stamp_reply *out)
+long do_signal_stamp(struct request *rq, const struct pm_signal_stamp_req *in,
+		     struct pm_signal_stamp_reply *out)
 {
 	struct process *process = process_by_stamp(in->stamp);
 
@@ -207,8 +212,17 @@ long do_signal_stamp(struct request *rq, const struct pm_signal_stamp_req *in, s
 }
 
 /* --- faults ------------------------------------------------------------------------------------------------ */
-enum { VECTOR_DIVIDE, VECTOR_DEBUG, VECTOR_BREAKPOINT = 3, VECTOR_OPCODE = 6, VECTOR_PROTECTION = 13,
-       VECTOR_PAGE = 14, VECTOR_X87 = 16, VECTOR_ALIGNMENT, VECTOR_SIMD = 19 };
+enum {
+	VECTOR_DIVIDE,
+	VECTOR_DEBUG,
+	VECTOR_BREAKPOINT = 3,
+	VECTOR_OPCODE = 6,
+	VECTOR_PROTECTION = 13,
+	VECTOR_PAGE = 14,
+	VECTOR_X87 = 16,
+	VECTOR_ALIGNMENT,
+	VECTOR_SIMD = 19
+};
 #define PAGE_PRESENT 1u
 
 struct fault {
@@ -220,33 +234,20 @@ static struct signal_info fault_info(const struct fault *fault)
 	struct signal_info info = { .signo = SIGSEGV, .code = SI_KERNEL, .fault = { fault->rip } };
 
 	switch (fault->vector) {
-	case VECTOR_DIVIDE:
-		info.signo = SIGFPE, info.code = FPE_INTDIV;
-		break;
+	case VECTOR_DIVIDE: info.signo = SIGFPE, info.code = FPE_INTDIV; break;
 	case VECTOR_X87:
-	case VECTOR_SIMD:
-		info.signo = SIGFPE, info.code = FPE_FLTINV;
-		break;
-	case VECTOR_DEBUG:
-		info.signo = SIGTRAP, info.code = TRAP_TRACE;
-		break;
-	case VECTOR_BREAKPOINT:
-		info.signo = SIGTRAP;
-		break;
-	case VECTOR_OPCODE:
-		info.signo = SIGILL, info.code = ILL_ILLOPN;
-		break;
-	case VECTOR_ALIGNMENT:
-		info.signo = SIGBUS, info.code = BUS_ADRALN;
-		break;
+	case VECTOR_SIMD: info.signo = SIGFPE, info.code = FPE_FLTINV; break;
+	case VECTOR_DEBUG: info.signo = SIGTRAP, info.code = TRAP_TRACE; break;
+	case VECTOR_BREAKPOINT: info.signo = SIGTRAP; break;
+	case VECTOR_OPCODE: info.signo = SIGILL, info.code = ILL_ILLOPN; break;
+	case VECTOR_ALIGNMENT: info.signo = SIGBUS, info.code = BUS_ADRALN; break;
 	case VECTOR_PAGE:
 		info.fault.address = fault->address;
 		info.code = fault->error & PAGE_PRESENT ? SEGV_ACCERR : SEGV_MAPERR;
 		if (fault->error & IPC_FAULT_BUS)
 			info.signo = SIGBUS, info.code = BUS_ADRERR;
 		break;
-	default:
-		info.fault.address = 0;
+	default: info.fault.address = 0;
 	}
 	return info;
 }

@@ -27,7 +27,8 @@ long do_itimer(struct request *rq, const struct pm_itimer_req *in, struct pm_iti
 #define SIGEV_THREAD_ID 4u
 #define CLOCKS 4u
 
-long do_timer_create(struct request *rq, const struct pm_timer_create_req *in, struct pm_timer_create_reply *out)
+long do_timer_create(struct request *rq, const struct pm_timer_create_req *in,
+		     struct pm_timer_create_reply *out)
 {
 	struct process *process = caller_of(rq);
 	struct posix_timer *timer;
@@ -86,7 +87,8 @@ long do_timer_get(struct request *rq, const struct pm_timer_get_req *in, struct 
 	return 0;
 }
 
-long do_timer_delete(struct request *rq, const struct pm_timer_delete_req *in, struct pm_timer_delete_reply *out)
+long do_timer_delete(struct request *rq, const struct pm_timer_delete_req *in,
+		     struct pm_timer_delete_reply *out)
 {
 	struct posix_timer *timer = named_timer(rq, in->id);
 
@@ -182,8 +184,10 @@ long do_option(struct request *rq, const struct pm_option_req *in, struct pm_opt
 {
 	struct process *process = caller_of(rq);
 	static const uint16_t flags[PM_OPTION_LAST + 1] = {
-		[PM_OPTION_SUBREAPER] = PROC_SUBREAPER, [PM_OPTION_NO_NEW_PRIVS] = PROC_NO_NEW_PRIVS,
-		[PM_OPTION_DUMPABLE] = PROC_UNDUMPABLE, [PM_OPTION_KEEP_CAPS] = PROC_KEEP_CAPS,
+		[PM_OPTION_SUBREAPER] = PROC_SUBREAPER,
+		[PM_OPTION_NO_NEW_PRIVS] = PROC_NO_NEW_PRIVS,
+		[PM_OPTION_DUMPABLE] = PROC_UNDUMPABLE,
+		[PM_OPTION_KEEP_CAPS] = PROC_KEEP_CAPS,
 	};
 
 	(void)out;
@@ -200,7 +204,8 @@ long do_option(struct request *rq, const struct pm_option_req *in, struct pm_opt
 	if (in->which == PM_OPTION_DUMPABLE)
 		return in->set ? set_option(process, PROC_UNDUMPABLE, !in->value)
 			       : !(process->flags & PROC_UNDUMPABLE);
-	return in->set ? set_option(process, flags[in->which], in->value) : (process->flags & flags[in->which]) != 0;
+	return in->set ? set_option(process, flags[in->which], in->value)
+		       : (process->flags & flags[in->which]) != 0;
 }
 
 long do_trace_unknown(struct request *rq, const struct pm_trace_unknown_req *in,
@@ -210,8 +215,8 @@ long do_trace_unknown(struct request *rq, const struct pm_trace_unknown_req *in,
 
 	(void)out;
 	if (process)
-		slog("%s (%d): unknown system call %lu", process_entry(process)->command, process_pid(process),
-		     in->number);
+		slog("%s (%d): unknown system call %lu", process_entry(process)->command,
+		     process_pid(process), in->number);
 	return 0;
 }
 
@@ -231,7 +236,8 @@ long do_process_cap(struct request *rq, const struct pm_process_cap_req *in, str
 			 : request_give(rq, process->image->space, CAP_R, false);
 }
 
-long do_system_counts(struct request *rq, const struct pm_system_counts_req *in, struct pm_system_counts_reply *out)
+long do_system_counts(struct request *rq, const struct pm_system_counts_req *in,
+		      struct pm_system_counts_reply *out)
 {
 	(void)rq, (void)in;
 	out->processes = process_count();
@@ -343,12 +349,12 @@ static void default_limits(struct process *process)
 
 	for (unsigned i = 0; i < LIMITS; i++)
 		process->limits[i] = (struct limit){ ~0ull, ~0ull };
-	process->limits[3] = (struct limit){ 8ul << 20, ~0ull };     /* RLIMIT_STACK */
-	process->limits[4] = (struct limit){ 0, ~0ull };             /* RLIMIT_CORE */
+	process->limits[3] = (struct limit){ 8ul << 20, ~0ull };                 /* RLIMIT_STACK */
+	process->limits[4] = (struct limit){ 0, ~0ull };                         /* RLIMIT_CORE */
 	process->limits[6] = (struct limit){ PROCESS_MAX / 2, PROCESS_MAX / 2 }; /* RLIMIT_NPROC */
-	process->limits[7] = (struct limit){ 1024, 4096 };           /* RLIMIT_NOFILE */
-	process->limits[8] = (struct limit){ 8ul << 20, 8ul << 20 }; /* RLIMIT_MEMLOCK */
-	process->limits[13] = process->limits[14] = (struct limit){ 0, 0 }; /* RLIMIT_NICE, RTPRIO */
+	process->limits[7] = (struct limit){ 1024, 4096 };                       /* RLIMIT_NOFILE */
+	process->limits[8] = (struct limit){ 8ul << 20, 8ul << 20 };             /* RLIMIT_MEMLOCK */
+	process->limits[13] = process->limits[14] = (struct limit){ 0, 0 };      /* RLIMIT_NICE, RTPRIO */
 	entry->limit_files = 1024;
 	entry->limit_file_size = ~0ull;
 	entry->start_ns = machine_now();

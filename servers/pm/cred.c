@@ -51,7 +51,8 @@ static long set_real_effective(const struct ids *ids, bool root, int64_t real, i
 {
 	uint32_t before = *ids->real;
 
-	if (!root && ((!kept(real) && real != *ids->real && real != *ids->effective) || !one_of(ids, effective)))
+	if (!root &&
+	    ((!kept(real) && real != *ids->real && real != *ids->effective) || !one_of(ids, effective)))
 		return -EPERM;
 	change(ids->real, real);
 	change(ids->effective, effective);
@@ -94,17 +95,13 @@ long cred_set(struct process *process, uint32_t which, int64_t a, int64_t b, int
 	a = widen(a), b = widen(b), c = widen(c);
 	switch (which) {
 	case PM_ID_UID:
-	case PM_ID_GID:
-		return set_id(&ids, root, a);
+	case PM_ID_GID: return set_id(&ids, root, a);
 	case PM_ID_REUID:
-	case PM_ID_REGID:
-		return set_real_effective(&ids, root, a, b);
+	case PM_ID_REGID: return set_real_effective(&ids, root, a, b);
 	case PM_ID_RESUID:
-	case PM_ID_RESGID:
-		return set_all(&ids, root, a, b, c);
+	case PM_ID_RESGID: return set_all(&ids, root, a, b, c);
 	case PM_ID_FSUID:
-	case PM_ID_FSGID:
-		return set_fs(&ids, root, a);
+	case PM_ID_FSGID: return set_fs(&ids, root, a);
 	}
 	return -EINVAL;
 }

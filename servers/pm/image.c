@@ -117,8 +117,8 @@ static long map_shared_parts(struct image *image)
 
 	random_bytes(&random, sizeof(random));
 	image->base = IMAGE_AREA + (random & IMAGE_AREA_PAGES) * ANOLE_PAGE_SIZE;
-	status = kcall(vm_map, image->space, image->base, libposix.image_size, VM_R | VM_X | VM_SHARED | VM_FIXED,
-		       libposix_memory, 0);
+	status = kcall(vm_map, image->space, image->base, libposix.image_size,
+		       VM_R | VM_X | VM_SHARED | VM_FIXED, libposix_memory, 0);
 	if (status >= 0)
 		status = kcall(vm_map, image->space, TIME_PAGE, ANOLE_PAGE_SIZE, VM_R | VM_SHARED | VM_FIXED,
 			       time_memory, 0);

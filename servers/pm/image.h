@@ -7,7 +7,7 @@
 
 extern struct libposix_header libposix; /* as the image has it: offsets */
 
-long image_start(bool restarted);       /* find libposix, make what all processes share */
+long image_start(bool restarted); /* find libposix, make what all processes share */
 /* A fresh space with libposix and the pages, no thread block yet. NULL: no memory. */
 struct image *image_new(void);
 struct image *image_clone(const struct image *of, unsigned block); /* fork: `block` is the child's */
@@ -18,8 +18,14 @@ void image_put(struct image *image);
 /* A block that no thread uses, mapped; -errno. */
 long image_block_get(struct image *image);
 void image_block_put(struct image *image, unsigned block);
-static inline uint64_t block_page(unsigned block) { return THREAD_AREA + block * THREAD_AREA_STEP; }
-static inline uint64_t block_address(unsigned block) { return block_page(block) + THREAD_BLOCK_OFFSET; }
+static inline uint64_t block_page(unsigned block)
+{
+	return THREAD_AREA + block * THREAD_AREA_STEP;
+}
+static inline uint64_t block_address(unsigned block)
+{
+	return block_page(block) + THREAD_BLOCK_OFFSET;
+}
 static inline bool image_holds(const struct image *image, uint64_t pc)
 {
 	return pc - image->base < libposix.image_size;

@@ -73,7 +73,8 @@ static bool links_group(const struct process *process, const struct process *lea
 {
 	const struct process_entry *entry = process_entry(process), *parent;
 
-	if (process == leaving || process_is_zombie(process) || !process->parent || process->parent == leaving)
+	if (process == leaving || process_is_zombie(process) || !process->parent ||
+	    process->parent == leaving)
 		return false;
 	parent = process_entry(process->parent);
 	return parent->pgid != entry->pgid && parent->sid == entry->sid && parent->pid != INIT_PID;
@@ -95,7 +96,8 @@ bool job_group_orphaned(int32_t pgid)
 static bool has_stopped(int32_t pgid, const struct process *except)
 {
 	for (const struct process *process = process_list; process; process = process->next)
-		if (process != except && process_entry(process)->pgid == pgid && process->flags & PROC_STOPPED)
+		if (process != except && process_entry(process)->pgid == pgid &&
+		    process->flags & PROC_STOPPED)
 			return true;
 	return false;
 }

@@ -7,17 +7,25 @@
 #include <util/string.h>
 
 /* --- threads ------------------------------------------------------------------------------------- */
-static long create_kernel_thread(struct thread *thread, struct image *image, cap_t private_table, uint64_t entry,
-				 uint64_t argument)
+static long create_kernel_thread(struct thread *thread, struct image *image, cap_t private_table,
+				 uint64_t entry, uint64_t argument)
 {
 	struct process *process = thread->process;
 	struct thread_create create = {
-		.space = image->space, .private_table = private_table, .fd_table = process->fd_table,
-		.fault_endpoint = fault_cap, .stamp = process_entry(process)->stamp,
-		.message_page = block_page(thread->block), .entry = image->base + entry,
-		.stack = block_page(thread->block) + THREAD_AREA_STEP, .argument = argument, .gs_base = block_address(thread->block),
-		.priority = 8, .reflect_entry = image->base + libposix.entry,
-		.upcall_entry = image->base + libposix.upcall, .image_start = image->base,
+		.space = image->space,
+		.private_table = private_table,
+		.fd_table = process->fd_table,
+		.fault_endpoint = fault_cap,
+		.stamp = process_entry(process)->stamp,
+		.message_page = block_page(thread->block),
+		.entry = image->base + entry,
+		.stack = block_page(thread->block) + THREAD_AREA_STEP,
+		.argument = argument,
+		.gs_base = block_address(thread->block),
+		.priority = 8,
+		.reflect_entry = image->base + libposix.entry,
+		.upcall_entry = image->base + libposix.upcall,
+		.image_start = image->base,
 		.image_end = image->base + libposix.text_end,
 		.restart_start = image->base + libposix.restart_start,
 		.restart_end = image->base + libposix.restart_end,
@@ -35,8 +43,10 @@ static long write_block(struct thread *thread, struct image *image, uint64_t mas
 	struct thread_block block = {
 		.self = (struct thread_block *)block_address(thread->block),
 		.entry = image->base + libposix.entry,
-		.stack_top = block_page(thread->block) + THREAD_AREA_STEP, .mask = mask,
-		.tid = (uint32_t)thread->tid, .pid = process_pid(thread->process),
+		.stack_top = block_page(thread->block) + THREAD_AREA_STEP,
+		.mask = mask,
+		.tid = (uint32_t)thread->tid,
+		.pid = process_pid(thread->process),
 		.ppid = process_entry(thread->process)->ppid,
 	};
 	long status;
@@ -156,7 +166,9 @@ static void inherit(struct process *child, const struct process *parent, uint32_
 {
 	memcpy(child->limits, parent->limits, sizeof(child->limits));
 	timers_limit(child);
-	child->flags = PROC_STARTING | (parent->flags & (PROC_NO_NEW_PRIVS | PROC_KEEP_CAPS | PROC_NOCLDSTOP | PROC_NOCLDWAIT));
+	child->flags =
+	    PROC_STARTING |
+	    (parent->flags & (PROC_NO_NEW_PRIVS | PROC_KEEP_CAPS | PROC_NOCLDSTOP | PROC_NOCLDWAIT));
 	child->exit_signal = exit_signal;
 	process_entry(child)->start_ns = machine_now();
 }
@@ -200,8 +212,8 @@ static struct thread *shared_thread(struct process *child, const struct thread *
 	child->image = caller->process->image;
 	image_use(child->image);
 	child->flags |= PROC_VFORKED;
-	return thread_make(child, child->image, child->private_table, process_pid(child), libposix.thread_start,
-			   argument, ~0ull);
+	return thread_make(child, child->image, child->private_table, process_pid(child),
+			   libposix.thread_start, argument, ~0ull);
 }
 
 static uint32_t processes_of(uint32_t uid)

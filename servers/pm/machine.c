@@ -36,24 +36,25 @@ uint64_t machine_mask(struct thread *thread)
 {
 	uint64_t mask = ~0ull;
 
-	kcall(space_read, thread->process->image->space, field(thread, offsetof(struct thread_block, mask)), &mask,
-	      sizeof(mask));
+	kcall(space_read, thread->process->image->space, field(thread, offsetof(struct thread_block, mask)),
+	      &mask, sizeof(mask));
 	return mask;
 }
 
 void machine_set_pending(struct thread *thread, uint64_t pending)
 {
-	kcall(space_write, thread->process->image->space, field(thread, offsetof(struct thread_block, pending)),
-	      &pending, sizeof(pending));
+	kcall(space_write, thread->process->image->space,
+	      field(thread, offsetof(struct thread_block, pending)), &pending, sizeof(pending));
 }
 
 void machine_set_parent(struct thread *thread, int32_t pid, int32_t ppid)
 {
 	int32_t both[2] = { pid, ppid };
 
-	_Static_assert(offsetof(struct thread_block, ppid) == offsetof(struct thread_block, pid) + 4, "adjacent");
-	kcall(space_write, thread->process->image->space, field(thread, offsetof(struct thread_block, pid)), both,
-	      sizeof(both));
+	_Static_assert(offsetof(struct thread_block, ppid) == offsetof(struct thread_block, pid) + 4,
+		       "adjacent");
+	kcall(space_write, thread->process->image->space, field(thread, offsetof(struct thread_block, pid)),
+	      both, sizeof(both));
 }
 
 uint64_t machine_now(void)

@@ -50,7 +50,10 @@ static long start(bool restarted)
 }
 
 static const struct service service = {
-	.name = "pm", .dispatch = dispatch, .start = start, .cancel = cancel,
+	.name = "pm",
+	.dispatch = dispatch,
+	.start = start,
+	.cancel = cancel,
 };
 
 int main(void)

@@ -101,7 +101,7 @@ static void synced(struct acall *call)
 void peers_power(uint32_t how)
 {
 	struct acall *call = acall_new(synced, NULL);
-	struct vfs_sync_req request = { };
+	struct vfs_sync_req request = {};
 
 	if (!call)
 		return;

@@ -19,7 +19,7 @@
 #define PID_MAX 32768
 #define THREAD_POOL 8192u
 #define QUEUE_POOL 4096u
-#define QUEUE_MAX 256u     /* of one process or thread: then sigqueue answers EAGAIN */
+#define QUEUE_MAX 256u /* of one process or thread: then sigqueue answers EAGAIN */
 #define TIMER_POOL 1024u
 #define TIMERS_PER_PROCESS 64u
 #define LIMITS 16u
@@ -29,7 +29,7 @@
 struct image {
 	cap_t space;
 	uint32_t users;
-	uint64_t base;                  /* where libposix is mapped */
+	uint64_t base; /* where libposix is mapped */
 	uint64_t blocks_used[THREADS_MAX / 64], blocks_mapped[THREADS_MAX / 64];
 	struct image *next_free;
 };
@@ -49,16 +49,16 @@ struct signal_queue {
 enum thread_phase { THREAD_UNUSED, THREAD_MADE, THREAD_LIVE, THREAD_LEAVING };
 struct thread {
 	struct process *process;
-	struct thread *next;      /* of the process; or of the free list */
+	struct thread *next; /* of the process; or of the free list */
 	int32_t tid;
-	uint8_t phase;            /* LEAVING: has said exit_thread, ends itself any moment */
+	uint8_t phase; /* LEAVING: has said exit_thread, ends itself any moment */
 	uint16_t block;
 	cap_t cap;
 	struct signal_queue signals;
-	uint64_t hint;            /* what the pending word of its block holds */
-	uint64_t wait_set;        /* sigtimedwait: signals it waits for */
-	struct request *waiting;  /* ... and the request */
-	struct timer timer;       /* ... and its time limit */
+	uint64_t hint;           /* what the pending word of its block holds */
+	uint64_t wait_set;       /* sigtimedwait: signals it waits for */
+	struct request *waiting; /* ... and the request */
+	struct timer timer;      /* ... and its time limit */
 };
 
 struct interval_timer {
@@ -76,12 +76,12 @@ struct posix_timer {
 
 /* exec under way: the new image, whose loader is at work, beside the old one. */
 struct exec_state {
-	struct request *request;  /* of the caller; NULL for init's first */
+	struct request *request; /* of the caller; NULL for init's first */
 	struct image *image;
 	struct thread *loader;
-	int32_t caller;           /* tid */
+	int32_t caller; /* tid */
 	cap_t private_table;
-	uint64_t badge;           /* of the loader's capability to PM: no other may commit */
+	uint64_t badge; /* of the loader's capability to PM: no other may commit */
 };
 
 struct limit {
@@ -89,18 +89,18 @@ struct limit {
 };
 
 enum process_flags {
-	PROC_EXECED = 0x01,       /* setpgid by the parent is over */
+	PROC_EXECED = 0x01, /* setpgid by the parent is over */
 	PROC_STOPPED = 0x02,
-	PROC_STOP_NEWS = 0x04,    /* the stop, or */
+	PROC_STOP_NEWS = 0x04,     /* the stop, or */
 	PROC_CONTINUE_NEWS = 0x08, /* ... the continue, has not been waited for */
-	PROC_VFORKED = 0x10,      /* still in its parent's memory */
-	PROC_STARTING = 0x20,     /* VFS has not answered yet: its thread has not run */
+	PROC_VFORKED = 0x10,       /* still in its parent's memory */
+	PROC_STARTING = 0x20,      /* VFS has not answered yet: its thread has not run */
 	PROC_SUBREAPER = 0x40,
 	PROC_NO_NEW_PRIVS = 0x80,
 	PROC_UNDUMPABLE = 0x100,
 	PROC_KEEP_CAPS = 0x200,
-	PROC_NOCLDSTOP = 0x400,   /* flags of SIGCHLD's action; which signals are ignored and caught */
-	PROC_NOCLDWAIT = 0x800,   /* stands in the process table */
+	PROC_NOCLDSTOP = 0x400, /* flags of SIGCHLD's action; which signals are ignored and caught */
+	PROC_NOCLDWAIT = 0x800, /* stands in the process table */
 };
 
 enum { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_NPROC = 6, RLIMIT_NOFILE, RLIMIT_AS = 9 };
@@ -114,17 +114,17 @@ struct process {
 	cap_t private_table, fd_table;
 	uint32_t flags, stop_signal, exit_signal, death_signal;
 	uint32_t wait_status;
-	int32_t fork_error;        /* STARTING: what VFS answered, negative */
+	int32_t fork_error; /* STARTING: what VFS answered, negative */
 	struct signal_queue signals;
-	struct waitq waiters;      /* in wait, for its children */
-	struct waitq makers;       /* who made it: waits for VFS, or (vfork) for its exec */
+	struct waitq waiters; /* in wait, for its children */
+	struct waitq makers;  /* who made it: waits for VFS, or (vfork) for its exec */
 	struct exec_state exec;
 	struct limit limits[LIMITS];
 	struct process_times times; /* of threads that have ended; of children waited for */
 	struct interval_timer itimers[3];
 	struct posix_timer *timers;
 	uint32_t timer_count, timer_next;
-	uint64_t cpu_warned;       /* seconds of processor time at the last SIGXCPU */
+	uint64_t cpu_warned; /* seconds of processor time at the last SIGXCPU */
 };
 
 extern struct process_table *proctab; /* the share */
@@ -140,7 +140,10 @@ static inline struct process_entry *process_entry(const struct process *process)
 {
 	return &proctab->entry[process - processes];
 }
-static inline int32_t process_pid(const struct process *process) { return process_entry(process)->pid; }
+static inline int32_t process_pid(const struct process *process)
+{
+	return process_entry(process)->pid;
+}
 static inline bool process_is_zombie(const struct process *process)
 {
 	return process_entry(process)->state == PROCESS_ZOMBIE;
@@ -149,7 +152,7 @@ extern struct process *process_list; /* oldest last */
 extern uint64_t fork_count;
 extern int32_t last_pid;
 struct process *process_by_stamp(uint64_t stamp);
-struct process *process_by_pid(int32_t pid);  /* zombies too */
+struct process *process_by_pid(int32_t pid); /* zombies too */
 struct thread *thread_by_tid(int32_t tid);
 uint32_t process_count(void);
 /* Every process by its place, for walks during which processes may go; NULL: nobody there. */
@@ -158,7 +161,7 @@ struct process *process_at(uint32_t place);
 /* A new process with a pid and a stamp, a copy of the parent's public entry (NULL: all zero);
  * NULL if the table is full. */
 struct process *process_new(struct process *parent);
-void process_free(struct process *process);   /* the reaped, or one that could not be made */
+void process_free(struct process *process); /* the reaped, or one that could not be made */
 void process_adopt(struct process *child, struct process *parent);
 /* Process group and session numbers keep a pid from being used again. */
 void process_set_group(struct process *process, int32_t pgid, int32_t sid);
@@ -231,8 +234,8 @@ struct thread *thread_make(struct process *process, struct image *image, cap_t p
 			   uint64_t entry, uint64_t argument, uint64_t mask);
 void thread_join(struct thread *thread);
 void thread_drop(struct thread *thread, struct image *image); /* one that did not join */
-void thread_end(struct thread *thread);        /* kill and forget */
-void threads_sweep(struct process *process);   /* those that have left by themselves */
+void thread_end(struct thread *thread);                       /* kill and forget */
+void threads_sweep(struct process *process);                  /* those that have left by themselves */
 void process_account(struct process *process, struct process_times *times); /* now, threads and all */
 /* A child of the caller's process; its thread has not run yet. share: in the same memory (vfork), with `argument`
  * for libposix's thread entry. NULL: no memory, or too many. */
@@ -263,7 +266,8 @@ void timers_exit(struct process *process, bool exec);
 struct timer_value {
 	uint64_t value, interval;
 };
-long itimer_set(struct process *process, uint32_t which, const struct timer_value *new, struct timer_value *old);
+long itimer_set(struct process *process, uint32_t which, const struct timer_value *new,
+		struct timer_value *old);
 struct posix_timer *timer_make(struct process *process);
 struct posix_timer *timer_find(struct process *process, uint32_t id);
 void timer_free(struct posix_timer *timer);

@@ -57,7 +57,8 @@ bool queue_add(struct signal_queue *queue, const struct signal_info *info)
 	return true;
 }
 
-static void queue_unlink(struct signal_queue *queue, struct queued_signal *previous, struct queued_signal *queued)
+static void queue_unlink(struct signal_queue *queue, struct queued_signal *previous,
+			 struct queued_signal *queued)
 {
 	if (previous)
 		previous->next = queued->next;
@@ -131,13 +132,11 @@ static enum effect default_effect(int signal)
 	case SIGCHLD:
 	case SIGCONT:
 	case SIGURG:
-	case SIGWINCH:
-		return EFFECT_IGNORE;
+	case SIGWINCH: return EFFECT_IGNORE;
 	case SIGSTOP:
 	case SIGTSTP:
 	case SIGTTIN:
-	case SIGTTOU:
-		return EFFECT_STOP;
+	case SIGTTOU: return EFFECT_STOP;
 	}
 	return EFFECT_END;
 }
@@ -310,17 +309,10 @@ int signal_take(struct thread *thread, uint64_t mask, struct signal_info *info)
 		int signal = info->signo;
 
 		switch (effect_of(process, signal)) {
-		case EFFECT_IGNORE:
-			break;
-		case EFFECT_STOP:
-			job_stop(process, signal);
-			break;
-		case EFFECT_END:
-			process_exit(process, (uint32_t)signal);
-			return -1;
-		case EFFECT_HANDLER:
-			taken = signal;
-			break;
+		case EFFECT_IGNORE: break;
+		case EFFECT_STOP: job_stop(process, signal); break;
+		case EFFECT_END: process_exit(process, (uint32_t)signal); return -1;
+		case EFFECT_HANDLER: taken = signal; break;
 		}
 	}
 	signal_update_hints(process);
@@ -413,7 +405,8 @@ static long kill_many(const struct process *from, int32_t pgid, const struct sig
 
 		if (!process)
 			continue;
-		if (pgid ? process_entry(process)->pgid != pgid : process_pid(process) == INIT_PID || process == from)
+		if (pgid ? process_entry(process)->pgid != pgid
+			 : process_pid(process) == INIT_PID || process == from)
 			continue;
 		if (process == from) {
 			self = process;

@@ -155,7 +155,8 @@ static void fill_entry(struct process *process, struct process *parent, int32_t 
 	struct process_entry *entry = process_entry(process);
 
 	if (parent)
-		memcpy((char *)entry + sizeof(entry->stamp), (char *)process_entry(parent) + sizeof(entry->stamp),
+		memcpy((char *)entry + sizeof(entry->stamp),
+		       (char *)process_entry(parent) + sizeof(entry->stamp),
 		       sizeof(*entry) - sizeof(entry->stamp));
 	else
 		memset((char *)entry + sizeof(entry->stamp), 0, sizeof(*entry) - sizeof(entry->stamp));

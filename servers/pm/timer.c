@@ -5,8 +5,8 @@
 #include <util/string.h>
 
 #define TICK_NS 10000000ul
-#define SOONEST_NS 50000ul   /* between two expirations, as long as the signals are taken */
-#define UNSEEN_NS 10000000ul /* ... while nobody takes them */
+#define SOONEST_NS 50000ul    /* between two expirations, as long as the signals are taken */
+#define UNSEEN_NS 10000000ul  /* ... while nobody takes them */
 #define LATEST_NS (1ul << 61) /* values and intervals end here: sums do not overflow */
 #define ITIMER_REAL 0
 #define ITIMER_VIRTUAL 1
@@ -107,7 +107,8 @@ static void itimer_expired(struct process *process, uint32_t which, uint64_t now
 	struct interval_timer *itimer = &process->itimers[which];
 
 	if (itimer->interval)
-		advance(&itimer->deadline, itimer->interval, now, least_interval(process, NULL, signals[which]));
+		advance(&itimer->deadline, itimer->interval, now,
+			least_interval(process, NULL, signals[which]));
 	else
 		itimer->deadline = 0;
 	if (which == ITIMER_REAL)
@@ -133,7 +134,8 @@ static struct timer_value itimer_left(struct process *process, uint32_t which)
 	return left;
 }
 
-long itimer_set(struct process *process, uint32_t which, const struct timer_value *new, struct timer_value *old)
+long itimer_set(struct process *process, uint32_t which, const struct timer_value *new,
+		struct timer_value *old)
 {
 	struct interval_timer *itimer;
 
@@ -217,8 +219,11 @@ static void notify(struct posix_timer *timer)
 {
 	struct thread *thread = notified_thread(timer);
 	struct signal_info info = {
-		.signo = (int32_t)timer->signal, .code = SI_TIMER,
-		.timer = { .timer = (int32_t)timer->id, .overrun = (int32_t)timer->overrun, .value = timer->value },
+		.signo = (int32_t)timer->signal,
+		.code = SI_TIMER,
+		.timer = { .timer = (int32_t)timer->id,
+			   .overrun = (int32_t)timer->overrun,
+			   .value = timer->value },
 	};
 
 	if (timer->notify != SIGEV_NONE && !is_pending(timer->process, thread, timer->signal))
@@ -248,7 +253,8 @@ static void posix_expired(struct posix_timer *timer, uint64_t now)
 
 static void posix_fired(struct timer *timer)
 {
-	struct posix_timer *posix = (struct posix_timer *)((char *)timer - offsetof(struct posix_timer, timer));
+	struct posix_timer *posix =
+	    (struct posix_timer *)((char *)timer - offsetof(struct posix_timer, timer));
 
 	posix_expired(posix, machine_now());
 }

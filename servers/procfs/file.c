@@ -15,7 +15,8 @@ static struct description *description_of(const struct request *rq)
 {
 	struct description *d = (struct description *)rq->badge;
 
-	if (rq->badge <= PRESERVED_BASE || rq->badge >= PRESERVED_BASE + startup->preserved_size || d->tag != TAG)
+	if (rq->badge <= PRESERVED_BASE || rq->badge >= PRESERVED_BASE + startup->preserved_size ||
+	    d->tag != TAG)
 		return NULL;
 	return d;
 }
@@ -31,7 +32,8 @@ long description_open(struct request *rq, uint64_t node, uint64_t flags)
 			return -ENFILE;
 		if (unused)
 			unused = d->next;
-		*d = (struct description){ .flags = (uint32_t)flags & (O_ACCMODE | O_NONBLOCK | O_APPEND), .node = node };
+		*d = (struct description){ .flags = (uint32_t)flags & (O_ACCMODE | O_NONBLOCK | O_APPEND),
+					   .node = node };
 		d->tag = TAG;
 		rq->context = d;
 	}
@@ -256,7 +258,8 @@ static long file_lseek(struct request *rq, const struct file_lseek_req *in, stru
 	(void)out;
 	if (!d)
 		return -EBADF;
-	if (in->whence > 1 || (in->whence == 1 && __builtin_add_overflow(to, (int64_t)d->offset, &to)) || to < 0)
+	if (in->whence > 1 || (in->whence == 1 && __builtin_add_overflow(to, (int64_t)d->offset, &to)) ||
+	    to < 0)
 		return -EINVAL;
 	d->offset = (uint64_t)to;
 	return to;
@@ -291,7 +294,8 @@ static long file_ioctl(struct request *rq, const struct file_ioctl_req *in, stru
 static long file_poll(struct request *rq, const struct file_poll_req *in, struct file_poll_reply *out)
 {
 	(void)out;
-	return description_of(rq) ? (long)(in->events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM)) : -EBADF;
+	return description_of(rq) ? (long)(in->events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM))
+				  : -EBADF;
 }
 
 static long file_get_flags(struct request *rq, const struct file_get_flags_req *in,
@@ -315,7 +319,8 @@ static long file_set_flags(struct request *rq, const struct file_set_flags_req *
 	return 0;
 }
 
-static long file_set_attr(struct request *rq, const struct file_set_attr_req *in, struct file_set_attr_reply *out)
+static long file_set_attr(struct request *rq, const struct file_set_attr_req *in,
+			  struct file_set_attr_reply *out)
 {
 	(void)in, (void)out;
 	return description_of(rq) ? -EPERM : -EBADF;
@@ -343,7 +348,8 @@ static long file_path(struct request *rq, const struct file_path_req *in, struct
 	return stream_put_text(rq, path);
 }
 
-static long file_identify(struct request *rq, const struct file_identify_req *in, struct file_identify_reply *out)
+static long file_identify(struct request *rq, const struct file_identify_req *in,
+			  struct file_identify_reply *out)
 {
 	struct description *d = description_of(rq);
 
@@ -363,9 +369,23 @@ static long file_flock(struct request *rq, const struct file_flock_req *in, stru
 }
 
 const struct file_ops file_handlers = {
-	.read = file_read, .write = file_write, .pread = file_pread, .pwrite = file_pwrite,
-	.lseek = file_lseek, .fstat = file_fstat, .ftruncate = file_ftruncate, .fsync = stream_fsync,
-	.ioctl = file_ioctl, .mmap = stream_mmap, .poll = file_poll, .getdents = stream_getdents,
-	.get_flags = file_get_flags, .set_flags = file_set_flags, .set_attr = file_set_attr,
-	.flock = file_flock, .statfs = file_statfs, .path = file_path, .identify = file_identify,
+	.read = file_read,
+	.write = file_write,
+	.pread = file_pread,
+	.pwrite = file_pwrite,
+	.lseek = file_lseek,
+	.fstat = file_fstat,
+	.ftruncate = file_ftruncate,
+	.fsync = stream_fsync,
+	.ioctl = file_ioctl,
+	.mmap = stream_mmap,
+	.poll = file_poll,
+	.getdents = stream_getdents,
+	.get_flags = file_get_flags,
+	.set_flags = file_set_flags,
+	.set_attr = file_set_attr,
+	.flock = file_flock,
+	.statfs = file_statfs,
+	.path = file_path,
+	.identify = file_identify,
 };

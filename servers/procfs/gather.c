@@ -71,12 +71,8 @@ static void take_answer(struct gather *g, struct acall *call, uint32_t need)
 		g->state = times->state;
 		g->priority = times->priority;
 		break;
-	case NEED_SPACE:
-		take_cap(call, &g->space);
-		break;
-	case NEED_TABLE:
-		take_cap(call, &g->table);
-		break;
+	case NEED_SPACE: take_cap(call, &g->space); break;
+	case NEED_TABLE: take_cap(call, &g->table); break;
 	case NEED_THREADS:
 		g->thread_count = call->status < TIDS_MAX ? (uint32_t)call->status : TIDS_MAX;
 		break;
@@ -182,8 +178,7 @@ static void ask_pm(struct gather *g, uint32_t need)
 		call->out = buffer(g, HOST_AT, sizeof(struct host_names));
 		pm_send_host_name(call, pm, &host);
 		break;
-	default:
-		pm_send_system_counts(call, pm, &counts);
+	default: pm_send_system_counts(call, pm, &counts);
 	}
 }
 
@@ -214,22 +209,14 @@ static void ask(struct gather *g, uint32_t needs)
 		if (!(needs & need))
 			continue;
 		switch (need) {
-		case NEED_SPACE:
-			ask_cap(g, need, 0);
-			break;
-		case NEED_TABLE:
-			ask_cap(g, need, 1);
-			break;
+		case NEED_SPACE: ask_cap(g, need, 0); break;
+		case NEED_TABLE: ask_cap(g, need, 1); break;
 		case NEED_TIMES:
 		case NEED_THREADS:
 		case NEED_COUNTS:
-		case NEED_HOST:
-			ask_pm(g, need);
-			break;
-		case NEED_FD_PATH: /* asked of the descriptor, once the table is there */
-			break;
-		default:
-			ask_text(g, need);
+		case NEED_HOST: ask_pm(g, need); break;
+		case NEED_FD_PATH: /* asked of the descriptor, once the table is there */ break;
+		default: ask_text(g, need);
 		}
 	}
 }

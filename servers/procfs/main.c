@@ -5,8 +5,7 @@
 static long dispatch(struct request *rq)
 {
 	switch (IPC_OP_PROTO(rq->op)) {
-	case PROTO_ID_FILE:
-		return file_dispatch(&file_handlers, rq);
+	case PROTO_ID_FILE: return file_dispatch(&file_handlers, rq);
 	case PROTO_ID_FS:
 		if (rq->badge != MOUNT_BADGE && !(rq->badge & BADGE_SERVICE))
 			return -EPERM;
@@ -30,7 +29,11 @@ static long cancel(struct request *rq)
 }
 
 static const struct service service = {
-	.name = "procfs", .dispatch = dispatch, .start = start, .release = description_release, .cancel = cancel,
+	.name = "procfs",
+	.dispatch = dispatch,
+	.start = start,
+	.release = description_release,
+	.cancel = cancel,
 };
 
 int main(void)

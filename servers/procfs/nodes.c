@@ -41,7 +41,8 @@ const struct file_kind *kind_of(struct node node)
 
 		return i < process_files_count && process_by_pid(node.pid) ? &process_files[i] : NULL;
 	}
-	return node.kind && node.kind - 1 < system_files_count && !node.pid ? &system_files[node.kind - 1] : NULL;
+	return node.kind && node.kind - 1 < system_files_count && !node.pid ? &system_files[node.kind - 1]
+									    : NULL;
 }
 
 static uint32_t process_kind(struct node node)
@@ -67,9 +68,16 @@ long node_stat(uint64_t number, struct file_stat *stat)
 		return -ESTALE;
 	process = process_by_pid(node.pid);
 	*stat = (struct file_stat){
-		.dev = device_number, .ino = number, .nlink = kind->type == TYPE_DIRECTORY ? 2 : 1,
-		.mode = mode_of(kind), .uid = process ? process->euid : 0, .gid = process ? process->egid : 0,
-		.blksize = 1024, .atime = seconds, .mtime = seconds, .ctime = seconds,
+		.dev = device_number,
+		.ino = number,
+		.nlink = kind->type == TYPE_DIRECTORY ? 2 : 1,
+		.mode = mode_of(kind),
+		.uid = process ? process->euid : 0,
+		.gid = process ? process->egid : 0,
+		.blksize = 1024,
+		.atime = seconds,
+		.mtime = seconds,
+		.ctime = seconds,
 	};
 	return 0;
 }
@@ -132,8 +140,8 @@ static uint64_t find_process(struct node dir, const char *text, size_t length)
 		if (i == KIND_TASK_TID || i == KIND_FD_ENTRY || (in_thread && !process_files[i].parent))
 			continue;
 		if (name_is(process_files[i].name, text, length))
-			return node_number((struct node){ dir.pid, in_thread ? dir.argument : 0,
-							  KIND_PROCESS_FIRST + i });
+			return node_number(
+			    (struct node){ dir.pid, in_thread ? dir.argument : 0, KIND_PROCESS_FIRST + i });
 	}
 	return 0;
 }
@@ -160,8 +168,8 @@ static long find_number(struct request *rq, struct node dir, const char *text, s
 	status = gather(rq, dir.pid, 0, threads ? NEED_THREADS : NEED_TABLE, &g);
 	if (status)
 		return status;
-	there = threads ? has_thread(g, number) :
-		kcall(table_next, g->table, (uint64_t)number) == (long)number;
+	there =
+	    threads ? has_thread(g, number) : kcall(table_next, g->table, (uint64_t)number) == (long)number;
 	gather_end(rq, g);
 	*found = node_number((struct node){ dir.pid, number + 1,
 					    KIND_PROCESS_FIRST + (threads ? KIND_TASK_TID : KIND_FD_ENTRY) });
@@ -186,17 +194,14 @@ static long lookup(struct request *rq, const struct fs_lookup_req *in, struct fs
 	if (status < 0)
 		return status;
 	switch (process_kind(dir)) {
-	case UINT32_MAX:
-		found = find_system(dir.kind - 1, text, rq->in_length);
-		break;
+	case UINT32_MAX: found = find_system(dir.kind - 1, text, rq->in_length); break;
 	case KIND_TASK:
 	case KIND_FD:
 		status = find_number(rq, dir, text, rq->in_length, &found);
 		if (status)
 			return status;
 		break;
-	default:
-		found = find_process(dir, text, rq->in_length);
+	default: found = find_process(dir, text, rq->in_length);
 	}
 	return found ? tell(found, out) : -ENOENT;
 }
@@ -212,14 +217,10 @@ static long forget(struct request *rq, const struct fs_forget_req *in, struct fs
 static uint32_t need_of_link(struct node node)
 {
 	switch (process_kind(node)) {
-	case KIND_CWD:
-		return NEED_CWD;
-	case KIND_ROOT:
-		return NEED_ROOT;
-	case KIND_EXE:
-		return NEED_SPACE | NEED_CWD;
-	case KIND_FD_ENTRY:
-		return NEED_TABLE | NEED_FD_PATH;
+	case KIND_CWD: return NEED_CWD;
+	case KIND_ROOT: return NEED_ROOT;
+	case KIND_EXE: return NEED_SPACE | NEED_CWD;
+	case KIND_FD_ENTRY: return NEED_TABLE | NEED_FD_PATH;
 	}
 	return 0;
 }
@@ -295,12 +296,9 @@ static bool list(uint64_t node, const char *name, uint8_t type, uint64_t next)
 static uint64_t parent_of(struct node dir)
 {
 	switch (process_kind(dir)) {
-	case UINT32_MAX:
-		return system_files[dir.kind - 1].parent + 1u;
-	case KIND_PID:
-		return ROOT_NODE;
-	case KIND_TASK_TID:
-		return node_number((struct node){ dir.pid, 0, KIND_PROCESS_FIRST + KIND_TASK });
+	case UINT32_MAX: return system_files[dir.kind - 1].parent + 1u;
+	case KIND_PID: return ROOT_NODE;
+	case KIND_TASK_TID: return node_number((struct node){ dir.pid, 0, KIND_PROCESS_FIRST + KIND_TASK });
 	}
 	return node_number((struct node){ dir.pid, 0, KIND_PROCESS_FIRST + KIND_PID });
 }
@@ -336,8 +334,8 @@ static void list_processes(uint64_t cookie)
 		return;
 	for (pid = next_pid(pid); pid != INT32_MAX; pid = next_pid(pid)) {
 		snprintf(name, sizeof name, "%d", pid);
-		if (!list(node_number((struct node){ pid, 0, KIND_PROCESS_FIRST + KIND_PID }), name, TYPE_DIRECTORY,
-			  COOKIE_PROCESSES + (uint64_t)pid))
+		if (!list(node_number((struct node){ pid, 0, KIND_PROCESS_FIRST + KIND_PID }), name,
+			  TYPE_DIRECTORY, COOKIE_PROCESSES + (uint64_t)pid))
 			return;
 	}
 }
@@ -357,7 +355,8 @@ static void list_process(struct node dir, uint64_t cookie)
 	bool in_thread = process_kind(dir) == KIND_TASK_TID;
 
 	for (uint64_t i = cookie > 2 ? cookie - 2 : 1; i < process_files_count; i++) {
-		struct node node = { dir.pid, in_thread ? dir.argument : 0, KIND_PROCESS_FIRST + (uint32_t)i };
+		struct node node = { dir.pid, in_thread ? dir.argument : 0,
+				     KIND_PROCESS_FIRST + (uint32_t)i };
 
 		if (i == KIND_TASK_TID || i == KIND_FD_ENTRY || (in_thread && !process_files[i].parent))
 			continue;
@@ -414,7 +413,8 @@ static long readdir(struct request *rq, const struct fs_readdir_req *in, struct 
 		struct gather *g;
 
 		/* Parks first: the buffer is for all. */
-		status = gather(rq, dir.pid, 0, process_kind(dir) == KIND_TASK ? NEED_THREADS : NEED_TABLE, &g);
+		status =
+		    gather(rq, dir.pid, 0, process_kind(dir) == KIND_TASK ? NEED_THREADS : NEED_TABLE, &g);
 		if (status)
 			return status;
 	}
@@ -504,11 +504,11 @@ static long remount(struct request *rq, const struct fs_remount_req *in, struct 
 }
 
 /* Nobody makes names here. */
-#define REFUSE(op)                                                                                          \
-	static long op(struct request *rq, const struct fs_##op##_req *in, struct fs_##op##_reply *out)     \
-	{                                                                                                   \
-		(void)rq, (void)in, (void)out;                                                              \
-		return -EPERM;                                                                              \
+#define REFUSE(op)                                                                                      \
+	static long op(struct request *rq, const struct fs_##op##_req *in, struct fs_##op##_reply *out) \
+	{                                                                                               \
+		(void)rq, (void)in, (void)out;                                                          \
+		return -EPERM;                                                                          \
 	}
 REFUSE(create)
 REFUSE(symlink)
@@ -518,8 +518,23 @@ REFUSE(rmdir)
 REFUSE(rename)
 
 const struct fs_ops fs_handlers = {
-	.mount = mount, .unmount = unmount, .lookup = lookup, .forget = forget, .create = create,
-	.symlink = symlink, .link = link, .unlink = unlink, .rmdir = rmdir, .rename = rename,
-	.readlink = readlink, .stat = stat, .set_attr = set_attr, .open = open, .readdir = readdir,
-	.statfs = statfs, .sync = sync, .sync_node = sync_node, .remount = remount,
+	.mount = mount,
+	.unmount = unmount,
+	.lookup = lookup,
+	.forget = forget,
+	.create = create,
+	.symlink = symlink,
+	.link = link,
+	.unlink = unlink,
+	.rmdir = rmdir,
+	.rename = rename,
+	.readlink = readlink,
+	.stat = stat,
+	.set_attr = set_attr,
+	.open = open,
+	.readdir = readdir,
+	.statfs = statfs,
+	.sync = sync,
+	.sync_node = sync_node,
+	.remount = remount,
 };

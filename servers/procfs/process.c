@@ -10,10 +10,8 @@
 static char state_letter(const struct process_entry *p, const struct gather *g)
 {
 	switch (p->state) {
-	case PROCESS_STOPPED:
-		return 'T';
-	case PROCESS_ZOMBIE:
-		return 'Z';
+	case PROCESS_STOPPED: return 'T';
+	case PROCESS_ZOMBIE: return 'Z';
 	}
 	/* Who asks is in a call to us, but as everywhere else it is seen to run. */
 	return g && g->state == PROCESS_ALIVE && p->pid == g->pid && p->stamp != g->reader ? 'S' : 'R';
@@ -40,15 +38,15 @@ static void render_stat(struct text *t, struct node node, struct gather *g)
 	if (!p)
 		return;
 	stat_of(g, &stat);
-	put(t, "%d (%s) %c %d %d %d %u %d 0 0 0 0 0 ", id_of(node, p), p->command, state_letter(p, g), p->ppid,
-	    p->pgid, p->sid, p->tty, p->tty ? p->pgid : -1);
+	put(t, "%d (%s) %c %d %d %d %u %d 0 0 0 0 0 ", id_of(node, p), p->command, state_letter(p, g),
+	    p->ppid, p->pgid, p->sid, p->tty, p->tty ? p->pgid : -1);
 	put(t, "%lu %lu %lu %lu ", g->times.user_ns / TICK_NS, g->times.system_ns / TICK_NS,
 	    g->times.children_user_ns / TICK_NS, g->times.children_system_ns / TICK_NS);
 	put(t, "%lu %d %u 0 %lu %lu %lu 18446744073709551615 ", g->priority, (int32_t)p->nice, p->threads,
 	    p->start_ns / TICK_NS, stat.mapped_pages * PAGE, stat.resident_pages);
 	put(t, "0 0 0 0 0 0 0 %lu %lu 0 0 0 17 0 0 0 0 0 0 0 0 0 %lu %lu %lu %lu 0\n",
-	    p->signals_ignored & 0x7fffffff, p->signals_caught & 0x7fffffff, p->args_start, p->args_end, p->env_start,
-	    p->env_end);
+	    p->signals_ignored & 0x7fffffff, p->signals_caught & 0x7fffffff, p->args_start, p->args_end,
+	    p->env_start, p->env_end);
 }
 
 static void render_statm(struct text *t, struct node node, struct gather *g)
@@ -64,12 +62,9 @@ static void render_statm(struct text *t, struct node node, struct gather *g)
 static const char *state_name(char letter)
 {
 	switch (letter) {
-	case 'T':
-		return "T (stopped)";
-	case 'Z':
-		return "Z (zombie)";
-	case 'R':
-		return "R (running)";
+	case 'T': return "T (stopped)";
+	case 'Z': return "Z (zombie)";
+	case 'R': return "R (running)";
 	}
 	return "S (sleeping)";
 }
@@ -92,13 +87,14 @@ static void render_status(struct text *t, struct node node, struct gather *g)
 	stat_of(g, &stat);
 	put(t, "Name:\t%s\nState:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", p->command,
 	    state_name(state_letter(p, g)), p->pid, id_of(node, p), p->ppid);
-	put(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", p->uid, p->euid, p->suid, p->fsuid, p->gid, p->egid,
-	    p->sgid, p->fsgid);
+	put(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", p->uid, p->euid, p->suid, p->fsuid, p->gid,
+	    p->egid, p->sgid, p->fsgid);
 	put(t, "FDSize:\t%lu\n", p->limit_files);
 	put_groups(t, p);
 	if (g->space != CAP_NONE)
 		put(t, "VmSize:\t%8lu kB\nVmRSS:\t%8lu kB\nRssFile:\t%8lu kB\nVmPTE:\t%8lu kB\n",
-		    stat.mapped_pages * 4, stat.resident_pages * 4, stat.shared_pages * 4, stat.table_pages * 4);
+		    stat.mapped_pages * 4, stat.resident_pages * 4, stat.shared_pages * 4,
+		    stat.table_pages * 4);
 	put(t, "Threads:\t%u\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n", p->threads, p->signals_ignored,
 	    p->signals_caught);
 }
@@ -150,10 +146,12 @@ static void render_maps(struct text *t, struct node node, struct gather *g)
 	uint64_t at = 0;
 
 	(void)node;
-	while (g->space != CAP_NONE && t->used < t->size && kcall(vm_query, g->space, at, &info) == 0 && info.end > at) {
+	while (g->space != CAP_NONE && t->used < t->size && kcall(vm_query, g->space, at, &info) == 0 &&
+	       info.end > at) {
 		put(t, "%08lx-%08lx %c%c%c%c %08lx 00:00 %lu%s\n", info.start, info.end,
-		    info.flags & VM_R ? 'r' : '-', info.flags & VM_W ? 'w' : '-', info.flags & VM_X ? 'x' : '-',
-		    info.flags & VM_SHARED ? 's' : 'p', info.object ? info.offset : 0, info.object,
+		    info.flags & VM_R ? 'r' : '-', info.flags & VM_W ? 'w' : '-',
+		    info.flags & VM_X ? 'x' : '-', info.flags & VM_SHARED ? 's' : 'p',
+		    info.object ? info.offset : 0, info.object,
 		    info.flags & VM_STACK ? "                          [stack]" : "");
 		at = info.end;
 	}

@@ -29,11 +29,11 @@ void put(struct text *text, const char *format, ...) __attribute__((format(print
 void put_bytes(struct text *text, const void *bytes, size_t length);
 
 /* --- gather.c ------------------------------------------------------------------------------------ */
-#define NEED_TIMES 0x01u    /* of the process */
+#define NEED_TIMES 0x01u /* of the process */
 #define NEED_SPACE 0x02u
 #define NEED_TABLE 0x04u
 #define NEED_THREADS 0x08u
-#define NEED_COUNTS 0x10u   /* of the system */
+#define NEED_COUNTS 0x10u /* of the system */
 #define NEED_HOST 0x20u
 #define NEED_SERVICES 0x40u
 #define NEED_MOUNTS 0x80u
@@ -42,17 +42,17 @@ void put_bytes(struct text *text, const void *bytes, size_t length);
 #define NEED_FD_PATH 0x400u /* of descriptor gather.fd */
 #define NEED_DISKS 0x800u
 
-#define GATHER_TEXT 24576u  /* of each kind of text */
+#define GATHER_TEXT 24576u /* of each kind of text */
 
 struct gather {
 	bool used;
-	uint64_t token;         /* of the request it is for */
-	uint64_t reader;        /* stamp of who asks */
+	uint64_t token;  /* of the request it is for */
+	uint64_t reader; /* stamp of who asks */
 	uint32_t needs, pending;
 	int32_t pid, fd;
-	uint64_t stamp;         /* of the process */
-	long error;             /* that makes the whole fail */
-	cap_t space, table;     /* CAP_NONE: not there */
+	uint64_t stamp;     /* of the process */
+	long error;         /* that makes the whole fail */
+	cap_t space, table; /* CAP_NONE: not there */
 	struct process_times times;
 	uint64_t state, priority;
 	uint64_t processes, running, forks, last_pid;
@@ -78,7 +78,8 @@ struct node {
 	int32_t pid;
 	uint32_t argument, kind;
 };
-#define KIND_PROCESS_FIRST 0x400u /* below: of the system, an index of system_files; above, of process_files */
+#define KIND_PROCESS_FIRST \
+	0x400u /* below: of the system, an index of system_files; above, of process_files */
 struct node node_of(uint64_t number);
 uint64_t node_number(struct node node);
 const struct process_entry *process_by_pid(int32_t pid);
@@ -87,9 +88,9 @@ extern const struct process_table *processes;
 enum file_type { TYPE_FILE, TYPE_DIRECTORY, TYPE_LINK };
 struct file_kind {
 	const char *name;
-	uint16_t mode;      /* permissions */
-	uint8_t type;       /* enum file_type */
-	uint8_t parent;     /* of the system's: index of the directory; of a process's: 1 also in task/TID */
+	uint16_t mode;  /* permissions */
+	uint8_t type;   /* enum file_type */
+	uint8_t parent; /* of the system's: index of the directory; of a process's: 1 also in task/TID */
 	uint32_t needs;
 	void (*render)(struct text *text, struct node node, struct gather *g);
 };
@@ -102,7 +103,16 @@ extern uint64_t device_number;
 extern const struct file_kind system_files[], process_files[];
 extern const uint32_t system_files_count, process_files_count;
 #define SYSTEM_ROOT 0u
-enum process_kind { KIND_PID = 0, KIND_TASK, KIND_TASK_TID, KIND_FD, KIND_FD_ENTRY, KIND_CWD, KIND_ROOT, KIND_EXE };
+enum process_kind {
+	KIND_PID = 0,
+	KIND_TASK,
+	KIND_TASK_TID,
+	KIND_FD,
+	KIND_FD_ENTRY,
+	KIND_CWD,
+	KIND_ROOT,
+	KIND_EXE
+};
 #define KIND_SELF "self"
 /* The path of the program into g->text, where the working directory is: its length, or an error. */
 long process_exe(struct gather *g);
@@ -112,7 +122,7 @@ long control_write(struct request *rq);
 struct description {
 	uint32_t tag, flags;
 	uint64_t node, offset;
-	char *text;     /* NULL: not made */
+	char *text; /* NULL: not made */
 	size_t length;
 	struct description *next;
 };

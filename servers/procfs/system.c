@@ -66,7 +66,8 @@ static void advance_loads(uint64_t now_ns, uint64_t running)
 		steps = 1000;
 	while (steps--)
 		for (int i = 0; i < 3; i++)
-			loads[i] = (loads[i] * decay[i] + running * FIXED_ONE * (FIXED_ONE - decay[i])) / FIXED_ONE;
+			loads[i] =
+			    (loads[i] * decay[i] + running * FIXED_ONE * (FIXED_ONE - decay[i])) / FIXED_ONE;
 }
 
 static void render_loadavg(struct text *t, struct node node, struct gather *g)
@@ -104,8 +105,8 @@ static void render_stat(struct text *t, struct node node, struct gather *g)
 		snprintf(name, sizeof name, "cpu%lu", i);
 		put_processor(t, name, busy / processors, s.idle_ns / processors);
 	}
-	put(t, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %lu\nprocs_blocked 0\n", s.interrupts,
-	    s.context_switches, boot_seconds(), g->forks, g->running);
+	put(t, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %lu\nprocs_blocked 0\n",
+	    s.interrupts, s.context_switches, boot_seconds(), g->forks, g->running);
 }
 
 static void render_version(struct text *t, struct node node, struct gather *g)
@@ -129,7 +130,8 @@ static void render_filesystems(struct text *t, struct node node, struct gather *
 static void render_devices(struct text *t, struct node node, struct gather *g)
 {
 	(void)node, (void)g;
-	put(t, "Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n 10 misc\n136 pts\n\nBlock devices:\n254 vd\n");
+	put(t, "Character devices:\n  1 mem\n  4 ttyS\n  5 /dev/tty\n 10 misc\n136 pts\n\nBlock "
+	       "devices:\n254 vd\n");
 }
 
 static void render_partitions(struct text *t, struct node node, struct gather *g)
@@ -155,8 +157,9 @@ static void put_flags(struct text *t)
 	static const struct {
 		const char *name;
 		uint8_t bit;
-	} low[] = { { "fpu", 0 }, { "tsc", 4 }, { "msr", 5 }, { "pae", 6 }, { "cx8", 8 }, { "apic", 9 },
-		    { "cmov", 15 }, { "mmx", 23 }, { "fxsr", 24 }, { "sse", 25 }, { "sse2", 26 } };
+	} low[] = { { "fpu", 0 },   { "tsc", 4 },  { "msr", 5 },   { "pae", 6 },
+		    { "cx8", 8 },   { "apic", 9 }, { "cmov", 15 }, { "mmx", 23 },
+		    { "fxsr", 24 }, { "sse", 25 }, { "sse2", 26 } };
 	uint32_t r[4];
 
 	cpuid(1, r);
@@ -180,8 +183,9 @@ static void render_cpuinfo(struct text *t, struct node node, struct gather *g)
 	for (uint64_t i = 0; i < s.processors && i < 64; i++) {
 		put(t, "processor\t: %lu\nvendor_id\t: %.*s%.*s%.*s\n", i, 4, (char *)&vendor[1], 4,
 		    (char *)&vendor[3], 4, (char *)&vendor[2]);
-		put(t, "cpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\nstepping\t: %u\n", signature[0] >> 8 & 15,
-		    (signature[0] >> 4 & 15) | (signature[0] >> 12 & 0xf0), (char *)brand, signature[0] & 15);
+		put(t, "cpu family\t: %u\nmodel\t\t: %u\nmodel name\t: %s\nstepping\t: %u\n",
+		    signature[0] >> 8 & 15, (signature[0] >> 4 & 15) | (signature[0] >> 12 & 0xf0),
+		    (char *)brand, signature[0] & 15);
 		put_flags(t);
 		put(t, "\n");
 	}

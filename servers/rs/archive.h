@@ -16,7 +16,7 @@ struct archive_file {
 	const char *name; /* ends with NUL inside the archive */
 	const char *data;
 	size_t size;
-	size_t next;      /* where the file behind it begins */
+	size_t next; /* where the file behind it begins */
 };
 
 /* The file at `offset` (0 for the first); false at the end or where the archive is damaged. */

@@ -74,7 +74,7 @@ static void init_started(struct acall *call)
 static void start_init(void)
 {
 	struct child *pm = child_find("pm");
-	struct pm_start_init_req request = { };
+	struct pm_start_init_req request = {};
 	struct acall *call = pm ? acall_new(init_started, NULL) : NULL;
 	char log[16];
 

@@ -69,8 +69,8 @@ long rs_right(uint64_t badge)
 /* Each of these is made once and lives as long as the record. */
 static bool make_objects(struct child *child)
 {
-	cap_t *const made[] = { &child->endpoint, &child->notify, &child->table, &child->preserved,
-				&child->control, &child->fault };
+	cap_t *const made[] = { &child->endpoint,  &child->notify,  &child->table,
+				&child->preserved, &child->control, &child->fault };
 
 	child->endpoint = (cap_t)kcall(ep_create);
 	child->notify = (cap_t)kcall(notify_create);
@@ -131,8 +131,8 @@ void child_free(struct child *child)
 	child->state = CHILD_FREE;
 }
 
-long child_give(struct child *child, enum startup_kind kind, const char *name, cap_t cap,
-		uint32_t rights, uint64_t address, uint64_t size, bool close)
+long child_give(struct child *child, enum startup_kind kind, const char *name, cap_t cap, uint32_t rights,
+		uint64_t address, uint64_t size, bool close)
 {
 	struct startup_entry *entry = &child->entries[child->entry_count];
 	long slot;
@@ -140,7 +140,8 @@ long child_give(struct child *child, enum startup_kind kind, const char *name, c
 	if (cap < 0)
 		return cap;
 	slot = child->entry_count == STARTUP_ENTRIES
-		       ? -ENOSPC : kcall(table_put, child->table, child->next_slot, cap, rights);
+		   ? -ENOSPC
+		   : kcall(table_put, child->table, child->next_slot, cap, rights);
 	if (close)
 		kcall(cap_close, cap);
 	if (slot < 0)

@@ -60,8 +60,10 @@ bool elf_read(const char *data, size_t size, struct elf_image *image)
 		if (image->count == ELF_SEGMENTS || !valid_segment(&program, size))
 			return false;
 		image->segments[image->count++] = (struct elf_segment){
-			.address = program.address, .memory_size = program.memory_size,
-			.offset = program.offset, .file_size = program.file_size,
+			.address = program.address,
+			.memory_size = program.memory_size,
+			.offset = program.offset,
+			.file_size = program.file_size,
 			.flags = program.flags,
 		};
 	}

@@ -24,8 +24,7 @@ static long grant_share(struct child *child, const struct manifest_share *share)
 		slog("%s: nobody makes share %s", child->name, share->name);
 		return 0;
 	}
-	return child_give(child, STARTUP_SHARE, share->name, memory,
-			  share->write ? CAP_R | CAP_W : CAP_R,
+	return child_give(child, STARTUP_SHARE, share->name, memory, share->write ? CAP_R | CAP_W : CAP_R,
 			  SERVICE_SHARES + index * SERVICE_SHARES_STEP, size, false);
 }
 

@@ -14,8 +14,8 @@ static uint64_t page_up(uint64_t value)
 	return page_down(value + ANOLE_PAGE_SIZE - 1);
 }
 
-static long map(const struct child *child, uint64_t address, uint64_t length, uint32_t flags,
-		cap_t memory, uint64_t offset)
+static long map(const struct child *child, uint64_t address, uint64_t length, uint32_t flags, cap_t memory,
+		uint64_t offset)
 {
 	long at = kcall(vm_map, child->space, address, length, flags | VM_FIXED_NOREPLACE, memory, offset);
 
@@ -30,8 +30,7 @@ static long map_segment(const struct child *child, const struct elf_segment *seg
 	long error;
 
 	if (!(segment->flags & ELF_WRITE))
-		return map(child, start, length,
-			   VM_R | VM_SHARED | (segment->flags & ELF_EXECUTE ? VM_X : 0),
+		return map(child, start, length, VM_R | VM_SHARED | (segment->flags & ELF_EXECUTE ? VM_X : 0),
 			   child->image->memory, page_down(segment->offset));
 	error = map(child, start, length, VM_R | VM_W, CAP_NONE, 0);
 	if (error || !segment->file_size)
@@ -58,12 +57,10 @@ static void expand_arguments(char *to, size_t size, const char *from)
 
 	while (*from && length + 1 < size) {
 		if (!strncmp(from, "$cmdline", 8)) {
-			length += (size_t)snprintf(to + length, size - length, "%s",
-						   boot_info->command_line);
+			length += (size_t)snprintf(to + length, size - length, "%s", boot_info->command_line);
 			from += 8;
 		} else if (!strncmp(from, "$rsdp", 5)) {
-			length += (size_t)snprintf(to + length, size - length, "0x%lx",
-						   boot_info->acpi_rsdp);
+			length += (size_t)snprintf(to + length, size - length, "0x%lx", boot_info->acpi_rsdp);
 			from += 5;
 		} else {
 			to[length++] = *from++;
@@ -122,7 +119,8 @@ static long map_all(const struct child *child)
 	if (!error)
 		error = map_startup(child);
 	if (!error)
-		error = map(child, SERVICE_MESSAGE_PAGE, ANOLE_PAGE_SIZE, VM_R | VM_W | VM_PINNED, CAP_NONE, 0);
+		error =
+		    map(child, SERVICE_MESSAGE_PAGE, ANOLE_PAGE_SIZE, VM_R | VM_W | VM_PINNED, CAP_NONE, 0);
 	if (!error)
 		error = map(child, SERVICE_STACK_TOP - STACK_SIZE, STACK_SIZE, VM_R | VM_W, CAP_NONE, 0);
 	return error ? error : map_shares(child);

@@ -44,8 +44,9 @@ static void make_startup_page(void)
 {
 	struct startup *page = (struct startup *)STARTUP_PAGE;
 
-	expect(kcall(vm_map, CAP_SELF_SPACE, STARTUP_PAGE, ANOLE_PAGE_SIZE, VM_R | VM_W | VM_FIXED,
-		     CAP_NONE, 0), "rs: startup page\n");
+	expect(
+	    kcall(vm_map, CAP_SELF_SPACE, STARTUP_PAGE, ANOLE_PAGE_SIZE, VM_R | VM_W | VM_FIXED, CAP_NONE, 0),
+	    "rs: startup page\n");
 	strlcpy(page->name, "rs", sizeof page->name);
 	page->incarnation = 1;
 	page->stamp = STAMP_SERVICE | 1;
@@ -59,7 +60,8 @@ static void map_heap(void)
 
 	offset = (offset + ANOLE_PAGE_SIZE - 1) & ~(ANOLE_PAGE_SIZE - 1);
 	expect(kcall(vm_map, CAP_SELF_SPACE, PRESERVED_BASE + offset, PRESERVED_SIZE - offset,
-		     VM_R | VM_W | VM_SHARED | VM_FIXED, SLOT_PRESERVED, offset), "rs: heap\n");
+		     VM_R | VM_W | VM_SHARED | VM_FIXED, SLOT_PRESERVED, offset),
+	       "rs: heap\n");
 }
 
 static void become_service(void)

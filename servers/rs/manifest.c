@@ -33,9 +33,10 @@ static bool parse_number(const char *text, unsigned base, uint64_t *value)
 	if (!*text)
 		return false;
 	for (; *text; text++) {
-		unsigned digit = *text >= '0' && *text <= '9' ? (unsigned)(*text - '0')
-			       : *text >= 'a' && *text <= 'f' ? (unsigned)(*text - 'a' + 10)
-			       : *text >= 'A' && *text <= 'F' ? (unsigned)(*text - 'A' + 10) : 99;
+		unsigned digit = *text >= '0' && *text <= '9'   ? (unsigned)(*text - '0')
+				 : *text >= 'a' && *text <= 'f' ? (unsigned)(*text - 'a' + 10)
+				 : *text >= 'A' && *text <= 'F' ? (unsigned)(*text - 'A' + 10)
+								: 99;
 
 		if (digit >= base || *value > (UINT64_MAX - digit) / base)
 			return false;
@@ -87,8 +88,7 @@ static bool do_priority(struct manifest *m, const struct line *line)
 	return line->count == 2 && parse_u32(line->words[1], 0, 31, &m->priority);
 }
 
-static bool add_names(char (*names)[MANIFEST_NAME], uint32_t *count, uint32_t limit,
-		      const struct line *line)
+static bool add_names(char (*names)[MANIFEST_NAME], uint32_t *count, uint32_t limit, const struct line *line)
 {
 	for (unsigned i = 1; i < line->count; i++) {
 		if (*count == limit || !copy_name(names[*count], line->words[i]))
@@ -262,12 +262,24 @@ static const struct directive {
 	const char *name;
 	bool (*parse)(struct manifest *m, const struct line *line);
 } directives[] = {
-	{ "service", do_service }, { "priority", do_priority }, { "uses", do_uses },
-	{ "hands", do_hands },	   { "share", do_share },	{ "preserved", do_preserved },
-	{ "ports", do_ports },	   { "irq", do_irq },		{ "msi", do_msi },
-	{ "dma", do_dma },	   { "root", do_root },		{ "file", do_file },
-	{ "device", do_device },   { "class", do_class },	{ "instance", do_instance },
-	{ "node", do_node },	   { "arguments", do_arguments }, { "restart", do_restart },
+	{ "service", do_service },
+	{ "priority", do_priority },
+	{ "uses", do_uses },
+	{ "hands", do_hands },
+	{ "share", do_share },
+	{ "preserved", do_preserved },
+	{ "ports", do_ports },
+	{ "irq", do_irq },
+	{ "msi", do_msi },
+	{ "dma", do_dma },
+	{ "root", do_root },
+	{ "file", do_file },
+	{ "device", do_device },
+	{ "class", do_class },
+	{ "instance", do_instance },
+	{ "node", do_node },
+	{ "arguments", do_arguments },
+	{ "restart", do_restart },
 };
 
 /* Cuts `text` in place; false if it has too many words. */

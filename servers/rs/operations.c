@@ -8,7 +8,7 @@
 #define PATIENCE_NS (3 * SECONDS)
 
 static const char *const state_names[] = {
-	[CHILD_MADE] = "made", [CHILD_RUNNING] = "running", [CHILD_ENDING] = "ending",
+	[CHILD_MADE] = "made",       [CHILD_RUNNING] = "running", [CHILD_ENDING] = "ending",
 	[CHILD_WAITING] = "waiting", [CHILD_STOPPED] = "stopped", [CHILD_FAILED] = "failed",
 };
 
@@ -265,8 +265,7 @@ static long do_report(struct request *rq, const struct rs_report_req *request, s
 	child = child_find(name);
 	if (!child || child->state != CHILD_RUNNING)
 		return -ENOENT;
-	snprintf(reason, sizeof reason, "broke the protocol (%lu), says %s", request->reason,
-		 reporter->name);
+	snprintf(reason, sizeof reason, "broke the protocol (%lu), says %s", request->reason, reporter->name);
 	slog("%s: %s", child->name, reason);
 	child_crashed(child, reason);
 	return 0;

@@ -9,9 +9,9 @@
 #include <proto/pci.h>
 #include <proto/service.h>
 
-#define QUICK_NS (10 * SECONDS)     /* a crash within this of its start is one of a series */
+#define QUICK_NS (10 * SECONDS)         /* a crash within this of its start is one of a series */
 #define BACK_OFF_NS (50 * MILLISECONDS) /* before the third incarnation of a series; doubles */
-#define CRASHES_KEPT 6              /* with the preserved state; then it is started clean */
+#define CRASHES_KEPT 6                  /* with the preserved state; then it is started clean */
 #define CRASHES_LIMIT 10
 
 static struct child *child_of_timer(struct timer *timer)
@@ -62,8 +62,8 @@ static void succeed(struct child *child)
 		reincarnate(child);
 	} else {
 		child->state = CHILD_WAITING;
-		timer_start(&child->timer,
-			    clock_monotonic_ns() + (BACK_OFF_NS << (child->crashes - 2)), back_off_over);
+		timer_start(&child->timer, clock_monotonic_ns() + (BACK_OFF_NS << (child->crashes - 2)),
+			    back_off_over);
 	}
 }
 
@@ -158,7 +158,7 @@ static void patience_over(struct timer *timer)
 
 void child_shut_down(struct child *child, uint64_t patience_ns, void (*then)(struct child *))
 {
-	struct service_shutdown_req request = { };
+	struct service_shutdown_req request = {};
 	struct acall *call = acall_new(shut_down_answered, child);
 
 	child->after_shut_down = then;

@@ -25,7 +25,7 @@
 
 enum child_state {
 	CHILD_FREE = 0,
-	CHILD_MADE,    /* has everything that outlives incarnations, never started */
+	CHILD_MADE, /* has everything that outlives incarnations, never started */
 	CHILD_RUNNING,
 	CHILD_ENDING,  /* no thread any more; its device is being quiesced */
 	CHILD_WAITING, /* for the end of its back-off */
@@ -48,21 +48,21 @@ struct child {
 	struct image *image;
 	enum child_state state;
 	uint32_t number;
-	uint32_t incarnation;  /* what the service sees: back to 1 when it is started clean */
+	uint32_t incarnation; /* what the service sees: back to 1 when it is started clean */
 	uint32_t restarts;
 	uint32_t crashes;      /* in quick succession */
 	uint32_t class_number; /* among the drivers of its class */
 	bool ready, crashed, is_device;
 	uint64_t started_ns;
 	char reason[80];
-	struct timer timer;    /* back-off, or the patience with an orderly end */
-	void (*ended)(struct child *child); /* once it is quiesced */
+	struct timer timer;                           /* back-off, or the patience with an orderly end */
+	void (*ended)(struct child *child);           /* once it is quiesced */
 	void (*after_shut_down)(struct child *child); /* set while it is asked to end */
 	cap_t endpoint, notify, table, preserved;
 	cap_t control; /* send right with BADGE_RS */
 	cap_t fault;   /* RS's endpoint, badge BADGE_FAULT + number */
 	cap_t space, thread;
-	uint64_t address;      /* of its PCI function */
+	uint64_t address; /* of its PCI function */
 	uint32_t entry_count;
 	uint32_t next_slot;
 	struct startup_entry entries[STARTUP_ENTRIES];
@@ -95,8 +95,8 @@ void child_free(struct child *child);
 long child_right(const struct child *child, uint64_t badge);
 long rs_right(uint64_t badge); /* the same at RS's own endpoint */
 /* Put a capability of RS into the lent table and name it in the startup page; closes it if `close`. */
-long child_give(struct child *child, enum startup_kind kind, const char *name, cap_t cap,
-		uint32_t rights, uint64_t address, uint64_t size, bool close);
+long child_give(struct child *child, enum startup_kind kind, const char *name, cap_t cap, uint32_t rights,
+		uint64_t address, uint64_t size, bool close);
 
 /* grants.c: what the manifest says, put into the lent table. Endpoints of all that it names exist. */
 long child_grant(struct child *child);

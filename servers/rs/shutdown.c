@@ -38,8 +38,8 @@ static void power_answered(struct acall *call)
 static void power(void)
 {
 	struct child *acpi = child_find("acpi");
-	struct power_off_req off = { };
-	struct power_reset_req reset = { };
+	struct power_off_req off = {};
+	struct power_reset_req reset = {};
 	struct acall *call = acpi && how != HALT ? acall_new(power_answered, NULL) : NULL;
 
 	if (!call) {

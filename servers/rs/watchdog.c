@@ -14,8 +14,8 @@
 
 static struct timer look_timer;
 static struct watched {
-	uint64_t used_ns;    /* at the last look */
-	uint64_t pinged_ns;  /* used when the ping went out */
+	uint64_t used_ns;   /* at the last look */
+	uint64_t pinged_ns; /* used when the ping went out */
 	uint32_t incarnation;
 	bool pinged;
 } watched[CHILDREN];
@@ -29,7 +29,7 @@ static void answered(struct acall *call)
 
 static void ping(struct child *child, struct watched *watch, uint64_t used_ns)
 {
-	struct service_ping_req request = { };
+	struct service_ping_req request = {};
 	struct acall *call = acall_new(answered, child);
 
 	if (!call)

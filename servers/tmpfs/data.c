@@ -180,8 +180,9 @@ long data_seek(struct node *node, uint64_t offset, bool hole)
 	if (!node->sparse && !node->mapped) {
 		if (!hole)
 			return offset < node->dense ? (long)offset : -ENXIO;
-		return (long)(offset < node->dense ? node->dense < node->size ? round_page(node->dense) : node->size
-						   : offset);
+		return (long)(offset < node->dense
+				  ? node->dense < node->size ? round_page(node->dense) : node->size
+				  : offset);
 	}
 	for (page = offset / ANOLE_PAGE_SIZE; page < end && page_has_data(node, page) == hole; page++)
 		;

@@ -108,8 +108,8 @@ void entries_rebuild(struct node *dir)
 
 /* --- listing ----------------------------------------------------------------------------------------------- */
 
-static bool put_dirent(char *to, size_t size, size_t *at, const struct node *node, const char *name, size_t length,
-		       uint64_t cookie)
+static bool put_dirent(char *to, size_t size, size_t *at, const struct node *node, const char *name,
+		       size_t length, uint64_t cookie)
 {
 	size_t record = (sizeof(struct file_dirent) + length + 1 + 7) & ~7ul;
 	struct file_dirent *out = (struct file_dirent *)(to + *at);
@@ -183,7 +183,9 @@ long node_path(struct node *node, char *to, size_t size, char **start)
 
 	*start = to + size;
 	if (!node->nlink)
-		return prepend(to, start, deleted, sizeof(deleted) - 1) && prepend(to, start, "/", 1) ? 0 : -ENAMETOOLONG;
+		return prepend(to, start, deleted, sizeof(deleted) - 1) && prepend(to, start, "/", 1)
+			   ? 0
+			   : -ENAMETOOLONG;
 	while (node != mount->root) {
 		struct node *dir = is_dir(node) ? node->parent : node_find(mount, node->named_in);
 		const struct entry *e = dir && is_dir(dir) ? entry_of(dir, node) : NULL;

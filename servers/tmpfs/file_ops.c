@@ -182,23 +182,20 @@ static long file_lseek(F(lseek))
 	if (!d)
 		return -EBADF;
 	switch (in->whence) {
-	case SEEK_SET:
-		break;
+	case SEEK_SET: break;
 	case SEEK_CUR:
 		base = (int64_t)(rq->progress[1] ? rq->progress[1] - 1 : d->offset);
 		rq->progress[1] = (uint64_t)base + 1;
 		break;
-	case SEEK_END:
-		base = (int64_t)d->node->size;
-		break;
+	case SEEK_END: base = (int64_t)d->node->size; break;
 	case SEEK_DATA:
 	case SEEK_HOLE:
-		offset = in->offset < 0 ? -ENXIO : data_seek(d->node, (uint64_t)in->offset, in->whence == SEEK_HOLE);
+		offset = in->offset < 0 ? -ENXIO
+					: data_seek(d->node, (uint64_t)in->offset, in->whence == SEEK_HOLE);
 		if (offset >= 0)
 			d->offset = (uint64_t)offset;
 		return offset;
-	default:
-		return -EINVAL;
+	default: return -EINVAL;
 	}
 	if (__builtin_add_overflow(base, in->offset, &offset))
 		return -EOVERFLOW;
@@ -351,8 +348,13 @@ static long file_set_attr(F(set_attr))
 {
 	struct description *d = description_find(rq->badge);
 	struct attr_change change = {
-		.valid = (uint32_t)in->valid & 0x7f, .mode = (uint32_t)in->mode, .uid = (uint32_t)in->uid,
-		.gid = (uint32_t)in->gid, .atime = in->atime, .atime_nsec = in->atime_nsec, .mtime = in->mtime,
+		.valid = (uint32_t)in->valid & 0x7f,
+		.mode = (uint32_t)in->mode,
+		.uid = (uint32_t)in->uid,
+		.gid = (uint32_t)in->gid,
+		.atime = in->atime,
+		.atime_nsec = in->atime_nsec,
+		.mtime = in->mtime,
 		.mtime_nsec = in->mtime_nsec,
 	};
 	struct attr_owner owner;
@@ -386,8 +388,8 @@ static long file_lock(F(lock))
 
 	if (!d)
 		return -EBADF;
-	if (in->command && ((in->type == LOCK_TYPE_READ && !readable(d)) ||
-			    (in->type == LOCK_TYPE_WRITE && !writable(d))))
+	if (in->command &&
+	    ((in->type == LOCK_TYPE_READ && !readable(d)) || (in->type == LOCK_TYPE_WRITE && !writable(d))))
 		return -EBADF;
 	return lock_request(rq, &d->node->locks, in, out);
 }
@@ -448,10 +450,26 @@ static long file_path(F(path))
 }
 
 const struct file_ops tmpfs_file_ops = {
-	.read = file_read, .write = file_write, .pread = file_pread, .pwrite = file_pwrite, .lseek = file_lseek,
-	.fstat = file_fstat, .ftruncate = file_ftruncate, .fsync = file_fsync, .ioctl = file_ioctl,
-	.mmap = file_mmap, .poll = file_poll, .getdents = file_getdents, .get_flags = file_get_flags,
-	.set_flags = file_set_flags, .set_attr = file_set_attr, .flock = file_flock, .lock = file_lock,
-	.close_notice = file_close_notice, .statfs = file_statfs, .allocate = file_allocate, .path = file_path,
+	.read = file_read,
+	.write = file_write,
+	.pread = file_pread,
+	.pwrite = file_pwrite,
+	.lseek = file_lseek,
+	.fstat = file_fstat,
+	.ftruncate = file_ftruncate,
+	.fsync = file_fsync,
+	.ioctl = file_ioctl,
+	.mmap = file_mmap,
+	.poll = file_poll,
+	.getdents = file_getdents,
+	.get_flags = file_get_flags,
+	.set_flags = file_set_flags,
+	.set_attr = file_set_attr,
+	.flock = file_flock,
+	.lock = file_lock,
+	.close_notice = file_close_notice,
+	.statfs = file_statfs,
+	.allocate = file_allocate,
+	.path = file_path,
 	.identify = file_identify,
 };

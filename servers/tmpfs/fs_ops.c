@@ -47,13 +47,13 @@ static long read_names(struct request *rq, size_t limit)
 	return got < 0 || got == (long)rq->in_length ? got : -EFAULT;
 }
 
-#define TELL(out, n)                                                        \
-	do {                                                                \
-		(out)->node = (n)->number;                                  \
-		(out)->mode = (n)->mode | (uint64_t)(n)->nlink << 32;       \
-		(out)->owner = (n)->uid | (uint64_t)(n)->gid << 32;         \
-		(out)->size = (n)->size;                                    \
-		(out)->rdev = (n)->rdev;                                    \
+#define TELL(out, n)                                                  \
+	do {                                                          \
+		(out)->node = (n)->number;                            \
+		(out)->mode = (n)->mode | (uint64_t)(n)->nlink << 32; \
+		(out)->owner = (n)->uid | (uint64_t)(n)->gid << 32;   \
+		(out)->size = (n)->size;                              \
+		(out)->rdev = (n)->rdev;                              \
 	} while (0)
 
 /* --- mounts ---------------------------------------------------------------------------------------------------- */
@@ -231,7 +231,8 @@ static long describe(struct request *rq, struct node *node, uint64_t flags, bool
 	long status;
 
 	if (!d)
-		d = description_new(node, (uint32_t)flags & ~(uint32_t)(O_TRUNC | O_CREAT | O_EXCL | O_NOCTTY), exec);
+		d = description_new(
+		    node, (uint32_t)flags & ~(uint32_t)(O_TRUNC | O_CREAT | O_EXCL | O_NOCTTY), exec);
 	if (!d)
 		return -ENFILE;
 	rq->progress[1] = d->badge;
@@ -266,7 +267,8 @@ static long fs_symlink(F(symlink))
 	if (in->name_length >= (uint64_t)got || target >= PATH_LENGTH_MAX)
 		return -EINVAL;
 	if (!created_before(rq, dir, in->name_length)) {
-		node = node_new(mount_of(rq), S_IFLNK | 0777, (uint32_t)in->owner, (uint32_t)(in->owner >> 32));
+		node =
+		    node_new(mount_of(rq), S_IFLNK | 0777, (uint32_t)in->owner, (uint32_t)(in->owner >> 32));
 		if (!node)
 			return -ENOSPC;
 		node->target = pheap_alloc(target);
@@ -326,7 +328,8 @@ static long remove_entry(struct request *rq, uint64_t dir_number, uint64_t numbe
 }
 
 /* VFS's references go with the name, or stay if the name does. */
-static long remove_held(struct request *rq, const struct fs_unlink_req *in, bool remove_dir, uint64_t *forgotten)
+static long remove_held(struct request *rq, const struct fs_unlink_req *in, bool remove_dir,
+			uint64_t *forgotten)
 {
 	struct node *node = in->forget ? node_of(rq, in->node) : NULL;
 	uint64_t holds = node ? node->holds : 0;
@@ -368,8 +371,8 @@ static long fs_rename(F(rename))
 	if (!in->name_length || in->name_length >= (uint64_t)got)
 		return -EINVAL;
 	rq->progress[0] = 1;
-	got = dir_rename(from, names, in->name_length, to, names + in->name_length, (size_t)got - in->name_length,
-			 (uint32_t)in->flags);
+	got = dir_rename(from, names, in->name_length, to, names + in->name_length,
+			 (size_t)got - in->name_length, (uint32_t)in->flags);
 	return again ? once(rq, got, -ENOENT) : got;
 }
 
@@ -394,7 +397,8 @@ static long fs_readdir(F(readdir))
 	UNUSED;
 	if (!dir)
 		return -ENOTDIR;
-	length = dir_list(dir, in->cookie, list, rq->out_length < sizeof(list) ? rq->out_length : sizeof(list));
+	length =
+	    dir_list(dir, in->cookie, list, rq->out_length < sizeof(list) ? rq->out_length : sizeof(list));
 	return length > 0 ? request_write(rq, 0, list, (size_t)length) : length;
 }
 
@@ -455,9 +459,14 @@ static long fs_set_attr(F(set_attr))
 {
 	struct node *node = node_of(rq, in->node);
 	struct attr_change change = {
-		.valid = (uint32_t)in->valid, .mode = (uint32_t)in->mode, .uid = (uint32_t)in->owner,
-		.gid = (uint32_t)(in->owner >> 32), .atime = in->atime, .atime_nsec = in->atime_nsec,
-		.mtime = in->mtime, .mtime_nsec = in->mtime_nsec,
+		.valid = (uint32_t)in->valid,
+		.mode = (uint32_t)in->mode,
+		.uid = (uint32_t)in->owner,
+		.gid = (uint32_t)(in->owner >> 32),
+		.atime = in->atime,
+		.atime_nsec = in->atime_nsec,
+		.mtime = in->mtime,
+		.mtime_nsec = in->mtime_nsec,
 	};
 	long status;
 
@@ -535,9 +544,24 @@ static long fs_open(F(open))
 }
 
 const struct fs_ops tmpfs_fs_ops = {
-	.mount = fs_mount, .unmount = fs_unmount, .lookup = fs_lookup, .forget = fs_forget, .create = fs_create,
-	.symlink = fs_symlink, .link = fs_link, .unlink = fs_unlink, .rmdir = fs_rmdir, .rename = fs_rename,
-	.readlink = fs_readlink, .stat = fs_stat, .set_attr = fs_set_attr, .open = fs_open,
-	.readdir = fs_readdir, .statfs = fs_statfs, .sync = fs_sync, .sync_node = fs_sync_node,
-	.remount = fs_remount, .create_open = fs_create_open,
+	.mount = fs_mount,
+	.unmount = fs_unmount,
+	.lookup = fs_lookup,
+	.forget = fs_forget,
+	.create = fs_create,
+	.symlink = fs_symlink,
+	.link = fs_link,
+	.unlink = fs_unlink,
+	.rmdir = fs_rmdir,
+	.rename = fs_rename,
+	.readlink = fs_readlink,
+	.stat = fs_stat,
+	.set_attr = fs_set_attr,
+	.open = fs_open,
+	.readdir = fs_readdir,
+	.statfs = fs_statfs,
+	.sync = fs_sync,
+	.sync_node = fs_sync_node,
+	.remount = fs_remount,
+	.create_open = fs_create_open,
 };

@@ -5,10 +5,8 @@
 static long dispatch(struct request *rq)
 {
 	switch (IPC_OP_PROTO(rq->op)) {
-	case PROTO_ID_FILE:
-		return file_dispatch(&tmpfs_file_ops, rq);
-	case PROTO_ID_FS:
-		return fs_dispatch(&tmpfs_fs_ops, rq);
+	case PROTO_ID_FILE: return file_dispatch(&tmpfs_file_ops, rq);
+	case PROTO_ID_FS: return fs_dispatch(&tmpfs_fs_ops, rq);
 	}
 	return -ENOSYS;
 }
@@ -32,7 +30,10 @@ static void release(uint64_t badge)
 }
 
 static const struct service service = {
-	.name = "tmpfs", .dispatch = dispatch, .start = start, .release = release,
+	.name = "tmpfs",
+	.dispatch = dispatch,
+	.start = start,
+	.release = release,
 };
 
 int main(void)

@@ -10,14 +10,11 @@ static uint64_t parse_number(const char **at)
 		value = value * 10 + (uint64_t)(*(*at)++ - '0');
 	switch (**at) {
 	case 'g':
-	case 'G':
-		return value << 30;
+	case 'G': return value << 30;
 	case 'm':
-	case 'M':
-		return value << 20;
+	case 'M': return value << 20;
 	case 'k':
-	case 'K':
-		return value << 10;
+	case 'K': return value << 10;
 	}
 	return value;
 }

@@ -41,13 +41,13 @@ struct moment {
 
 struct node {
 	struct mount *mount;
-	uint64_t number;        /* index in the table plus one */
+	uint64_t number; /* index in the table plus one */
 	uint32_t mode, uid, gid, nlink;
 	uint64_t rdev, size;
 	struct moment atime, mtime, ctime;
-	uint64_t holds;         /* references of VFS */
+	uint64_t holds; /* references of VFS */
 	uint32_t descriptions;
-	uint64_t named_in;      /* a directory in which it has a name, or had */
+	uint64_t named_in; /* a directory in which it has a name, or had */
 	/* directories */
 	struct node *parent;
 	struct entry *first, *last, *cursor; /* cursor: where the last readdir stopped */
@@ -57,13 +57,13 @@ struct node {
 	char *target;
 	uint32_t target_length;
 	/* files */
-	bool mapped;            /* has been handed out for mapping */
-	bool mapped_shared;     /* ... for shared writing: attributes change unseen */
-	bool sparse;            /* pages is what the kernel counted; else all up to `dense` */
-	cap_t memory;           /* 0: none yet */
-	uint64_t capacity;      /* bytes of the memory object */
-	uint64_t dense;         /* bytes from 0 that have been written */
-	uint64_t pages;         /* charged to the mount */
+	bool mapped;        /* has been handed out for mapping */
+	bool mapped_shared; /* ... for shared writing: attributes change unseen */
+	bool sparse;        /* pages is what the kernel counted; else all up to `dense` */
+	cap_t memory;       /* 0: none yet */
+	uint64_t capacity;  /* bytes of the memory object */
+	uint64_t dense;     /* bytes from 0 that have been written */
+	uint64_t pages;     /* charged to the mount */
 	struct file_locks locks;
 };
 
@@ -74,7 +74,7 @@ struct mount {
 	uint64_t pages_max, pages_used;
 	uint64_t nodes_max, nodes_used;
 	uint32_t descriptions;
-	char where[96];         /* the path at which VFS has mounted it */
+	char where[96]; /* the path at which VFS has mounted it */
 };
 
 struct description {
@@ -96,14 +96,23 @@ void mount_free_nodes(struct mount *mount);
 struct moment now(void);
 /* The attributes have changed; VFS sees it by the epoch. */
 extern struct fs_epochs *epochs;
-static inline void changed(const struct node *node) { epochs->epoch[fs_epoch_index(node->number)]++; }
+static inline void changed(const struct node *node)
+{
+	epochs->epoch[fs_epoch_index(node->number)]++;
+}
 static inline void touch(struct node *node)
 {
 	node->mtime = node->ctime = now();
 	changed(node);
 }
-static inline bool is_dir(const struct node *node) { return (node->mode & S_IFMT) == S_IFDIR; }
-static inline bool is_file(const struct node *node) { return (node->mode & S_IFMT) == S_IFREG; }
+static inline bool is_dir(const struct node *node)
+{
+	return (node->mode & S_IFMT) == S_IFDIR;
+}
+static inline bool is_file(const struct node *node)
+{
+	return (node->mode & S_IFMT) == S_IFREG;
+}
 void nodes_rebuild(void);
 
 /* --- dir.c --------------------------------------------------------------------------------------------------- */

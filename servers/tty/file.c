@@ -90,7 +90,7 @@ static long tty_read(struct request *rq, const struct file_read_req *in, struct 
 		return hand_over(rq, tty);
 	if (stream_nonblocking(open->d.flags, in->flags))
 		return tty->ldisc.input_used && !(tty->ldisc.termios.lflag & ICANON) ? hand_over(rq, tty)
-										    : -EAGAIN;
+										     : -EAGAIN;
 	if (tty->ldisc.termios.lflag & ICANON)
 		return request_park(rq, &tty->readers);
 	return wait_raw(rq, tty);
@@ -166,7 +166,6 @@ static long tty_path(struct request *rq, const struct file_path_req *in, struct 
 }
 
 const struct file_ops tty_file_ops = {
-	STREAM_FILE_OPS, DESCRIPTION_FILE_OPS,
-	.mmap = stream_mmap, .read = tty_read, .write = tty_write, .ioctl = tty_ioctl,
-	.poll = tty_poll, .path = tty_path,
+	STREAM_FILE_OPS,    DESCRIPTION_FILE_OPS, .mmap = stream_mmap, .read = tty_read,
+	.write = tty_write, .ioctl = tty_ioctl,   .poll = tty_poll,    .path = tty_path,
 };

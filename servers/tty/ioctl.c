@@ -6,10 +6,27 @@
 #include "tty.h"
 
 enum {
-	TCGETS = 0x5401, TCSETS, TCSETSW, TCSETSF,
-	TCSBRK = 0x5409, TCXONC, TCFLSH, TIOCEXCL, TIOCNXCL, TIOCSCTTY, TIOCGPGRP, TIOCSPGRP, TIOCOUTQ,
-	TIOCGWINSZ = 0x5413, TIOCSWINSZ, TIOCMGET, FIONREAD = 0x541b, FIONBIO = 0x5421, TIOCNOTTY,
-	TCSBRKP = 0x5425, TIOCGSID = 0x5429,
+	TCGETS = 0x5401,
+	TCSETS,
+	TCSETSW,
+	TCSETSF,
+	TCSBRK = 0x5409,
+	TCXONC,
+	TCFLSH,
+	TIOCEXCL,
+	TIOCNXCL,
+	TIOCSCTTY,
+	TIOCGPGRP,
+	TIOCSPGRP,
+	TIOCOUTQ,
+	TIOCGWINSZ = 0x5413,
+	TIOCSWINSZ,
+	TIOCMGET,
+	FIONREAD = 0x541b,
+	FIONBIO = 0x5421,
+	TIOCNOTTY,
+	TCSBRKP = 0x5425,
+	TIOCGSID = 0x5429,
 };
 
 static long get_int(struct request *rq, int32_t value)
@@ -19,8 +36,8 @@ static long get_int(struct request *rq, int32_t value)
 
 static uint32_t speed_of(uint32_t cflag)
 {
-	static const uint32_t low[] = { 0, 50, 75, 110, 134, 150, 200, 300, 600, 1200, 1800, 2400, 4800,
-					9600, 19200, 38400 };
+	static const uint32_t low[] = { 0,   50,   75,   110,  134,  150,  200,   300,
+					600, 1200, 1800, 2400, 4800, 9600, 19200, 38400 };
 	static const uint32_t high[] = { 0, 57600, 115200, 230400, 460800, 500000, 576000, 921600 };
 	uint32_t code = cflag & CBAUD;
 
@@ -150,43 +167,26 @@ long tty_ioctl(struct request *rq, const struct file_ioctl_req *in, struct file_
 	if (tty->hung_up)
 		return -EIO;
 	switch (in->request) {
-	case TCGETS:
-		return stream_put(rq, &tty->ldisc.termios, sizeof(struct termios));
+	case TCGETS: return stream_put(rq, &tty->ldisc.termios, sizeof(struct termios));
 	case TCSETS:
 	case TCSETSW:
-	case TCSETSF:
-		return set_termios(rq, tty, in->request);
-	case TIOCGWINSZ:
-		return stream_put(rq, &tty->winsize, sizeof(tty->winsize));
-	case TIOCSWINSZ:
-		return set_winsize(rq, tty);
-	case TIOCSCTTY:
-		return jobs_acquire(rq, tty, in->argument == 1);
-	case TIOCNOTTY:
-		return jobs_release(rq, tty);
-	case TIOCGPGRP:
-		return tty->session ? get_int(rq, tty->group) : -ENOTTY;
-	case TIOCSPGRP:
-		return set_group(rq, tty);
-	case TIOCGSID:
-		return tty->session ? get_int(rq, tty->session) : -ENOTTY;
-	case FIONREAD:
-		return get_int(rq, (int32_t)ldisc_readable(&tty->ldisc));
-	case TIOCOUTQ:
-		return get_int(rq, (int32_t)tty->ldisc.output_used);
-	case FIONBIO:
-		return set_nonblocking(rq, open);
-	case TCFLSH:
-		return flush(tty, in->argument);
-	case TCXONC:
-		return flow(tty, in->argument);
+	case TCSETSF: return set_termios(rq, tty, in->request);
+	case TIOCGWINSZ: return stream_put(rq, &tty->winsize, sizeof(tty->winsize));
+	case TIOCSWINSZ: return set_winsize(rq, tty);
+	case TIOCSCTTY: return jobs_acquire(rq, tty, in->argument == 1);
+	case TIOCNOTTY: return jobs_release(rq, tty);
+	case TIOCGPGRP: return tty->session ? get_int(rq, tty->group) : -ENOTTY;
+	case TIOCSPGRP: return set_group(rq, tty);
+	case TIOCGSID: return tty->session ? get_int(rq, tty->session) : -ENOTTY;
+	case FIONREAD: return get_int(rq, (int32_t)ldisc_readable(&tty->ldisc));
+	case TIOCOUTQ: return get_int(rq, (int32_t)tty->ldisc.output_used);
+	case FIONBIO: return set_nonblocking(rq, open);
+	case TCFLSH: return flush(tty, in->argument);
+	case TCXONC: return flow(tty, in->argument);
 	case TCSBRK:
-	case TCSBRKP:
-		return drain(rq, tty);
+	case TCSBRKP: return drain(rq, tty);
 	case TIOCEXCL:
-	case TIOCNXCL:
-		tty->exclusive = in->request == TIOCEXCL;
-		return 0;
+	case TIOCNXCL: tty->exclusive = in->request == TIOCEXCL; return 0;
 	}
 	return -ENOTTY;
 }

@@ -14,7 +14,8 @@ static void signalled(struct acall *call)
 
 void jobs_signal(int32_t group, int signal, int32_t session)
 {
-	struct pm_signal_group_req req = { .pgid = group, .signal = (uint64_t)signal,
+	struct pm_signal_group_req req = { .pgid = group,
+					   .signal = (uint64_t)signal,
 					   .session = (uint64_t)session };
 	struct acall *call = acall_new(signalled, NULL);
 

@@ -7,7 +7,7 @@
 #define SIGQUIT 3
 #define SIGTSTP 20
 #define DISABLED 0 /* _POSIX_VDISABLE */
-#define CTRL(c) ((c) & 037)
+#define CTRL(c) ((c)&037)
 
 void ldisc_reset(struct ldisc *l)
 {
@@ -16,10 +16,19 @@ void ldisc_reset(struct ldisc *l)
 		.oflag = OPOST | ONLCR,
 		.cflag = B115200 | CS8 | CREAD | HUPCL | CLOCAL,
 		.lflag = ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN,
-		.cc = { [VINTR] = CTRL('C'), [VQUIT] = CTRL('\\'), [VERASE] = 0177, [VKILL] = CTRL('U'),
-			[VEOF] = CTRL('D'), [VMIN] = 1, [VSTART] = CTRL('Q'), [VSTOP] = CTRL('S'),
-			[VSUSP] = CTRL('Z'), [VREPRINT] = CTRL('R'), [VDISCARD] = CTRL('O'),
-			[VWERASE] = CTRL('W'), [VLNEXT] = CTRL('V') },
+		.cc = { [VINTR] = CTRL('C'),
+			[VQUIT] = CTRL('\\'),
+			[VERASE] = 0177,
+			[VKILL] = CTRL('U'),
+			[VEOF] = CTRL('D'),
+			[VMIN] = 1,
+			[VSTART] = CTRL('Q'),
+			[VSTOP] = CTRL('S'),
+			[VSUSP] = CTRL('Z'),
+			[VREPRINT] = CTRL('R'),
+			[VDISCARD] = CTRL('O'),
+			[VWERASE] = CTRL('W'),
+			[VLNEXT] = CTRL('V') },
 	};
 
 	memset(l, 0, sizeof(*l));
@@ -98,15 +107,9 @@ static void put_processed(struct ldisc *l, uint8_t byte)
 		return;
 	}
 	switch (byte) {
-	case '\n':
-		put_newline(l);
-		return;
-	case '\r':
-		put_return(l);
-		return;
-	case '\t':
-		put_tab(l);
-		return;
+	case '\n': put_newline(l); return;
+	case '\r': put_return(l); return;
+	case '\t': put_tab(l); return;
 	case '\b':
 		if (l->column)
 			l->column--;
@@ -237,8 +240,8 @@ static void erase_one(struct ldisc *l)
 
 static bool is_word(uint8_t byte)
 {
-	return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
-	       (byte >= 'A' && byte <= 'Z') || byte == '_' || byte >= 0x80;
+	return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+	       byte == '_' || byte >= 0x80;
 }
 
 static void erase_word(struct ldisc *l)

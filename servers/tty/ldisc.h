@@ -22,15 +22,15 @@
 
 struct ldisc {
 	struct termios termios;
-	uint16_t input[LDISC_INPUT];     /* ring */
+	uint16_t input[LDISC_INPUT]; /* ring */
 	uint32_t input_head, input_used;
-	uint32_t lines;                  /* complete ones in the ring */
-	uint32_t line_length;            /* cells of the unfinished line at the end of the ring */
-	uint8_t output[LDISC_OUTPUT];    /* ring */
+	uint32_t lines;               /* complete ones in the ring */
+	uint32_t line_length;         /* cells of the unfinished line at the end of the ring */
+	uint8_t output[LDISC_OUTPUT]; /* ring */
 	uint32_t output_head, output_used;
 	uint32_t column;
-	bool stopped;                    /* by VSTOP */
-	bool literal;                    /* the next byte is taken as it is (VLNEXT) */
+	bool stopped; /* by VSTOP */
+	bool literal; /* the next byte is taken as it is (VLNEXT) */
 };
 
 void ldisc_reset(struct ldisc *l);

@@ -30,8 +30,8 @@ static long tty_open(struct request *rq, const struct dev_open_req *in, struct d
 	long status;
 
 	(void)out;
-	tty = own ? own_terminal(in->stamp)
-		  : tty_of_device(dev_make((uint32_t)in->major, (uint32_t)in->minor));
+	tty =
+	    own ? own_terminal(in->stamp) : tty_of_device(dev_make((uint32_t)in->major, (uint32_t)in->minor));
 	if (!tty)
 		return -ENXIO;
 	if (tty->exclusive && tty->opens)
@@ -69,12 +69,9 @@ static long dispatch(struct request *rq)
 	bool service = rq->badge >= BADGE_SERVICE;
 
 	switch (IPC_OP_PROTO(rq->op)) {
-	case PROTO_ID_FILE:
-		return file_dispatch(&tty_file_ops, rq);
-	case PROTO_ID_DEV:
-		return service ? dev_dispatch(&dev_ops, rq) : -EPERM;
-	case PROTO_ID_TTY:
-		return service ? tty_dispatch(&tty_ops, rq) : -EPERM;
+	case PROTO_ID_FILE: return file_dispatch(&tty_file_ops, rq);
+	case PROTO_ID_DEV: return service ? dev_dispatch(&dev_ops, rq) : -EPERM;
+	case PROTO_ID_TTY: return service ? tty_dispatch(&tty_ops, rq) : -EPERM;
 	}
 	return -ENOSYS;
 }
@@ -102,7 +99,11 @@ static long cancel(struct request *rq)
 }
 
 static const struct service service = {
-	.name = "tty", .dispatch = dispatch, .start = start, .release = release, .cancel = cancel,
+	.name = "tty",
+	.dispatch = dispatch,
+	.start = start,
+	.release = release,
+	.cancel = cancel,
 };
 
 int main(void)

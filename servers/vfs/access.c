@@ -44,6 +44,7 @@ void new_node_owner(const struct creds *creds, const struct vnode *dir, uint32_t
 	*gid = dir->gid;
 	if ((*mode & S_IFMT) == S_IFDIR)
 		*mode |= S_ISGID;
-	else if ((*mode & (S_ISGID | 010)) == (S_ISGID | 010) && creds->uid && !creds_in_group(creds, dir->gid))
+	else if ((*mode & (S_ISGID | 010)) == (S_ISGID | 010) && creds->uid &&
+		 !creds_in_group(creds, dir->gid))
 		*mode &= ~S_ISGID;
 }

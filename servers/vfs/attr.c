@@ -120,9 +120,15 @@ long read_link(struct request *rq, const struct vfs_readlink_req *in, struct vfs
 static long attr_send(struct request *rq, struct vnode *node, const struct attr_change *change, uint64_t size)
 {
 	struct fs_set_attr_req request = {
-		.node = node->number, .valid = change->valid, .mode = change->mode,
-		.owner = change->uid | (uint64_t)change->gid << 32, .size = size, .atime = change->atime,
-		.atime_nsec = change->atime_nsec, .mtime = change->mtime, .mtime_nsec = change->mtime_nsec,
+		.node = node->number,
+		.valid = change->valid,
+		.mode = change->mode,
+		.owner = change->uid | (uint64_t)change->gid << 32,
+		.size = size,
+		.atime = change->atime,
+		.atime_nsec = change->atime_nsec,
+		.mtime = change->mtime,
+		.mtime_nsec = change->mtime_nsec,
 	};
 	struct job *job;
 
@@ -135,7 +141,8 @@ static long attr_send(struct request *rq, struct vnode *node, const struct attr_
 	return job_send(job, fs_op_set_attr, OP_PARK, &request, sizeof(request));
 }
 
-long node_set_attr(struct request *rq, struct vnode *node, const struct creds *creds, struct attr_change *change)
+long node_set_attr(struct request *rq, struct vnode *node, const struct creds *creds,
+		   struct attr_change *change)
 {
 	struct attr_owner owner = { node->mode, node->uid, node->gid };
 	long status;
@@ -157,9 +164,14 @@ long node_set_attr(struct request *rq, struct vnode *node, const struct creds *c
 long set_attr_path(struct request *rq, const struct vfs_set_attr_req *in, struct vfs_set_attr_reply *out)
 {
 	struct attr_change change = {
-		.valid = (uint32_t)in->flags_valid, .mode = (uint32_t)in->mode, .uid = (uint32_t)in->owner,
-		.gid = (uint32_t)(in->owner >> 32), .atime = in->atime, .atime_nsec = in->atime_nsec,
-		.mtime = in->mtime, .mtime_nsec = in->mtime_nsec,
+		.valid = (uint32_t)in->flags_valid,
+		.mode = (uint32_t)in->mode,
+		.uid = (uint32_t)in->owner,
+		.gid = (uint32_t)(in->owner >> 32),
+		.atime = in->atime,
+		.atime_nsec = in->atime_nsec,
+		.mtime = in->mtime,
+		.mtime_nsec = in->mtime_nsec,
 	};
 	struct place place;
 	struct job *job;
@@ -202,7 +214,8 @@ long truncate_path(struct request *rq, const struct vfs_truncate_req *in, struct
 }
 
 /* progress[0]: the file's server has said which node it is, in progress[1] and [2]. */
-long attr_changed(struct request *rq, const struct vfs_attr_changed_req *in, struct vfs_attr_changed_reply *out)
+long attr_changed(struct request *rq, const struct vfs_attr_changed_req *in,
+		  struct vfs_attr_changed_reply *out)
 {
 	const struct file_stat *stat;
 	struct vnode *node = NULL;
@@ -258,7 +271,8 @@ long node_statfs(struct request *rq, struct job *job, const struct mount *mount)
 	statfs->flags |= (int64_t)(mount->flags & 15) | 0x20; /* ST_RDONLY ..., ST_VALID */
 	statfs->fsid[0] = (int32_t)mount->device;
 	if (status >= 0)
-		status = rq->out_length < sizeof(*statfs) ? -EINVAL : request_write(rq, 0, statfs, sizeof(*statfs));
+		status = rq->out_length < sizeof(*statfs) ? -EINVAL
+							  : request_write(rq, 0, statfs, sizeof(*statfs));
 	job_free(job);
 	return status < 0 ? status : 0;
 }

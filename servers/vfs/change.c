@@ -25,8 +25,8 @@ static struct job *name_job(struct request *rq, enum job_kind kind, const struct
 	return job;
 }
 
-static long make_send(struct job *job, const struct place *place, uint32_t mode, uint64_t owner, uint64_t rdev,
-		      uint64_t open_flags)
+static long make_send(struct job *job, const struct place *place, uint32_t mode, uint64_t owner,
+		      uint64_t rdev, uint64_t open_flags)
 {
 	const struct vnode *dir = place->walk.dir->node;
 	struct fs_create_open_req both = { dir->number, mode, owner, open_flags, job->rq->stamp };
@@ -169,12 +169,9 @@ static long last_error(enum last_kind last, bool dir)
 	if (!dir)
 		return -EISDIR;
 	switch (last) {
-	case LAST_DOT:
-		return -EINVAL;
-	case LAST_DOT_DOT:
-		return -ENOTEMPTY;
-	default:
-		return -EBUSY;
+	case LAST_DOT: return -EINVAL;
+	case LAST_DOT_DOT: return -ENOTEMPTY;
+	default: return -EBUSY;
 	}
 }
 
@@ -224,21 +221,22 @@ long remove_name(struct request *rq, const struct vfs_unlink_req *in, struct vfs
 
 static long rename_kinds(const struct place *from, const struct place *to, uint64_t flags)
 {
-	const struct dentry *old = from->walk.found, *new = to->walk.found;
+	const struct dentry *old = from->walk.found, *target = to->walk.found;
 
 	if (from->walk.dir->mount != to->walk.dir->mount)
 		return -EXDEV;
-	if (new && (flags & RENAME_NOREPLACE))
+	if (target && (flags & RENAME_NOREPLACE))
 		return -EEXIST;
-	if (!new && (flags & RENAME_EXCHANGE))
+	if (!target && (flags & RENAME_EXCHANGE))
 		return -ENOENT;
-	if (!node_is(old->node, S_IFDIR) && (from->walk.slash || (to->walk.slash && !(flags & RENAME_EXCHANGE))))
+	if (!node_is(old->node, S_IFDIR) &&
+	    (from->walk.slash || (to->walk.slash && !(flags & RENAME_EXCHANGE))))
 		return -ENOTDIR;
-	if (dentry_is_root(old) || (new && dentry_is_root(new)))
+	if (dentry_is_root(old) || (target && dentry_is_root(target)))
 		return -EBUSY;
 	if (dentry_is_below(to->walk.dir, old))
 		return -EINVAL;
-	if (new && dentry_is_below(from->walk.dir, new))
+	if (target && dentry_is_below(from->walk.dir, target))
 		return flags & RENAME_EXCHANGE ? -EINVAL : -ENOTEMPTY;
 	return 0;
 }
@@ -246,22 +244,22 @@ static long rename_kinds(const struct place *from, const struct place *to, uint6
 static long rename_allowed(const struct place *from, const struct place *to, uint64_t flags)
 {
 	const struct creds *creds = &from->creds;
-	struct dentry *old = from->walk.found, *new = to->walk.found;
-	bool old_dir = node_is(old->node, S_IFDIR), new_dir = new && node_is(new->node, S_IFDIR);
+	struct dentry *old = from->walk.found, *target = to->walk.found;
+	bool old_dir = node_is(old->node, S_IFDIR), new_dir = target && node_is(target->node, S_IFDIR);
 	bool moves = from->walk.dir != to->walk.dir;
 	long status = may_delete(creds, from->walk.dir, old, old_dir);
 
 	if (status)
 		return status;
-	if (new)
-		status = may_delete(creds, to->walk.dir, new, flags & RENAME_EXCHANGE ? new_dir : old_dir);
+	if (target)
+		status = may_delete(creds, to->walk.dir, target, flags & RENAME_EXCHANGE ? new_dir : old_dir);
 	else
 		status = may_create(creds, to->walk.dir);
 	/* A directory that moves gets another `..`. */
 	if (!status && moves && old_dir)
 		status = may_access(creds, old->node, MAY_WRITE);
 	if (!status && moves && (flags & RENAME_EXCHANGE) && new_dir)
-		status = may_access(creds, new->node, MAY_WRITE);
+		status = may_access(creds, target->node, MAY_WRITE);
 	return status;
 }
 
@@ -301,7 +299,8 @@ long rename_path(struct request *rq, const struct vfs_rename_req *in, struct vfs
 	if (job)
 		return job_finish(rq, job);
 	if (in->flags & ~(uint64_t)(RENAME_NOREPLACE | RENAME_EXCHANGE) ||
-	    in->flags == (RENAME_NOREPLACE | RENAME_EXCHANGE) || !in->path_length || in->path_length > rq->in_length)
+	    in->flags == (RENAME_NOREPLACE | RENAME_EXCHANGE) || !in->path_length ||
+	    in->path_length > rq->in_length)
 		return in->path_length ? -EINVAL : -ENOENT;
 	status = path_walk(rq, &from, in->old_dir, 0, 0, in->path_length, WALK_NAME);
 	if (status)
@@ -343,7 +342,7 @@ long link_path(struct request *rq, const struct vfs_link_req *in, struct vfs_lin
 		return -EINVAL;
 	status = path_walk(rq, &from, in->old_dir, 0, 0, in->path_length,
 			   (in->flags & AT_SYMLINK_FOLLOW ? WALK_FOLLOW : 0) |
-				   (in->flags & AT_EMPTY_PATH ? PATH_EMPTY : 0));
+			       (in->flags & AT_EMPTY_PATH ? PATH_EMPTY : 0));
 	if (status)
 		return status;
 	node = from.walk.found->node;

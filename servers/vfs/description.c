@@ -93,16 +93,56 @@ static long on_path_only(const struct request *rq, long status)
 	return readable(rq) ? status : -EBADF;
 }
 
-static long dir_read(F(read)) { UNUSED_ARGUMENTS; return on_path_only(rq, -EISDIR); }
-static long dir_pread(F(pread)) { UNUSED_ARGUMENTS; return on_path_only(rq, -EISDIR); }
-static long dir_write(F(write)) { UNUSED_ARGUMENTS; return -EBADF; }
-static long dir_pwrite(F(pwrite)) { UNUSED_ARGUMENTS; return -EBADF; }
-static long dir_ftruncate(F(ftruncate)) { UNUSED_ARGUMENTS; return on_path_only(rq, -EINVAL); }
-static long dir_ioctl(F(ioctl)) { UNUSED_ARGUMENTS; return on_path_only(rq, -ENOTTY); }
-static long dir_mmap(F(mmap)) { UNUSED_ARGUMENTS; return on_path_only(rq, -ENODEV); }
-static long dir_allocate(F(allocate)) { UNUSED_ARGUMENTS; return -EBADF; }
-static long dir_lock(F(lock)) { UNUSED_ARGUMENTS; return on_path_only(rq, -EBADF); }
-static long dir_close_notice(F(close_notice)) { UNUSED_ARGUMENTS; return 0; }
+static long dir_read(F(read))
+{
+	UNUSED_ARGUMENTS;
+	return on_path_only(rq, -EISDIR);
+}
+static long dir_pread(F(pread))
+{
+	UNUSED_ARGUMENTS;
+	return on_path_only(rq, -EISDIR);
+}
+static long dir_write(F(write))
+{
+	UNUSED_ARGUMENTS;
+	return -EBADF;
+}
+static long dir_pwrite(F(pwrite))
+{
+	UNUSED_ARGUMENTS;
+	return -EBADF;
+}
+static long dir_ftruncate(F(ftruncate))
+{
+	UNUSED_ARGUMENTS;
+	return on_path_only(rq, -EINVAL);
+}
+static long dir_ioctl(F(ioctl))
+{
+	UNUSED_ARGUMENTS;
+	return on_path_only(rq, -ENOTTY);
+}
+static long dir_mmap(F(mmap))
+{
+	UNUSED_ARGUMENTS;
+	return on_path_only(rq, -ENODEV);
+}
+static long dir_allocate(F(allocate))
+{
+	UNUSED_ARGUMENTS;
+	return -EBADF;
+}
+static long dir_lock(F(lock))
+{
+	UNUSED_ARGUMENTS;
+	return on_path_only(rq, -EBADF);
+}
+static long dir_close_notice(F(close_notice))
+{
+	UNUSED_ARGUMENTS;
+	return 0;
+}
 
 static long dir_poll(F(poll))
 {
@@ -258,8 +298,13 @@ static long dir_set_attr(F(set_attr))
 {
 	struct description *d = readable(rq);
 	struct attr_change change = {
-		.valid = (uint32_t)in->valid, .mode = (uint32_t)in->mode, .uid = (uint32_t)in->uid,
-		.gid = (uint32_t)in->gid, .atime = in->atime, .atime_nsec = in->atime_nsec, .mtime = in->mtime,
+		.valid = (uint32_t)in->valid,
+		.mode = (uint32_t)in->mode,
+		.uid = (uint32_t)in->uid,
+		.gid = (uint32_t)in->gid,
+		.atime = in->atime,
+		.atime_nsec = in->atime_nsec,
+		.mtime = in->mtime,
 		.mtime_nsec = in->mtime_nsec,
 	};
 	struct creds creds;
@@ -333,9 +378,26 @@ static long dir_identify(F(identify))
 }
 
 const struct file_ops description_ops = {
-	.read = dir_read, .write = dir_write, .pread = dir_pread, .pwrite = dir_pwrite, .lseek = dir_lseek,
-	.fstat = dir_fstat, .ftruncate = dir_ftruncate, .fsync = dir_fsync, .ioctl = dir_ioctl, .mmap = dir_mmap,
-	.poll = dir_poll, .getdents = dir_getdents, .get_flags = dir_get_flags, .set_flags = dir_set_flags,
-	.set_attr = dir_set_attr, .flock = dir_flock, .lock = dir_lock, .close_notice = dir_close_notice,
-	.statfs = dir_statfs, .allocate = dir_allocate, .path = dir_path, .identify = dir_identify,
+	.read = dir_read,
+	.write = dir_write,
+	.pread = dir_pread,
+	.pwrite = dir_pwrite,
+	.lseek = dir_lseek,
+	.fstat = dir_fstat,
+	.ftruncate = dir_ftruncate,
+	.fsync = dir_fsync,
+	.ioctl = dir_ioctl,
+	.mmap = dir_mmap,
+	.poll = dir_poll,
+	.getdents = dir_getdents,
+	.get_flags = dir_get_flags,
+	.set_flags = dir_set_flags,
+	.set_attr = dir_set_attr,
+	.flock = dir_flock,
+	.lock = dir_lock,
+	.close_notice = dir_close_notice,
+	.statfs = dir_statfs,
+	.allocate = dir_allocate,
+	.path = dir_path,
+	.identify = dir_identify,
 };

@@ -77,7 +77,8 @@ long device_block_server(uint64_t n)
 /* A place in /dev; 0, -EEXIST, or the walk's answer. */
 static long dev_place(struct request *rq, struct place *place, const char *name)
 {
-	long status = path_walk_text(rq, place, dev_mount->root, name, strlen(name), WALK_MAY_LACK | WALK_NAME);
+	long status =
+	    path_walk_text(rq, place, dev_mount->root, name, strlen(name), WALK_MAY_LACK | WALK_NAME);
 
 	if (!status && place->walk.found)
 		return -EEXIST;
@@ -218,9 +219,11 @@ long add_device(struct request *rq, const struct vfs_add_device_req *in, struct 
 	return dev_mount ? device_populate(rq) : 0;
 }
 
-long remove_device(struct request *rq, const struct vfs_remove_device_req *in, struct vfs_remove_device_reply *out)
+long remove_device(struct request *rq, const struct vfs_remove_device_req *in,
+		   struct vfs_remove_device_reply *out)
 {
-	struct device *d = device_find((uint32_t)in->kind, dev_make((uint32_t)in->major, (uint32_t)in->minor));
+	struct device *d =
+	    device_find((uint32_t)in->kind, dev_make((uint32_t)in->major, (uint32_t)in->minor));
 
 	(void)out;
 	if (!from_service(rq))

@@ -9,7 +9,8 @@ static const char *job_name(const struct job *job)
 
 static struct node_words words_of(const struct job *job)
 {
-	return (struct node_words){ job->answer[0], job->answer[1], job->answer[2], job->answer[3], job->answer[4] };
+	return (struct node_words){ job->answer[0], job->answer[1], job->answer[2], job->answer[3],
+				    job->answer[4] };
 }
 
 /* Consumes the reference to the node. */
@@ -117,7 +118,8 @@ static void make_done(struct job *job)
 
 	vnode_changed(job->dir->node);
 	if (job->status == -EEXIST) {
-		d = dentry_find(job->dir, job_name(job), job->name_length, name_hash(job_name(job), job->name_length));
+		d = dentry_find(job->dir, job_name(job), job->name_length,
+				name_hash(job_name(job), job->name_length));
 		if (d && !d->node && !d->references)
 			dentry_forget(d);
 	}
@@ -160,7 +162,8 @@ static void unlink_done(struct job *job)
 	if (job->status < 0)
 		return;
 	if (d->node)
-		d->node->lookups -= job->answer[0] < d->node->lookups ? (uint32_t)job->answer[0] : d->node->lookups;
+		d->node->lookups -=
+		    job->answer[0] < d->node->lookups ? (uint32_t)job->answer[0] : d->node->lookups;
 	job->entry = NULL;
 	dentry_delete_put(d);
 }
@@ -208,37 +211,20 @@ static void attr_done(struct job *job)
 void job_conclude(struct job *job)
 {
 	switch (job->kind) {
-	case JOB_LOOKUP:
-		lookup_done(job);
-		break;
-	case JOB_READ_LINK:
-		read_link_done(job);
-		break;
-	case JOB_STAT:
-		stat_done(job);
-		break;
-	case JOB_MAKE:
-		make_done(job);
-		break;
-	case JOB_LINK:
-		link_done(job);
-		break;
-	case JOB_UNLINK:
-		unlink_done(job);
-		break;
-	case JOB_RENAME:
-		rename_done(job);
-		break;
-	case JOB_ATTR:
-		attr_done(job);
-		break;
+	case JOB_LOOKUP: lookup_done(job); break;
+	case JOB_READ_LINK: read_link_done(job); break;
+	case JOB_STAT: stat_done(job); break;
+	case JOB_MAKE: make_done(job); break;
+	case JOB_LINK: link_done(job); break;
+	case JOB_UNLINK: unlink_done(job); break;
+	case JOB_RENAME: rename_done(job); break;
+	case JOB_ATTR: attr_done(job); break;
 	case JOB_OPEN:
 		/* A stat that was answered before the open must not be kept. */
 		vnode_changed(job->node);
 		break;
 	case JOB_MOUNT:
-	case JOB_OTHER:
-		break;
+	case JOB_OTHER: break;
 	}
 }
 

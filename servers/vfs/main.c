@@ -3,24 +3,42 @@
 #include "vfs.h"
 
 static const struct vfs_ops vfs_ops = {
-	.open = open_path, .stat = stat_path, .access = access_path, .mkdir = make_dir, .mknod = make_special,
-	.unlink = remove_name, .rename = rename_path, .link = link_path, .symlink = link_symbolic,
-	.readlink = read_link, .set_attr = set_attr_path, .truncate = truncate_path, .chdir = change_dir,
-	.fchdir = change_dir_fd, .chroot = change_root, .getcwd = working_dir, .umask = set_umask,
-	.statfs = statfs_path, .mount = mount_path, .umount = unmount_path, .sync = sync_all,
-	.mounts = list_mounts, .open_exec = open_exec, .add_device = add_device, .remove_device = remove_device,
-	.mount_root = mount_root, .session_path = session_path, .attr_changed = attr_changed,
+	.open = open_path,
+	.stat = stat_path,
+	.access = access_path,
+	.mkdir = make_dir,
+	.mknod = make_special,
+	.unlink = remove_name,
+	.rename = rename_path,
+	.link = link_path,
+	.symlink = link_symbolic,
+	.readlink = read_link,
+	.set_attr = set_attr_path,
+	.truncate = truncate_path,
+	.chdir = change_dir,
+	.fchdir = change_dir_fd,
+	.chroot = change_root,
+	.getcwd = working_dir,
+	.umask = set_umask,
+	.statfs = statfs_path,
+	.mount = mount_path,
+	.umount = unmount_path,
+	.sync = sync_all,
+	.mounts = list_mounts,
+	.open_exec = open_exec,
+	.add_device = add_device,
+	.remove_device = remove_device,
+	.mount_root = mount_root,
+	.session_path = session_path,
+	.attr_changed = attr_changed,
 };
 
 static long dispatch(struct request *rq)
 {
 	switch (IPC_OP_PROTO(rq->op)) {
-	case PROTO_ID_FILE:
-		return file_dispatch(&description_ops, rq);
-	case PROTO_ID_VFS:
-		return vfs_dispatch(&vfs_ops, rq);
-	case PROTO_ID_SESSION:
-		return session_dispatch(&session_ops, rq);
+	case PROTO_ID_FILE: return file_dispatch(&description_ops, rq);
+	case PROTO_ID_VFS: return vfs_dispatch(&vfs_ops, rq);
+	case PROTO_ID_SESSION: return session_dispatch(&session_ops, rq);
 	}
 	return -ENOSYS;
 }
@@ -48,7 +66,11 @@ static long shutdown(struct request *rq)
 }
 
 static const struct service service = {
-	.name = "vfs", .dispatch = dispatch, .start = start, .release = description_release, .cancel = job_cancel,
+	.name = "vfs",
+	.dispatch = dispatch,
+	.start = start,
+	.release = description_release,
+	.cancel = job_cancel,
 	.shutdown = shutdown,
 };
 

@@ -3,7 +3,8 @@
 #include "mounting.h"
 
 #define MS_REMOUNT 32u
-#define MS_UNSUPPORTED (4096u | 8192u | 0x100000u | 0x20000u | 0x40000u | 0x80000u) /* bind, move, propagation */
+#define MS_UNSUPPORTED \
+	(4096u | 8192u | 0x100000u | 0x20000u | 0x40000u | 0x80000u) /* bind, move, propagation */
 #define MS_KEPT 15u
 #define WHERE_MAX sizeof(((struct mount *)0)->where)
 
@@ -61,7 +62,8 @@ static long source_device(struct request *rq, const struct arguments *a, uint64_
 	struct place place;
 	struct vnode *node;
 	struct device *device;
-	long status = path_walk_text(rq, &place, session_find(rq->stamp)->cwd, a->source, a->source_length, WALK_FOLLOW);
+	long status = path_walk_text(rq, &place, session_find(rq->stamp)->cwd, a->source, a->source_length,
+				     WALK_FOLLOW);
 
 	if (status)
 		return status;
@@ -271,11 +273,11 @@ static size_t mount_line(const struct mount *m, char *to, size_t size)
 
 	if (tree_path(m->root, root_mount->root, path, sizeof(path) - 1, &start) < 0)
 		return 0;
-	return (size_t)snprintf(to, size, "%s%s %.*s %s %s%s%s%s 0 0\n", strchr(m->source, '/') || m != root_mount ? "" : "/dev/",
-				m->source[0] ? m->source : "none", (int)(path + sizeof(path) - 1 - start), start,
-				m->type, m->flags & MOUNT_READ_ONLY ? "ro" : "rw",
-				m->flags & MOUNT_NO_SUID ? ",nosuid" : "", m->flags & MOUNT_NO_DEVICES ? ",nodev" : "",
-				m->flags & MOUNT_NO_EXEC ? ",noexec" : "");
+	return (size_t)snprintf(
+	    to, size, "%s%s %.*s %s %s%s%s%s 0 0\n", strchr(m->source, '/') || m != root_mount ? "" : "/dev/",
+	    m->source[0] ? m->source : "none", (int)(path + sizeof(path) - 1 - start), start, m->type,
+	    m->flags & MOUNT_READ_ONLY ? "ro" : "rw", m->flags & MOUNT_NO_SUID ? ",nosuid" : "",
+	    m->flags & MOUNT_NO_DEVICES ? ",nodev" : "", m->flags & MOUNT_NO_EXEC ? ",noexec" : "");
 }
 
 long list_mounts(struct request *rq, const struct vfs_mounts_req *in, struct vfs_mounts_reply *out)

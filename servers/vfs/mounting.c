@@ -12,10 +12,8 @@ static PRESERVED struct type {
 } shared_types[2];
 
 static const struct known known[] = {
-	{ "ext2", "ext2", true, false },
-	{ "tmpfs", "tmpfs", false, true },
-	{ "devtmpfs", "tmpfs", false, true },
-	{ "proc", "procfs", false, true },
+	{ "ext2", "ext2", true, false },      { "tmpfs", "tmpfs", false, true },
+	{ "devtmpfs", "tmpfs", false, true }, { "proc", "procfs", false, true },
 	{ "procfs", "procfs", false, true },
 };
 
@@ -109,7 +107,8 @@ long mount_fail(struct request *rq, long status)
 
 long begin_device(struct request *rq, const struct device *device, uint32_t minor, uint64_t flags)
 {
-	struct dev_open_block_req request = { device->major, minor, flags & MOUNT_READ_ONLY ? O_RDONLY : O_RDWR };
+	struct dev_open_block_req request = { device->major, minor,
+					      flags & MOUNT_READ_ONLY ? O_RDONLY : O_RDWR };
 	struct job *job = job_new(rq, JOB_OTHER, device->server);
 
 	if (!job)
@@ -149,14 +148,15 @@ static long server_done(struct mount *m, const struct known *type, struct job *j
 }
 
 /* The server is told where it is mounted, so that it can tell the paths of its open files. */
-static size_t add_where(const struct mount *m, const struct known *type, char *to, size_t size, const char *options,
-			size_t length)
+static size_t add_where(const struct mount *m, const struct known *type, char *to, size_t size,
+			const char *options, size_t length)
 {
 	if (!type->shared || !m->where[0] || length + sizeof(m->where) + 16 > size) {
 		memcpy(to, options, length);
 		return length;
 	}
-	return (size_t)snprintf(to, size, "%.*s%smounted-on=%s", (int)length, options, length ? "," : "", m->where);
+	return (size_t)snprintf(to, size, "%.*s%smounted-on=%s", (int)length, options, length ? "," : "",
+				m->where);
 }
 
 static long begin_mount(struct request *rq, struct mount *m, const struct known *type, const char *options,
@@ -165,7 +165,8 @@ static long begin_mount(struct request *rq, struct mount *m, const struct known 
 	static char text[1200];
 	struct type *shared = type->shared ? shared_type(type->server) : NULL;
 	struct fs_mount_req request = { m->flags, m->device };
-	struct job *job = job_new(rq, JOB_MOUNT, m->endpoint != CAP_NONE || !shared ? m->endpoint : shared->endpoint);
+	struct job *job =
+	    job_new(rq, JOB_MOUNT, m->endpoint != CAP_NONE || !shared ? m->endpoint : shared->endpoint);
 
 	if (!job)
 		return job_wait(rq);
@@ -197,7 +198,8 @@ void mounts_start(void)
 
 static long mount_done(struct mount *m, struct job *job)
 {
-	struct node_words words = { job->answer[0], job->answer[1], job->answer[2], job->answer[3], job->answer[4] };
+	struct node_words words = { job->answer[0], job->answer[1], job->answer[2], job->answer[3],
+				    job->answer[4] };
 	struct vnode *node;
 
 	if (job->status < 0)

@@ -13,14 +13,9 @@ static uint32_t access_mask(uint64_t flags)
 	uint32_t mask = 0;
 
 	switch (flags & O_ACCMODE) {
-	case O_RDONLY:
-		mask = MAY_READ;
-		break;
-	case O_WRONLY:
-		mask = MAY_WRITE;
-		break;
-	default:
-		mask = MAY_READ | MAY_WRITE;
+	case O_RDONLY: mask = MAY_READ; break;
+	case O_WRONLY: mask = MAY_WRITE; break;
+	default: mask = MAY_READ | MAY_WRITE;
 	}
 	return flags & O_TRUNC ? mask | MAY_WRITE : mask;
 }
@@ -33,7 +28,10 @@ static uint64_t server_flags(uint64_t flags)
 static long open_file(struct request *rq, struct vnode *node, uint64_t flags, bool exec)
 {
 	struct fs_open_req request = {
-		.node = node->number, .flags = server_flags(flags), .stamp = rq->stamp, .exec = exec,
+		.node = node->number,
+		.flags = server_flags(flags),
+		.stamp = rq->stamp,
+		.exec = exec,
 	};
 	struct job *job = job_new(rq, JOB_OPEN, node->mount->fs);
 
@@ -48,8 +46,13 @@ static long open_device(struct request *rq, struct vnode *node, uint64_t flags)
 {
 	struct device *device = device_find(node->mode & S_IFMT, node->rdev);
 	struct dev_open_req request = {
-		.major = dev_major(node->rdev), .minor = dev_minor(node->rdev), .flags = flags, .stamp = rq->stamp,
-		.device = node->mount->device, .node = node->number, .mode = node->mode,
+		.major = dev_major(node->rdev),
+		.minor = dev_minor(node->rdev),
+		.flags = flags,
+		.stamp = rq->stamp,
+		.device = node->mount->device,
+		.node = node->number,
+		.mode = node->mode,
 		.owner = node->uid | (uint64_t)node->gid << 32,
 	};
 	struct job *job;
@@ -68,7 +71,10 @@ static long open_device(struct request *rq, struct vnode *node, uint64_t flags)
 static long open_fifo(struct request *rq, struct vnode *node, uint64_t flags)
 {
 	struct pipe_open_fifo_req request = {
-		.device = node->mount->device, .node = node->number, .flags = flags, .stamp = rq->stamp,
+		.device = node->mount->device,
+		.node = node->number,
+		.flags = flags,
+		.stamp = rq->stamp,
 	};
 	struct job *job = job_new(rq, JOB_OPEN, service_cap("pipe"));
 
@@ -83,15 +89,11 @@ static long open_kind(struct request *rq, struct dentry *d, uint64_t flags)
 	struct vnode *node = d->node;
 
 	switch (node->mode & S_IFMT) {
-	case S_IFREG:
-		return open_file(rq, node, flags, false);
-	case S_IFDIR:
-		return description_open(rq, d, (uint32_t)flags);
+	case S_IFREG: return open_file(rq, node, flags, false);
+	case S_IFDIR: return description_open(rq, d, (uint32_t)flags);
 	case S_IFCHR:
-	case S_IFBLK:
-		return open_device(rq, node, flags);
-	case S_IFIFO:
-		return open_fifo(rq, node, flags);
+	case S_IFBLK: return open_device(rq, node, flags);
+	case S_IFIFO: return open_fifo(rq, node, flags);
 	}
 	return -ENXIO;
 }
@@ -127,7 +129,8 @@ static long open_new(struct request *rq, struct place *place, uint64_t flags, ui
 		return -ENOENT;
 	if (rq->progress[0] == CREATED)
 		return -ENOENT; /* removed again at once */
-	return make_entry(rq, place, (mode & 07777 & ~place->session->umask) | S_IFREG, 0, server_flags(flags));
+	return make_entry(rq, place, (mode & 07777 & ~place->session->umask) | S_IFREG, 0,
+			  server_flags(flags));
 }
 
 /* The capability that came goes to the client. */
@@ -258,7 +261,7 @@ long open_exec(struct request *rq, const struct vfs_open_exec_req *in, struct vf
 	}
 	status = path_walk(rq, &place, in->dir, 0, 0, rq->in_length,
 			   (in->flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
-				   (in->flags & AT_EMPTY_PATH ? PATH_EMPTY : 0));
+			       (in->flags & AT_EMPTY_PATH ? PATH_EMPTY : 0));
 	if (status)
 		return status;
 	node = place.walk.found->node;

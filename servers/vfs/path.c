@@ -47,8 +47,8 @@ static long walk_or_fill(struct request *rq, struct walk *w)
 	return job_fill(rq, w, status);
 }
 
-long path_walk_text(struct request *rq, struct place *place, struct dentry *start, const char *path, size_t length,
-		    uint32_t flags)
+long path_walk_text(struct request *rq, struct place *place, struct dentry *start, const char *path,
+		    size_t length, uint32_t flags)
 {
 	place->session = session_find(rq->stamp);
 	if (!place->session)
@@ -70,8 +70,8 @@ static long no_path(struct place *place, uint32_t flags)
 	return 0;
 }
 
-long path_walk(struct request *rq, struct place *place, int64_t dir, unsigned slot, uint64_t from, uint64_t length,
-	       uint32_t flags)
+long path_walk(struct request *rq, struct place *place, int64_t dir, unsigned slot, uint64_t from,
+	       uint64_t length, uint32_t flags)
 {
 	char *path = paths[from != 0];
 	long got;

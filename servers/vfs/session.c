@@ -61,7 +61,8 @@ static bool may_order(const struct request *rq)
 	return rq->badge & BADGE_SERVICE && stamp_is_service(rq->stamp);
 }
 
-static long fork_session(struct request *rq, const struct session_fork_req *in, struct session_fork_reply *out)
+static long fork_session(struct request *rq, const struct session_fork_req *in,
+			 struct session_fork_reply *out)
 {
 	struct session *parent = session_find(in->parent_stamp), *child = slot_of(in->child_stamp);
 
@@ -74,7 +75,8 @@ static long fork_session(struct request *rq, const struct session_fork_req *in, 
 	return 0;
 }
 
-static long exit_session(struct request *rq, const struct session_exit_req *in, struct session_exit_reply *out)
+static long exit_session(struct request *rq, const struct session_exit_req *in,
+			 struct session_exit_reply *out)
 {
 	struct session *session = slot_of(in->stamp);
 
@@ -111,5 +113,7 @@ void sessions_root_mounted(void)
 }
 
 const struct session_ops session_ops = {
-	.fork = fork_session, .exit = exit_session, .create = create_session,
+	.fork = fork_session,
+	.exit = exit_session,
+	.create = create_session,
 };

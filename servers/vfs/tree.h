@@ -33,41 +33,41 @@
 struct dentry;
 
 struct mount {
-	bool used, dying;      /* dying: being unmounted, or not yet mounted */
-	bool volatile_names;   /* FS_MODE_VOLATILE: what is known here holds for the request that asked */
-	bool renaming;         /* something moves between directories: one at a time, or two could make a loop */
+	bool used, dying;    /* dying: being unmounted, or not yet mounted */
+	bool volatile_names; /* FS_MODE_VOLATILE: what is known here holds for the request that asked */
+	bool renaming; /* something moves between directories: one at a time, or two could make a loop */
 	uint32_t flags;
-	uint64_t device;       /* st_dev */
-	cap_t fs;              /* the mount's own capability: badge of the mount */
-	cap_t epochs_memory;   /* the server's page of epochs, CAP_NONE if it has none */
+	uint64_t device;          /* st_dev */
+	cap_t fs;                 /* the mount's own capability: badge of the mount */
+	cap_t epochs_memory;      /* the server's page of epochs, CAP_NONE if it has none */
 	struct fs_epochs *epochs; /* mapped by this incarnation, NULL */
-	bool no_create_open;   /* the server does not know fs.create_open */
-	cap_t endpoint;        /* of an instance that serves only this mount, or CAP_NONE */
+	bool no_create_open;      /* the server does not know fs.create_open */
+	cap_t endpoint;           /* of an instance that serves only this mount, or CAP_NONE */
 	uint64_t instance;
 	struct dentry *root;
 	struct dentry *covered; /* directory that the root stands for; NULL for the root of all */
 	char type[16];
 	char source[64];
-	char where[96];        /* its path when it was mounted, for the server's file.path; "" if too long */
+	char where[96]; /* its path when it was mounted, for the server's file.path; "" if too long */
 };
 
 struct vnode {
 	bool used;
-	bool locked;           /* a directory that is being changed */
-	bool stat_valid;       /* `stat` may be answered ... */
-	bool stat_by_epoch;    /* ... while the epoch is stat_epoch */
+	bool locked;        /* a directory that is being changed */
+	bool stat_valid;    /* `stat` may be answered ... */
+	bool stat_by_epoch; /* ... while the epoch is stat_epoch */
 	uint32_t stat_epoch;
 	struct mount *mount;
-	uint64_t number;       /* inode */
+	uint64_t number; /* inode */
 	uint32_t mode, uid, gid;
 	uint32_t references;
-	uint32_t lookups;      /* to be given back by forget */
-	uint32_t changes;      /* of a directory: counts changes, so that a late lookup is recognised */
+	uint32_t lookups; /* to be given back by forget */
+	uint32_t changes; /* of a directory: counts changes, so that a late lookup is recognised */
 	uint64_t rdev;
 	struct vnode *hash_next;
-	char *link;            /* target of a symbolic link once read (preserved heap) */
+	char *link; /* target of a symbolic link once read (preserved heap) */
 	uint32_t link_length;
-	uint64_t link_for;     /* volatile_names: the request that read it */
+	uint64_t link_for;       /* volatile_names: the request that read it */
 	struct file_locks locks; /* flock on an open directory */
 	struct file_stat stat;
 };
@@ -79,13 +79,13 @@ struct dentry {
 	uint32_t hash;
 	uint16_t length;
 	bool used, hashed;
-	struct mount *mounted; /* what is mounted on it */
-	struct mount *mount;   /* where it belongs */
+	struct mount *mounted;        /* what is mounted on it */
+	struct mount *mount;          /* where it belongs */
 	uint64_t known_for, known_ns; /* volatile_names: the request that looked it up, and when */
 	uint32_t references;
 	struct dentry *newer, *older; /* LRU, while unreferenced */
 	struct dentry *children, *sibling, **sibling_link;
-	char *long_name;       /* preserved heap, if it does not fit */
+	char *long_name; /* preserved heap, if it does not fit */
 	char short_name[DENTRY_INLINE];
 };
 
@@ -93,8 +93,14 @@ static inline const char *dentry_name(const struct dentry *d)
 {
 	return d->long_name ? d->long_name : d->short_name;
 }
-static inline bool dentry_is_root(const struct dentry *d) { return d->parent == d; }
-static inline bool node_is(const struct vnode *node, uint32_t type) { return (node->mode & S_IFMT) == type; }
+static inline bool dentry_is_root(const struct dentry *d)
+{
+	return d->parent == d;
+}
+static inline bool node_is(const struct vnode *node, uint32_t type)
+{
+	return (node->mode & S_IFMT) == type;
+}
 
 extern struct mount mounts[MOUNT_MAX];
 extern struct mount *root_mount; /* NULL until RS has had it mounted */
@@ -165,9 +171,9 @@ void tree_rebuild(void);
 void tree_rebuilt(void);
 
 /* --- walk.c ---------------------------------------------------------------------------------------- */
-#define WALK_FOLLOW 1u    /* a symbolic link at the end is followed */
-#define WALK_MAY_LACK 2u  /* the last name may be absent: `found` is NULL then */
-#define WALK_NAME 4u      /* the name is wanted, to create or remove it: `last` tells what it is */
+#define WALK_FOLLOW 1u   /* a symbolic link at the end is followed */
+#define WALK_MAY_LACK 2u /* the last name may be absent: `found` is NULL then */
+#define WALK_NAME 4u     /* the name is wanted, to create or remove it: `last` tells what it is */
 
 /* What the walk answers besides 0 and errors: the cache lacks something, which walk.dir and walk.name
  * (a lookup) or walk.found (a link to read) name; fetch it and walk again. */
@@ -182,14 +188,14 @@ struct walk {
 	const char *path;
 	size_t length;
 	uint32_t flags;
-	uint64_t token;       /* the request whose walk this is */
+	uint64_t token; /* the request whose walk this is */
 	/* out */
 	struct dentry *found; /* NULL: absent */
 	struct dentry *dir;   /* the directory of the last name, if last is LAST_NAME */
 	const char *name;     /* valid until the next walk */
 	uint32_t name_length, name_hash;
 	enum last_kind last;
-	bool slash;           /* the path ended in a slash */
+	bool slash; /* the path ended in a slash */
 };
 long walk(struct walk *w);
 /* Whether a link's target that has been read once is good for this walk. */
@@ -203,7 +209,8 @@ long tree_path(const struct dentry *d, const struct dentry *root, char *to, size
 long may_access(const struct creds *creds, const struct vnode *node, uint32_t mask);
 /* Entries of a directory: create one, remove `victim` from it. is_dir: rmdir, or a rename of a directory. */
 long may_create(const struct creds *creds, const struct dentry *dir);
-long may_delete(const struct creds *creds, const struct dentry *dir, const struct dentry *victim, bool is_dir);
+long may_delete(const struct creds *creds, const struct dentry *dir, const struct dentry *victim,
+		bool is_dir);
 /* Mode and group of a new node in `dir`. */
 void new_node_owner(const struct creds *creds, const struct vnode *dir, uint32_t *mode, uint32_t *gid);
 

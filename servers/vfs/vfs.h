@@ -37,25 +37,26 @@ extern const struct session_ops session_ops;
 
 /* --- jobs (job.c) --------------------------------------------------------------------------------------- */
 enum job_kind {
-	JOB_LOOKUP = 1, JOB_READ_LINK, /* fill the cache: the handler then begins again */
-	JOB_OTHER,                     /* no consequences for the cache */
-	JOB_STAT,                      /* stat, of `node` */
-	JOB_MAKE,                      /* create, symlink: `name` in `dir` */
-	JOB_LINK,                      /* `node` gets `name` in `dir` */
-	JOB_UNLINK,                    /* entry in dir goes; also rmdir */
-	JOB_RENAME,                    /* entry in dir becomes name in dir2 */
-	JOB_ATTR,                      /* set_attr of node */
-	JOB_OPEN,                      /* of node: the answer is a capability */
+	JOB_LOOKUP = 1,
+	JOB_READ_LINK, /* fill the cache: the handler then begins again */
+	JOB_OTHER,     /* no consequences for the cache */
+	JOB_STAT,      /* stat, of `node` */
+	JOB_MAKE,      /* create, symlink: `name` in `dir` */
+	JOB_LINK,      /* `node` gets `name` in `dir` */
+	JOB_UNLINK,    /* entry in dir goes; also rmdir */
+	JOB_RENAME,    /* entry in dir becomes name in dir2 */
+	JOB_ATTR,      /* set_attr of node */
+	JOB_OPEN,      /* of node: the answer is a capability */
 	JOB_MOUNT,
 };
 
 #define JOB_TEXT 520u
 struct job {
 	bool used, done;
-	bool repeated;         /* sent a second time: the answer to the first was lost */
+	bool repeated; /* sent a second time: the answer to the first was lost */
 	enum job_kind kind;
-	uint64_t token;        /* of the request */
-	struct request *rq;    /* NULL: its client has gone */
+	uint64_t token;     /* of the request */
+	struct request *rq; /* NULL: its client has gone */
 	struct acall *call;
 	cap_t to;
 	uint64_t op;
@@ -64,12 +65,13 @@ struct job {
 	/* Held until the answer is there; dir and dir2 locked if the kind changes them. */
 	struct dentry *dir, *dir2, *entry;
 	struct vnode *node;
-	uint32_t changes;      /* of dir, when a lookup was sent */
-	uint32_t epoch;        /* of the node, before stat was sent */
+	uint32_t changes;              /* of dir, when a lookup was sent */
+	uint32_t epoch;                /* of the node, before stat was sent */
 	uint32_t name_at, name_length; /* the name in `text` that is looked up or made */
 	uint32_t in_length, out_length;
-	char *big;             /* buffer from the preserved heap instead of text or stat */
-	cap_t sent, received, second; /* capabilities: sent, and what the answer brought; closed with the job */
+	char *big; /* buffer from the preserved heap instead of text or stat */
+	cap_t sent, received,
+	    second; /* capabilities: sent, and what the answer brought; closed with the job */
 	long status;
 	uint64_t answer[IPC_WORDS];
 	struct file_stat stat; /* out buffer */
@@ -130,12 +132,12 @@ long path_walk_text(struct request *rq, struct place *place, struct dentry *star
 		    size_t length, uint32_t flags);
 long dir_of(struct request *rq, struct session *session, int64_t dir, unsigned slot, struct dentry **start);
 
-
 /* A node's attributes into job->stat or from the cache: 0 and *stat, or PARK, or an error. */
 long node_stat(struct request *rq, struct vnode *node, const struct file_stat **stat);
 /* Answer stat to the client. */
 long stat_answer(struct request *rq, const struct file_stat *stat);
-long node_set_attr(struct request *rq, struct vnode *node, const struct creds *creds, struct attr_change *change);
+long node_set_attr(struct request *rq, struct vnode *node, const struct creds *creds,
+		   struct attr_change *change);
 long node_statfs(struct request *rq, struct job *job, const struct mount *mount);
 /* A new entry: file, directory or special file. open_flags: open the file that is made, too, if the server can;
  * MAKE_ONLY. */
@@ -178,7 +180,8 @@ extern struct mount *dev_mount;
 void mounts_start(void); /* in a new incarnation */
 
 /* --- handlers of the vfs protocol; main.c lists them ------------------------------------------------------------- */
-#define HANDLER(function, op) long function(struct request *, const struct vfs_##op##_req *, struct vfs_##op##_reply *)
+#define HANDLER(function, op) \
+	long function(struct request *, const struct vfs_##op##_req *, struct vfs_##op##_reply *)
 HANDLER(open_path, open);
 HANDLER(open_exec, open_exec);
 HANDLER(make_dir, mkdir);

@@ -123,7 +123,8 @@ long set_umask(struct request *rq, const struct vfs_umask_req *in, struct vfs_um
 	return old;
 }
 
-long session_path(struct request *rq, const struct vfs_session_path_req *in, struct vfs_session_path_reply *out)
+long session_path(struct request *rq, const struct vfs_session_path_req *in,
+		  struct vfs_session_path_reply *out)
 {
 	struct session *session;
 

@@ -21,33 +21,36 @@
 #include <unistd.h>
 
 #define ROUNDS 5
-#define ROUND_NS 4000000	/* what a round should last at least */
+#define ROUND_NS 4000000 /* what a round should last at least */
 #define NELEMS(a) (sizeof(a) / sizeof *(a))
 
 struct bench {
 	const char *name;
-	void (*run)(long count);        /* the operation, count times */
+	void (*run)(long count); /* the operation, count times */
 	void (*setup)(void);
 	void (*teardown)(void);
-	long bytes;                     /* moved by one operation: the figure is MB/s then */
-	long per;                       /* parts of one operation; the figure is for one of them */
+	long bytes; /* moved by one operation: the figure is MB/s then */
+	long per;   /* parts of one operation; the figure is for one of them */
 };
 
 /* An entry of the table: BENCH(operation, .setup = ...), or by another name than the operation's. */
 #define BENCH(operation, ...) BENCH_AS(#operation, operation, __VA_ARGS__)
-#define BENCH_AS(as, operation, ...) { .name = as, .run = run_##operation, __VA_ARGS__ }
+#define BENCH_AS(as, operation, ...)                            \
+	{                                                       \
+		.name = as, .run = run_##operation, __VA_ARGS__ \
+	}
 
 /* An operation as a loop over one statement or block. */
-#define OPERATION(name) \
+#define OPERATION(name)                                                      \
 	static inline __attribute__((always_inline)) void once_##name(void); \
-	static void run_##name(long count) \
-	{ \
-		while (count--) \
-			once_##name(); \
-	} \
+	static void run_##name(long count)                                   \
+	{                                                                    \
+		while (count--)                                              \
+			once_##name();                                       \
+	}                                                                    \
 	static inline void once_##name(void)
 
-static int bench_error;         /* the first errno of the benchmark that runs */
+static int bench_error; /* the first errno of the benchmark that runs */
 
 /* Every call that must not fail goes through here. */
 static inline long must(long result)

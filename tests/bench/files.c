@@ -8,15 +8,15 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
-#define ENTRIES 1000            /* of the directory that is listed */
-#define SMALL 200               /* small files made, looked at and deleted at a time */
+#define ENTRIES 1000 /* of the directory that is listed */
+#define SMALL 200    /* small files made, looked at and deleted at a time */
 #define BIG (4 << 20)
 
 static char block[65536];
 static int fd;
 static char names[SMALL][64];
 static char path_file[64], path_missing[64], path_new[64], path_directory[64], path_many[64], path_big[64];
-static char deep[3][64];        /* directories, one in the other */
+static char deep[3][64]; /* directories, one in the other */
 static char path_deep[96];
 
 OPERATION(stat)

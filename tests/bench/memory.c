@@ -5,7 +5,7 @@
 
 #define PAGE 4096
 #define MAPPED 65536
-#define FRESH 1024              /* pages touched by one operation */
+#define FRESH 1024 /* pages touched by one operation */
 #define COPIED 65536
 
 static char from[COPIED], to[COPIED];

@@ -6,7 +6,7 @@
 
 #define CHUNK 65536
 
-static int there[2], back[2];   /* [0] is read from, [1] written to */
+static int there[2], back[2]; /* [0] is read from, [1] written to */
 static pid_t partner;
 static char chunk[CHUNK];
 
@@ -126,7 +126,8 @@ static const struct bench table[] = {
 	BENCH_AS("pipe_ping_pong", ping_pong, .setup = pipe_echo, .teardown = end_partner),
 	BENCH_AS("unix_ping_pong", ping_pong, .setup = socket_echo, .teardown = end_partner),
 	BENCH_AS("pipe_bandwidth", write_chunk, .setup = pipe_drain, .teardown = end_partner, .bytes = CHUNK),
-	BENCH_AS("unix_bandwidth", write_chunk, .setup = socket_drain, .teardown = end_partner, .bytes = CHUNK),
+	BENCH_AS("unix_bandwidth", write_chunk, .setup = socket_drain, .teardown = end_partner,
+		 .bytes = CHUNK),
 };
 
 int main(int argc, char **argv)

@@ -67,10 +67,8 @@ static void untouch(void)
 }
 
 static const struct bench table[] = {
-	BENCH(fork_exit_wait),
-	BENCH(fork_exec_wait),
-	BENCH(posix_spawn_wait),
-	BENCH_AS("fork_16M", fork_exit_wait, .setup = touch, .teardown = untouch),
+	BENCH(fork_exit_wait),   BENCH(fork_exec_wait),
+	BENCH(posix_spawn_wait), BENCH_AS("fork_16M", fork_exit_wait, .setup = touch, .teardown = untouch),
 	BENCH(sh_c_true),
 };
 

@@ -6,7 +6,7 @@
 
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
-static int turn;                /* 0: the benchmark's, 1: the partner's, 2: the partner is to end */
+static int turn; /* 0: the benchmark's, 1: the partner's, 2: the partner is to end */
 static sem_t there, back;
 static bool ending;
 static pthread_t partner;

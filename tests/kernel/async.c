@@ -8,9 +8,12 @@ static void test_async_answer(void)
 {
 	struct service_pair s = pair_create(3), own = pair_create(1);
 	cap_t object = (cap_t)kcall(call_create);
-	struct call_send send = { .op = 0x55, .w = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 },
-				  .cookie = 0xc00c1e, .reply_to = own.endpoint,
-				  .in = { .memory = CAP_NONE }, .out = { .memory = CAP_NONE } };
+	struct call_send send = { .op = 0x55,
+				  .w = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 },
+				  .cookie = 0xc00c1e,
+				  .reply_to = own.endpoint,
+				  .in = { .memory = CAP_NONE },
+				  .out = { .memory = CAP_NONE } };
 	struct ipc_msg m;
 
 	EQUAL(kcall(call_state, object), 0);
@@ -85,8 +88,10 @@ static void test_async_cancel(void)
 {
 	struct service_pair s = pair_create(3), own = pair_create(1);
 	cap_t object = (cap_t)kcall(call_create);
-	struct call_send send = { .reply_to = own.endpoint, .cookie = 1,
-				  .in = { .memory = CAP_NONE }, .out = { .memory = CAP_NONE } };
+	struct call_send send = { .reply_to = own.endpoint,
+				  .cookie = 1,
+				  .in = { .memory = CAP_NONE },
+				  .out = { .memory = CAP_NONE } };
 	struct ipc_msg m, cancel;
 
 	EQUAL(kcall(call_send, object, s.badge, &send), 0);
@@ -118,8 +123,11 @@ static void test_async_redelivery(void)
 {
 	struct service_pair s = pair_create(3), own = pair_create(1);
 	cap_t object = (cap_t)kcall(call_create);
-	struct call_send send = { .op = 4, .reply_to = own.endpoint, .cookie = 1,
-				  .in = { .memory = CAP_NONE }, .out = { .memory = CAP_NONE } };
+	struct call_send send = { .op = 4,
+				  .reply_to = own.endpoint,
+				  .cookie = 1,
+				  .in = { .memory = CAP_NONE },
+				  .out = { .memory = CAP_NONE } };
 	struct ipc_msg m, again;
 
 	EQUAL(kcall(call_send, object, s.badge, &send), 0);

@@ -151,7 +151,11 @@ static void test_badge_own_arrives_as_number(void)
 }
 
 const struct test badge_tests[] = {
-	TEST(badge_release), TEST(badge_revoke), TEST(badge_revoke_queued),
-	TEST(badge_release_waits_for_call), TEST(badge_many),
-	TEST(badge_own_arrives_as_number), { 0 },
+	TEST(badge_release),
+	TEST(badge_revoke),
+	TEST(badge_revoke_queued),
+	TEST(badge_release_waits_for_call),
+	TEST(badge_many),
+	TEST(badge_own_arrives_as_number),
+	{ 0 },
 };

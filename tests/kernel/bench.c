@@ -231,5 +231,8 @@ static void test_bench_calls(void)
 }
 
 const struct test bench_tests[] = {
-	TEST(bench_ipc), TEST(bench_page_touch), TEST(bench_calls), { 0 },
+	TEST(bench_ipc),
+	TEST(bench_page_touch),
+	TEST(bench_calls),
+	{ 0 },
 };

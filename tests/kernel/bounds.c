@@ -240,8 +240,9 @@ static void test_bounds_short_answer(void)
 {
 	struct service_pair s = pair_create(1);
 	cap_t call = (cap_t)kcall(call_create);
-	struct call_send send = { .reply_to = s.endpoint, .op = 3, .in.memory = CAP_NONE,
-				  .out.memory = CAP_NONE };
+	struct call_send send = {
+		.reply_to = s.endpoint, .op = 3, .in.memory = CAP_NONE, .out.memory = CAP_NONE
+	};
 	struct ipc_msg m;
 
 	EQUAL(kcall(call_send, call, s.badge, &send), 0);
@@ -343,9 +344,8 @@ static void test_bounds_affinity_in_call(void)
 }
 
 const struct test bounds_tests[] = {
-	TEST(bounds_copy_cut_short), TEST(bounds_segment_bases), TEST(bounds_shared_stack),
-	TEST(bounds_tail_of_object), TEST(bounds_many_tables), TEST(bounds_idle_release),
-	TEST(bounds_short_answer), TEST(bounds_priority_elsewhere), TEST(bounds_reserve),
-	TEST(bounds_device_memory), TEST(bounds_affinity_in_call),
-	{ 0 },
+	TEST(bounds_copy_cut_short), TEST(bounds_segment_bases),      TEST(bounds_shared_stack),
+	TEST(bounds_tail_of_object), TEST(bounds_many_tables),        TEST(bounds_idle_release),
+	TEST(bounds_short_answer),   TEST(bounds_priority_elsewhere), TEST(bounds_reserve),
+	TEST(bounds_device_memory),  TEST(bounds_affinity_in_call),   { 0 },
 };

@@ -237,7 +237,14 @@ static void test_cap_nested_tables(void)
 }
 
 const struct test cap_tests[] = {
-	TEST(cap_to_server), TEST(cap_bad_slots), TEST(cap_descriptors_in_answer),
-	TEST(cap_no_slots), TEST(cap_reservation_released), TEST(cap_clone_skips_reserved),
-	TEST(cap_copy), TEST(cap_big_table), TEST(cap_nested_tables), { 0 },
+	TEST(cap_to_server),
+	TEST(cap_bad_slots),
+	TEST(cap_descriptors_in_answer),
+	TEST(cap_no_slots),
+	TEST(cap_reservation_released),
+	TEST(cap_clone_skips_reserved),
+	TEST(cap_copy),
+	TEST(cap_big_table),
+	TEST(cap_nested_tables),
+	{ 0 },
 };

@@ -334,8 +334,17 @@ static void test_death_storm(void)
 }
 
 const struct test death_tests[] = {
-	TEST(death_queued_caller), TEST(death_caller_in_service), TEST(death_interrupt_queued),
-	TEST(death_interrupt_in_service), TEST(death_not_interruptible),
-	TEST(death_server_redelivery), TEST(death_cancel_redelivered), TEST(death_of_endpoint),
-	TEST(death_refused), TEST(death_waiting_server), TEST(death_stopped_caller), TEST(death_storm), { 0 },
+	TEST(death_queued_caller),
+	TEST(death_caller_in_service),
+	TEST(death_interrupt_queued),
+	TEST(death_interrupt_in_service),
+	TEST(death_not_interruptible),
+	TEST(death_server_redelivery),
+	TEST(death_cancel_redelivered),
+	TEST(death_of_endpoint),
+	TEST(death_refused),
+	TEST(death_waiting_server),
+	TEST(death_stopped_caller),
+	TEST(death_storm),
+	{ 0 },
 };

@@ -3,11 +3,38 @@
 #include "test.h"
 
 static const uint64_t values[] = {
-	0, 1, 2, 7, 63, 64, 4095, 4096, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000,
-	CAP_PRIVATE | 1, CAP_PRIVATE | 2, CAP_PRIVATE | 5, CAP_PRIVATE | 63,
-	CAP_PRIVATE | 64, CAP_PRIVATE | 0xffffff, (uint64_t)CAP_NONE, (uint64_t)CAP_SELF_SPACE,
-	(uint64_t)CAP_SELF_THREAD, 0x10000, 0x400000, 0x7fffffffe000, 0x7ffffffff000, 0x7ffffffffff8,
-	0x800000000000, 0xffff800000000000, 0xffffffff80000000, ~0ul, ~0ul - 7, 1ul << 63,
+	0,
+	1,
+	2,
+	7,
+	63,
+	64,
+	4095,
+	4096,
+	0x7fffffff,
+	0x80000000,
+	0xffffffff,
+	0x100000000,
+	CAP_PRIVATE | 1,
+	CAP_PRIVATE | 2,
+	CAP_PRIVATE | 5,
+	CAP_PRIVATE | 63,
+	CAP_PRIVATE | 64,
+	CAP_PRIVATE | 0xffffff,
+	(uint64_t)CAP_NONE,
+	(uint64_t)CAP_SELF_SPACE,
+	(uint64_t)CAP_SELF_THREAD,
+	0x10000,
+	0x400000,
+	0x7fffffffe000,
+	0x7ffffffff000,
+	0x7ffffffffff8,
+	0x800000000000,
+	0xffff800000000000,
+	0xffffffff80000000,
+	~0ul,
+	~0ul - 7,
+	1ul << 63,
 };
 #define VALUES (sizeof(values) / sizeof(values[0]))
 
@@ -15,7 +42,9 @@ static const uint16_t numbers[] = {
 #define K(number, name, args) number,
 #include <abi/kcall.def>
 #undef K
-	0x1007, 0x10ff, 0x10a0,
+	0x1007,
+	0x10ff,
+	0x10a0,
 };
 #define NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
 
@@ -80,8 +109,8 @@ static void attack_round(uint64_t stamp)
 
 		pause_ms(1);
 		state = thread_state(task->thread);
-		if (state == THREAD_DEAD || (state != THREAD_READY && state != THREAD_RUNNING &&
-					     last == number_index))
+		if (state == THREAD_DEAD ||
+		    (state != THREAD_READY && state != THREAD_RUNNING && last == number_index))
 			break;
 		last = number_index;
 	}
@@ -131,5 +160,8 @@ static void test_hostile_needs_stamp(void)
 }
 
 const struct test hostile_tests[] = {
-	TEST(hostile_needs_stamp), TEST(hostile_arguments), TEST(hostile_service), { 0 },
+	TEST(hostile_needs_stamp),
+	TEST(hostile_arguments),
+	TEST(hostile_service),
+	{ 0 },
 };

@@ -181,8 +181,10 @@ static void test_ipc_buffers(void)
 
 	for (unsigned i = 0; i < sizeof(in_buffer); i++)
 		in_buffer[i] = (uint8_t)(i * 7);
-	calls[0] = (struct call){ .msg = { .in_addr = (uint64_t)in_buffer + 1, .in_len = 9000,
-					   .out_addr = (uint64_t)out_buffer + 5, .out_len = 8192 } };
+	calls[0] = (struct call){ .msg = { .in_addr = (uint64_t)in_buffer + 1,
+					   .in_len = 9000,
+					   .out_addr = (uint64_t)out_buffer + 5,
+					   .out_len = 8192 } };
 	client(&calls[0], s.badge, 1);
 	EQUAL(receive(s.endpoint, &m), IPC_CALL);
 	EQUAL(kcall(buf_read, s.endpoint, m.token, 10, own_buffer, 8000), 8000);
@@ -205,12 +207,17 @@ static void test_ipc_buffer_objects(void)
 {
 	struct service_pair s = pair_create(1);
 	cap_t memory = (cap_t)kcall(mo_create, 4 * PAGE, 0);
-	struct buf_mo args = { .endpoint = s.endpoint, .memory = memory, .buffer_offset = 1,
-			       .memory_offset = 4000, .length = 8000 };
+	struct buf_mo args = { .endpoint = s.endpoint,
+			       .memory = memory,
+			       .buffer_offset = 1,
+			       .memory_offset = 4000,
+			       .length = 8000 };
 	struct ipc_msg m;
 
-	calls[0] = (struct call){ .msg = { .in_addr = (uint64_t)in_buffer, .in_len = 9000,
-					   .out_addr = (uint64_t)out_buffer, .out_len = 9000 } };
+	calls[0] = (struct call){ .msg = { .in_addr = (uint64_t)in_buffer,
+					   .in_len = 9000,
+					   .out_addr = (uint64_t)out_buffer,
+					   .out_len = 9000 } };
 	client(&calls[0], s.badge, 1);
 	EQUAL(receive(s.endpoint, &m), IPC_CALL);
 	args.token = m.token;
@@ -304,7 +311,7 @@ static void test_ipc_errors(void)
 }
 
 const struct test ipc_tests[] = {
-	TEST(ipc_words), TEST(ipc_fast), TEST(ipc_other_space), TEST(ipc_order_and_park),
-	TEST(ipc_tokens), TEST(ipc_ten_words), TEST(ipc_buffers), TEST(ipc_buffer_objects),
-	TEST(ipc_buffer_absent), TEST(ipc_keeps_fpu), TEST(ipc_errors), { 0 },
+	TEST(ipc_words),         TEST(ipc_fast),      TEST(ipc_other_space), TEST(ipc_order_and_park),
+	TEST(ipc_tokens),        TEST(ipc_ten_words), TEST(ipc_buffers),     TEST(ipc_buffer_objects),
+	TEST(ipc_buffer_absent), TEST(ipc_keeps_fpu), TEST(ipc_errors),      { 0 },
 };

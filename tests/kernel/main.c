@@ -43,8 +43,7 @@ static void finish(bool good)
 void test_failed(const char *file, int line, const char *what, long actual, long expected)
 {
 	if (!failed)
-		say("not ok %s: %s:%d: %s is %ld, not %ld\n", test_name, file, line, what, actual,
-		    expected);
+		say("not ok %s: %s:%d: %s is %ld, not %ld\n", test_name, file, line, what, actual, expected);
 	failed = true;
 }
 
@@ -89,8 +88,12 @@ static void task_main(void *argument)
 static void model_reset(void)
 {
 	model = (struct thread_create){
-		.space = CAP_SELF_SPACE, .private_table = BOOT_CAP_TABLE, .fd_table = CAP_NONE,
-		.fault_endpoint = CAP_NONE, .stamp = STAMP_SERVICE | 99, .flags = THREAD_NO_FPU,
+		.space = CAP_SELF_SPACE,
+		.private_table = BOOT_CAP_TABLE,
+		.fd_table = CAP_NONE,
+		.fault_endpoint = CAP_NONE,
+		.stamp = STAMP_SERVICE | 99,
+		.flags = THREAD_NO_FPU,
 	};
 }
 
@@ -102,7 +105,8 @@ struct task *spawn_stopped(void (*function)(void *), void *argument, unsigned pr
 	while (i < TASKS - 1 && tasks[i].thread)
 		i++;
 	memset(slots[i].page, 0, PAGE);
-	tasks[i] = (struct task){ .page = (struct ipc_page *)slots[i].page, .function = function,
+	tasks[i] = (struct task){ .page = (struct ipc_page *)slots[i].page,
+				  .function = function,
 				  .argument = argument };
 	create.priority = priority;
 	create.message_page = (uint64_t)slots[i].page;

@@ -203,9 +203,12 @@ static void make_and_drop(void)
 {
 	struct service_pair s = pair_create(1);
 	cap_t caps[] = {
-		(cap_t)kcall(call_create), (cap_t)kcall(notify_create),
-		(cap_t)kcall(table_create, 100, 1), (cap_t)kcall(space_create),
-		(cap_t)kcall(mo_create, PAGE * 10, 0), (cap_t)kcall(quota_create, CAP_NONE, 5),
+		(cap_t)kcall(call_create),
+		(cap_t)kcall(notify_create),
+		(cap_t)kcall(table_create, 100, 1),
+		(cap_t)kcall(space_create),
+		(cap_t)kcall(mo_create, PAGE * 10, 0),
+		(cap_t)kcall(quota_create, CAP_NONE, 5),
 		(cap_t)kcall(space_clone, CAP_SELF_SPACE),
 	};
 
@@ -233,6 +236,6 @@ static void test_nothing_leaks(void)
 }
 
 const struct test memory_tests[] = {
-	TEST(fork_copies_on_write), TEST(pager_fills), TEST(pager_fails), TEST(pager_waiter_dies),
-	TEST(slot_exhaustion), TEST(nothing_leaks), TEST(memory_exhaustion), { 0 },
+	TEST(fork_copies_on_write), TEST(pager_fills),   TEST(pager_fails),       TEST(pager_waiter_dies),
+	TEST(slot_exhaustion),      TEST(nothing_leaks), TEST(memory_exhaustion), { 0 },
 };

@@ -197,6 +197,6 @@ static void test_futex_shared(void)
 }
 
 const struct test signal_tests[] = {
-	TEST(notify_wait), TEST(notify_bound), TEST(watch), TEST(watch_dies_with_thread),
-	TEST(futex_wake), TEST(futex_requeue), TEST(futex_shared), { 0 },
+	TEST(notify_wait), TEST(notify_bound),  TEST(watch),        TEST(watch_dies_with_thread),
+	TEST(futex_wake),  TEST(futex_requeue), TEST(futex_shared), { 0 },
 };

@@ -246,7 +246,7 @@ static void test_space_translations(void)
 }
 
 const struct test space_tests[] = {
-	TEST(space_write_xor_execute), TEST(space_rights), TEST(space_query),
-	TEST(space_move_and_discard), TEST(space_read_write), TEST(space_contiguous),
-	TEST(space_paged_object), TEST(space_translations), { 0 },
+	TEST(space_write_xor_execute), TEST(space_rights),       TEST(space_query),
+	TEST(space_move_and_discard),  TEST(space_read_write),   TEST(space_contiguous),
+	TEST(space_paged_object),      TEST(space_translations), { 0 },
 };

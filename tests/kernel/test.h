@@ -16,26 +16,29 @@ struct test {
 	void (*run)(void);
 };
 extern const struct test ipc_tests[], death_tests[], badge_tests[], cap_tests[], async_tests[],
-	signal_tests[], memory_tests[], space_tests[], thread_tests[], hostile_tests[], bounds_tests[],
-	bench_tests[];
-#define TEST(name) { #name, test_##name }
+    signal_tests[], memory_tests[], space_tests[], thread_tests[], hostile_tests[], bounds_tests[],
+    bench_tests[];
+#define TEST(name)                 \
+	{                          \
+#name, test_##name \
+	}
 
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void test_failed(const char *file, int line, const char *what, long actual, long expected);
-#define CHECK(condition)                                                     \
-	do {                                                                 \
-		if (!(condition)) {                                          \
-			test_failed(__FILE__, __LINE__, #condition, 0, 1);   \
-			return;                                              \
-		}                                                            \
+#define CHECK(condition)                                                   \
+	do {                                                               \
+		if (!(condition)) {                                        \
+			test_failed(__FILE__, __LINE__, #condition, 0, 1); \
+			return;                                            \
+		}                                                          \
 	} while (0)
-#define EQUAL(actual, expected)                                                             \
-	do {                                                                                \
-		long actual_ = (long)(actual), expected_ = (long)(expected);                \
-		if (actual_ != expected_) {                                                 \
-			test_failed(__FILE__, __LINE__, #actual, actual_, expected_);       \
-			return;                                                             \
-		}                                                                           \
+#define EQUAL(actual, expected)                                                       \
+	do {                                                                          \
+		long actual_ = (long)(actual), expected_ = (long)(expected);          \
+		if (actual_ != expected_) {                                           \
+			test_failed(__FILE__, __LINE__, #actual, actual_, expected_); \
+			return;                                                       \
+		}                                                                     \
 	} while (0)
 
 /* --- threads ---------------------------------------------------------------------------- */
@@ -61,12 +64,12 @@ void task_end(struct task *task); /* kill and forget it */
 uint64_t now(void);
 void pause_ms(unsigned ms);
 /* Lets others run until the condition holds, for two seconds at most. */
-#define UNTIL(condition)                                                    \
-	({                                                                  \
-		uint64_t end_ = now() + 2000000000ul;                       \
-		while (!(condition) && now() < end_)                        \
-			pause_ms(1);                                        \
-		(condition);                                                \
+#define UNTIL(condition)                              \
+	({                                            \
+		uint64_t end_ = now() + 2000000000ul; \
+		while (!(condition) && now() < end_)  \
+			pause_ms(1);                  \
+		(condition);                          \
 	})
 long thread_state(cap_t thread);
 uint64_t pages_free(void);

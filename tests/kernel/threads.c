@@ -270,8 +270,15 @@ static void test_thread_exit_wakes(void)
 }
 
 const struct test thread_tests[] = {
-	TEST(thread_stop), TEST(thread_fault), TEST(thread_fault_unhandled),
-	TEST(thread_exceptions), TEST(thread_reflect), TEST(thread_upcall),
-	TEST(thread_regs_are_sanitised), TEST(thread_copy), TEST(thread_priority),
-	TEST(thread_exit_wakes), { 0 },
+	TEST(thread_stop),
+	TEST(thread_fault),
+	TEST(thread_fault_unhandled),
+	TEST(thread_exceptions),
+	TEST(thread_reflect),
+	TEST(thread_upcall),
+	TEST(thread_regs_are_sanitised),
+	TEST(thread_copy),
+	TEST(thread_priority),
+	TEST(thread_exit_wakes),
+	{ 0 },
 };

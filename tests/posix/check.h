@@ -11,28 +11,28 @@
 static int check_failures;
 
 /* A condition; errno is told where it fails. */
-#define CHECK(name, condition)                                                                     \
-	do {                                                                                       \
-		errno = 0;                                                                         \
-		if (condition) {                                                                   \
-			printf("ok %s\n", name);                                                   \
-		} else {                                                                           \
+#define CHECK(name, condition)                                                                            \
+	do {                                                                                              \
+		errno = 0;                                                                                \
+		if (condition) {                                                                          \
+			printf("ok %s\n", name);                                                          \
+		} else {                                                                                  \
 			printf("not ok %s: %s (line %d, errno %d)\n", name, #condition, __LINE__, errno); \
-			check_failures++;                                                          \
-		}                                                                                  \
-		fflush(stdout);                                                                    \
+			check_failures++;                                                                 \
+		}                                                                                         \
+		fflush(stdout);                                                                           \
 	} while (0)
 
 /* A call that must fail in this way. */
 #define CHECK_ERROR(name, call, error) CHECK(name, (call) == -1 && errno == (error))
 
 /* Something without which the test makes no sense. */
-#define NEED(condition)                                                                         \
-	do {                                                                                    \
-		if (!(condition)) {                                                             \
+#define NEED(condition)                                                                                     \
+	do {                                                                                                \
+		if (!(condition)) {                                                                         \
 			printf("not ok setting up: %s (line %d, errno %d)\n", #condition, __LINE__, errno); \
-			exit(1);                                                                \
-		}                                                                               \
+			exit(1);                                                                            \
+		}                                                                                           \
 	} while (0)
 
 /* A fresh directory to work in, in $TMPDIR or /tmp, which is also made the current one. */

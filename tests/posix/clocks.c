@@ -54,7 +54,8 @@ static void test_clocks(void)
 	if (a.tv_nsec >= 1000000000)
 		a.tv_sec++, a.tv_nsec -= 1000000000;
 	start = now_ms();
-	CHECK("absolute_sleep", clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &a, NULL) == 0 && now_ms() - start >= 29);
+	CHECK("absolute_sleep",
+	      clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &a, NULL) == 0 && now_ms() - start >= 29);
 	a.tv_nsec = 2000000000;
 	CHECK("bad_sleep", clock_nanosleep(CLOCK_MONOTONIC, 0, &a, NULL) == EINVAL);
 }
@@ -71,7 +72,7 @@ static void test_cpu_time(void)
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &b);
 	CHECK("cpu_time", b.tv_sec > a.tv_sec || b.tv_nsec > a.tv_nsec);
 	CHECK("rusage", getrusage(RUSAGE_SELF, &usage) == 0 &&
-				usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec > 0);
+			    usage.ru_utime.tv_sec * 1000000 + usage.ru_utime.tv_usec > 0);
 	CHECK("times", times(&tms) != (clock_t)-1 && tms.tms_utime > 0);
 }
 
@@ -100,7 +101,9 @@ static void test_itimer(void)
 
 static void test_posix_timer(void)
 {
-	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM, .sigev_value.sival_int = 55 };
+	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL,
+				  .sigev_signo = SIGALRM,
+				  .sigev_value.sival_int = 55 };
 	struct itimerspec set = { { 0, 10000000 }, { 0, 10000000 } }, left;
 	timer_t timer;
 
@@ -111,7 +114,7 @@ static void test_posix_timer(void)
 		pause();
 	CHECK("timer_value", value == 55);
 	CHECK("timer_gettime", timer_gettime(timer, &left) == 0 && left.it_interval.tv_nsec == 10000000 &&
-				       left.it_value.tv_nsec <= 10000000 && left.it_value.tv_nsec > 0);
+				   left.it_value.tv_nsec <= 10000000 && left.it_value.tv_nsec > 0);
 	CHECK("timer_delete", timer_delete(timer) == 0);
 	CHECK_ERROR("timer_gone", timer_gettime(timer, &left), EINVAL);
 }

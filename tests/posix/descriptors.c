@@ -43,7 +43,7 @@ static void duplicates(void)
 	CHECK_ERROR("close of a negative number", close(-1), EBADF);
 	CHECK("the file is still open", lseek(fd, 0, SEEK_CUR) == 3);
 	CHECK("close_range", syscall(SYS_close_range, 20, 60, 0) == 0 && fcntl(20, F_GETFD) == -1 &&
-				     fcntl(high, F_GETFD) == -1 && fcntl(fd, F_GETFD) == 0);
+				 fcntl(high, F_GETFD) == -1 && fcntl(fd, F_GETFD) == 0);
 	close(fd);
 }
 
@@ -54,8 +54,9 @@ static void flags(void)
 	CHECK("O_CLOEXEC", fcntl(fd, F_GETFD) == FD_CLOEXEC);
 	CHECK("F_SETFD", fcntl(fd, F_SETFD, 0) == 0 && fcntl(fd, F_GETFD) == 0);
 	CHECK("F_GETFL", (fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND)) == (O_RDWR | O_APPEND));
-	CHECK("F_SETFL", fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
-				 (fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND | O_NONBLOCK)) == (O_RDWR | O_NONBLOCK));
+	CHECK("F_SETFL",
+	      fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
+		  (fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND | O_NONBLOCK)) == (O_RDWR | O_NONBLOCK));
 	CHECK("FIOCLEX", ioctl(fd, FIOCLEX) == 0 && fcntl(fd, F_GETFD) == FD_CLOEXEC);
 	CHECK_ERROR("fcntl of nothing", fcntl(77, F_GETFL), EBADF);
 	CHECK_ERROR("fcntl of nonsense", fcntl(fd, 9999), EINVAL);
@@ -82,7 +83,8 @@ static void limit(void)
 	if (last != 39 || error != EMFILE)
 		_exit(2);
 	errno = 0;
-	_exit(open("new", O_CREAT | O_WRONLY, 0600) == -1 && errno == EMFILE && access("new", F_OK) == 0 ? 3 : 0);
+	_exit(open("new", O_CREAT | O_WRONLY, 0600) == -1 && errno == EMFILE && access("new", F_OK) == 0 ? 3
+													 : 0);
 }
 
 static void across_fork(void)

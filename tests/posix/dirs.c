@@ -36,8 +36,8 @@ static void making(void)
 	close(open("f", O_CREAT | O_WRONLY, 0600));
 	CHECK_ERROR("rmdir of a file", rmdir("f"), ENOTDIR);
 	CHECK("rmdir", rmdir("d/e") == 0 && !exists("d/e") && stat("d", &st) == 0 && st.st_nlink == 2);
-	CHECK("setgid is inherited", chmod("d", 02775) == 0 && mkdir("d/s", 0777) == 0 && stat("d/s", &st) == 0 &&
-					     (st.st_mode & 07777) == 02755);
+	CHECK("setgid is inherited", chmod("d", 02775) == 0 && mkdir("d/s", 0777) == 0 &&
+					 stat("d/s", &st) == 0 && (st.st_mode & 07777) == 02755);
 }
 
 static int count(DIR *dir, int *dots)
@@ -117,7 +117,8 @@ static void standing(void)
 	CHECK_ERROR("chdir to nothing", chdir("none"), ENOENT);
 	CHECK("openat", (close(openat(d, "x", O_CREAT | O_WRONLY, 0600)), exists("d/x")));
 	CHECK("mkdirat", mkdirat(d, "sub", 0755) == 0 && exists("d/sub"));
-	CHECK("unlinkat", unlinkat(d, "x", 0) == 0 && unlinkat(d, "sub", AT_REMOVEDIR) == 0 && !exists("d/x"));
+	CHECK("unlinkat",
+	      unlinkat(d, "x", 0) == 0 && unlinkat(d, "sub", AT_REMOVEDIR) == 0 && !exists("d/x"));
 	CHECK_ERROR("openat of no directory", openat(open("f", O_RDONLY), "x", O_RDONLY), ENOTDIR);
 	CHECK_ERROR("openat of no descriptor", openat(999, "x", O_RDONLY), EBADF);
 	CHECK("an absolute path needs none", close(openat(999, "/", O_RDONLY)) == 0);
@@ -148,7 +149,8 @@ static void in_children(void)
 		_exit(chdir("d") || !getcwd(path, sizeof(path)) || strcmp(path + strlen(start), "/d"));
 	}
 	NEED(waitpid(pid, &status, 0) == pid);
-	CHECK("a child stands where it likes", status == 0 && getcwd(path, sizeof(path)) && !strcmp(path, start));
+	CHECK("a child stands where it likes",
+	      status == 0 && getcwd(path, sizeof(path)) && !strcmp(path, start));
 	CHECK("and has its own umask", umask(022) == 022);
 	pid = fork();
 	if (!pid)

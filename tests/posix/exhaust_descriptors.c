@@ -69,8 +69,11 @@ static void check_each(void)
 		const char *name;
 		int (*make)(void);
 	} kinds[] = {
-		{ "open of a device", make_null },  { "open of a file", make_file }, { "dup", make_dup },
-		{ "open of a directory", make_directory }, { "eventfd", make_eventfd },
+		{ "open of a device", make_null },
+		{ "open of a file", make_file },
+		{ "dup", make_dup },
+		{ "open of a directory", make_directory },
+		{ "eventfd", make_eventfd },
 	};
 
 	for (unsigned i = 0; i < sizeof kinds / sizeof *kinds; i++) {

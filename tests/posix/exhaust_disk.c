@@ -23,10 +23,10 @@ static void name_check(char name[128], const char *where, const char *what)
 	snprintf(name, 128, "%s: %s", where, what);
 }
 
-#define HERE(what, condition)                    \
-	do {                                     \
-		name_check(name, where, what);   \
-		CHECK(name, condition);          \
+#define HERE(what, condition)                  \
+	do {                                   \
+		name_check(name, where, what); \
+		CHECK(name, condition);        \
 	} while (0)
 
 /* Bytes written until nothing more goes. */
@@ -136,9 +136,12 @@ static void check_sparse(const char *where)
 	int fd = open("sparse", O_CREAT | O_RDWR, 0600);
 
 	NEED(fd >= 0);
-	HERE("a hole of a gigabyte", ftruncate(fd, 1 << 30) == 0 && pread(fd, &byte, 1, (1 << 30) - 1) == 1 && byte == 0);
-	HERE("a byte at the end of numbers", pwrite(fd, "x", 1, (off_t)(~0ul >> 1) - 4096) == 1 || errno == EFBIG || errno == EINVAL);
-	HERE("a size beyond everything", ftruncate(fd, (off_t)(~0ul >> 1)) == 0 || errno == EFBIG || errno == EINVAL);
+	HERE("a hole of a gigabyte",
+	     ftruncate(fd, 1 << 30) == 0 && pread(fd, &byte, 1, (1 << 30) - 1) == 1 && byte == 0);
+	HERE("a byte at the end of numbers",
+	     pwrite(fd, "x", 1, (off_t)(~0ul >> 1) - 4096) == 1 || errno == EFBIG || errno == EINVAL);
+	HERE("a size beyond everything",
+	     ftruncate(fd, (off_t)(~0ul >> 1)) == 0 || errno == EFBIG || errno == EINVAL);
 	close(fd);
 	unlink("sparse");
 }

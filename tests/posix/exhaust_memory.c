@@ -49,8 +49,8 @@ static void check_hog(void)
 	printf("# %lu MiB free, %u MiB taken, wait status %#x\n", before, *mib, status);
 	CHECK("by ENOMEM or a signal",
 	      (WIFEXITED(status) && WEXITSTATUS(status) == 3) ||
-		      (WIFSIGNALED(status) && (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGBUS ||
-					       WTERMSIG(status) == SIGSEGV)));
+		  (WIFSIGNALED(status) && (WTERMSIG(status) == SIGKILL || WTERMSIG(status) == SIGBUS ||
+					   WTERMSIG(status) == SIGSEGV)));
 	CHECK("it had most of the memory", *mib + 64 > before / 2);
 	sleep_ms(300);
 	after = free_mib();
@@ -133,7 +133,8 @@ static void check_victim(void)
 	CHECK("a small process gets its memory", pid > 0 && waitpid(pid, &mine, 0) == pid && mine == 0);
 	CHECK("programs can be started", program_works());
 	kill(hog, SIGTERM);
-	CHECK("the large one was killed", waitpid(hog, &status, 0) == hog && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+	CHECK("the large one was killed",
+	      waitpid(hog, &status, 0) == hog && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
 	munmap((void *)mib, 4096);
 }
 
@@ -141,12 +142,18 @@ static void check_absurd(void)
 {
 	void *const failed = MAP_FAILED;
 
-	CHECK("a mapping larger than the space", mmap(NULL, 1ul << 48, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == failed && errno == ENOMEM);
-	CHECK("a mapping of all numbers", mmap(NULL, ~0ul - 4095, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == failed && errno == ENOMEM);
-	CHECK("a mapping of nothing", mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == failed && errno == EINVAL);
+	CHECK("a mapping larger than the space",
+	      mmap(NULL, 1ul << 48, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == failed &&
+		  errno == ENOMEM);
+	CHECK("a mapping of all numbers",
+	      mmap(NULL, ~0ul - 4095, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == failed &&
+		  errno == ENOMEM);
+	CHECK("a mapping of nothing",
+	      mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == failed && errno == EINVAL);
 	CHECK("malloc of too much", malloc(1ul << 46) == NULL && errno == ENOMEM);
 	CHECK("sbrk of too much", sbrk(1l << 45) == (void *)-1 && errno == ENOMEM);
-	CHECK("a good mapping afterwards", mmap(NULL, MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != failed);
+	CHECK("a good mapping afterwards",
+	      mmap(NULL, MIB, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != failed);
 }
 
 /* Many mappings, every second one taken away again. */

@@ -95,9 +95,13 @@ static const struct {
 	const char *name;
 	long (*make)(void);
 } kinds[] = {
-	{ "notifications", make_notification }, { "memory objects", make_memory },
-	{ "filled memory objects", make_filled }, { "watches", make_watch }, { "watches of a pipe", make_polled },
-	{ "objects in descriptors", make_and_store }, { "mappings", make_mapping },
+	{ "notifications", make_notification },
+	{ "memory objects", make_memory },
+	{ "filled memory objects", make_filled },
+	{ "watches", make_watch },
+	{ "watches of a pipe", make_polled },
+	{ "objects in descriptors", make_and_store },
+	{ "mappings", make_mapping },
 	{ "mappings of a page", make_split },
 };
 
@@ -137,7 +141,8 @@ static void check_kind(unsigned kind, struct hoard *result)
 		hoard(kind, result);
 	while (!result->error)
 		sleep_ms(2);
-	printf("# %s: %u, then %ld; %lu pages\n", kinds[kind].name, result->made, result->error, before - free_pages());
+	printf("# %s: %u, then %ld; %lu pages\n", kinds[kind].name, result->made, result->error,
+	       before - free_pages());
 	snprintf(name, sizeof name, "%s end by an error", kinds[kind].name);
 	CHECK(name, result->error == -ENFILE || result->error == -EMFILE || result->error == -ENOMEM);
 	snprintf(name, sizeof name, "others beside many %s", kinds[kind].name);

@@ -63,7 +63,8 @@ static void check_many(void)
 		waitpid(pids[i], &status, 0);
 		printf("# %u pipes, then errno %u\n", made[i], made[8 + i]);
 		CHECK("pipes until there are no more",
-		      status == 0 && (made[8 + i] == EMFILE || made[8 + i] == ENFILE || made[8 + i] == ENOMEM));
+		      status == 0 &&
+			  (made[8 + i] == EMFILE || made[8 + i] == ENFILE || made[8 + i] == ENOMEM));
 	}
 	CHECK("pipes afterwards", pipe_works());
 }

@@ -42,7 +42,8 @@ static int all_reaped(int made)
 	int good = 0, status;
 
 	for (int i = 0; i < made; i++)
-		good += waitpid(children[i], &status, 0) == children[i] && WIFEXITED(status) && WEXITSTATUS(status) == 7;
+		good += waitpid(children[i], &status, 0) == children[i] && WIFEXITED(status) &&
+			WEXITSTATUS(status) == 7;
 	return good == made && waitpid(-1, &status, 0) == -1 && errno == ECHILD;
 }
 
@@ -107,7 +108,8 @@ static void check_all(void)
 	int error, made = fork_until_refused(MANY, &error);
 
 	printf("# %d processes, then errno %d\n", made, error);
-	CHECK("processes until the system has no more", made > 100 && (error == EAGAIN || error == ENOMEM || made == MANY));
+	CHECK("processes until the system has no more",
+	      made > 100 && (error == EAGAIN || error == ENOMEM || made == MANY));
 	CHECK("all processes are reaped", all_reaped(made));
 	CHECK("and processes again", pipe_works());
 }
@@ -145,7 +147,7 @@ static void check_threads(void)
 	CHECK("threads until there are no more", made >= 100 && (error == EAGAIN || made == 3000));
 	CHECK("all are joined", joined == made);
 	CHECK("and a thread again", pthread_create(threads, &attributes, wait_at_gate, NULL) == 0 &&
-					    pthread_join(threads[0], &value) == 0);
+					pthread_join(threads[0], &value) == 0);
 }
 
 int main(void)

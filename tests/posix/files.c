@@ -54,10 +54,11 @@ static void reading_and_writing(void)
 	CHECK("at the end nothing is read", read(fd, other, 10) == 0);
 	CHECK("a large read", lseek(fd, 0, SEEK_SET) == 0 && read(fd, other, sizeof(other)) == sizeof(other));
 	CHECK("gives what was written", !memcmp(buffer, other, sizeof(buffer)));
-	CHECK("pread leaves the offset", pread(fd, other, 100, 12345) == 100 && !memcmp(other, buffer + 12345, 100) &&
-						 lseek(fd, 0, SEEK_CUR) == sizeof(buffer));
+	CHECK("pread leaves the offset", pread(fd, other, 100, 12345) == 100 &&
+					     !memcmp(other, buffer + 12345, 100) &&
+					     lseek(fd, 0, SEEK_CUR) == sizeof(buffer));
 	CHECK("pwrite", pwrite(fd, "hello", 5, 4094) == 5 && pread(fd, other, 7, 4093) == 7 &&
-				!memcmp(other + 1, "hello", 5) && other[0] == buffer[4093]);
+			    !memcmp(other + 1, "hello", 5) && other[0] == buffer[4093]);
 	CHECK("a short read at the end", pread(fd, other, 100, sizeof(buffer) - 10) == 10);
 	CHECK_ERROR("a negative offset", pread(fd, other, 1, -1), EINVAL);
 	CHECK_ERROR("seeking before the beginning", lseek(fd, -1, SEEK_SET), EINVAL);
@@ -77,8 +78,8 @@ static void appending(void)
 	lseek(fd, 0, SEEK_SET);
 	CHECK("wherever the offset is", write(fd, "!", 1) == 1 && pread(again, buffer, 10, 0) == 7);
 	CHECK("F_SETFL takes it away", fcntl(fd, F_SETFL, 0) == 0 && lseek(fd, 0, SEEK_SET) == 0 &&
-					       write(fd, "X", 1) == 1 && pread(again, buffer, 10, 0) == 7 &&
-					       buffer[0] == 'X');
+					   write(fd, "X", 1) == 1 && pread(again, buffer, 10, 0) == 7 &&
+					   buffer[0] == 'X');
 	close(fd);
 	close(again);
 	fd = open("log", O_WRONLY | O_TRUNC);
@@ -116,9 +117,10 @@ static void holes(void)
 	CHECK("the size", fstat(fd, &st) == 0 && st.st_size == (10 << 20) + 3);
 	CHECK("few blocks", st.st_blocks < 1024);
 	memset(other, 0, 8192);
-	CHECK("a hole reads as zeros", pread(fd, buffer, 8192, 1 << 20) == 8192 && !memcmp(buffer, other, 8192));
-	CHECK("writing inside", pwrite(fd, "mid", 3, 5 << 20) == 3 && pread(fd, buffer, 5, (5 << 20) - 1) == 5 &&
-					!memcmp(buffer, "\0mid", 5));
+	CHECK("a hole reads as zeros",
+	      pread(fd, buffer, 8192, 1 << 20) == 8192 && !memcmp(buffer, other, 8192));
+	CHECK("writing inside", pwrite(fd, "mid", 3, 5 << 20) == 3 &&
+				    pread(fd, buffer, 5, (5 << 20) - 1) == 5 && !memcmp(buffer, "\0mid", 5));
 	close(fd);
 }
 
@@ -152,7 +154,7 @@ static void copying(void)
 	NEED(pread(in, buffer, 20000, 1000) == 20000 && pread(out, other, 20000, 0) == 20000);
 	CHECK("and copies", !memcmp(buffer, other, 20000));
 	CHECK("copy_file_range", copy_file_range(in, NULL, out, NULL, 5000, 0) == 5000 &&
-					 lseek(in, 0, SEEK_CUR) == 5000 && lseek(out, 0, SEEK_CUR) == 25000);
+				     lseek(in, 0, SEEK_CUR) == 5000 && lseek(out, 0, SEEK_CUR) == 25000);
 	close(in);
 	close(out);
 }
@@ -163,15 +165,17 @@ static void attributes(void)
 	struct timespec times[2] = { { 1000, 500 }, { 2000, 600 } };
 	int fd = open("attr", O_CREAT | O_RDWR | O_TRUNC, 0600);
 
-	CHECK("mode of a new file", fstat(fd, &st) == 0 && st.st_mode == (S_IFREG | 0600) && st.st_nlink == 1);
-	CHECK("stat agrees with fstat", stat("attr", &before) == 0 && before.st_ino == st.st_ino &&
-						before.st_dev == st.st_dev);
+	CHECK("mode of a new file",
+	      fstat(fd, &st) == 0 && st.st_mode == (S_IFREG | 0600) && st.st_nlink == 1);
+	CHECK("stat agrees with fstat",
+	      stat("attr", &before) == 0 && before.st_ino == st.st_ino && before.st_dev == st.st_dev);
 	CHECK("chmod", chmod("attr", 04751) == 0 && stat("attr", &st) == 0 && (st.st_mode & 07777) == 04751);
 	CHECK("fchmod", fchmod(fd, 0644) == 0 && stat("attr", &st) == 0 && (st.st_mode & 07777) == 0644);
 	CHECK("utimensat", utimensat(AT_FDCWD, "attr", times, 0) == 0 && stat("attr", &st) == 0 &&
-				   st.st_atim.tv_sec == 1000 && st.st_atim.tv_nsec == 500 &&
-				   st.st_mtim.tv_sec == 2000 && st.st_mtim.tv_nsec == 600);
-	CHECK("a write changes the time", write(fd, "x", 1) == 1 && fstat(fd, &st) == 0 && st.st_mtim.tv_sec > 2000);
+			       st.st_atim.tv_sec == 1000 && st.st_atim.tv_nsec == 500 &&
+			       st.st_mtim.tv_sec == 2000 && st.st_mtim.tv_nsec == 600);
+	CHECK("a write changes the time",
+	      write(fd, "x", 1) == 1 && fstat(fd, &st) == 0 && st.st_mtim.tv_sec > 2000);
 	CHECK("stat sees the size at once", stat("attr", &st) == 0 && st.st_size == 1);
 	times[0].tv_nsec = UTIME_OMIT;
 	times[1].tv_nsec = UTIME_NOW;
@@ -203,7 +207,8 @@ static void file_system(void)
 {
 	struct statvfs vfs;
 
-	CHECK("statvfs", statvfs(".", &vfs) == 0 && vfs.f_bsize >= 512 && vfs.f_blocks > 0 && vfs.f_namemax == 255);
+	CHECK("statvfs",
+	      statvfs(".", &vfs) == 0 && vfs.f_bsize >= 512 && vfs.f_blocks > 0 && vfs.f_namemax == 255);
 	sync();
 	CHECK("sync", 1);
 }

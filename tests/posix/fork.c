@@ -128,7 +128,8 @@ static void test_spawn(void)
 	sigemptyset(&mask);
 	posix_spawnattr_setsigmask(&attributes, &mask);
 	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
-	CHECK("posix_spawn_actions", posix_spawn(&pid, "/bin/true", &actions, &attributes, true_args, environ) == 0);
+	CHECK("posix_spawn_actions",
+	      posix_spawn(&pid, "/bin/true", &actions, &attributes, true_args, environ) == 0);
 	CHECK("posix_spawn_actions_status", status_of(pid) == 0);
 }
 
@@ -145,14 +146,14 @@ static void test_wait_options(void)
 	}
 	CHECK("nohang_nothing", waitpid(pid, &status, WNOHANG) == 0);
 	kill(pid, SIGSTOP);
-	CHECK("untraced", waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status) &&
-				  WSTOPSIG(status) == SIGSTOP);
+	CHECK("untraced",
+	      waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status) && WSTOPSIG(status) == SIGSTOP);
 	CHECK("stop_is_told_once", waitpid(pid, &status, WUNTRACED | WNOHANG) == 0);
 	kill(pid, SIGCONT);
 	CHECK("continued", waitpid(pid, &status, WCONTINUED) == pid && WIFCONTINUED(status));
 	kill(pid, SIGTERM);
 	CHECK("waitid_nowait", waitid(P_PID, pid, &info, WEXITED | WNOWAIT) == 0 && info.si_pid == pid &&
-				       info.si_code == CLD_KILLED && info.si_status == SIGTERM);
+				   info.si_code == CLD_KILLED && info.si_status == SIGTERM);
 	CHECK("wait4_after_nowait", wait4(pid, &status, 0, &usage) == pid && WTERMSIG(status) == SIGTERM);
 	CHECK_ERROR("waitid_nothing", waitid(P_ALL, 0, &info, WEXITED), ECHILD);
 	CHECK_ERROR("wait_bad_option", waitpid(-1, &status, 0x4000), EINVAL);

@@ -55,9 +55,15 @@ static inline uint64_t random_below(uint64_t limit)
 static inline uint64_t random_number(void)
 {
 	static const uint64_t numbers[] = {
-		0, 1, 2, 3, 7, 8, 15, 16, 63, 64, 65, 255, 256, 511, 512, 1023, 1024, 4095, 4096, 4097, 65535,
-		65536, 1u << 20, 0x7fffffff, 0x80000000u, 0xffffffffu, 1ull << 32, 1ull << 40, 1ull << 47,
-		~0ull >> 1, 1ull << 63, ~0ull - 4095, ~0ull - 7, ~0ull - 2, ~0ull - 1, ~0ull,
+		0,           1,           2,          3,
+		7,           8,           15,         16,
+		63,          64,          65,         255,
+		256,         511,         512,        1023,
+		1024,        4095,        4096,       4097,
+		65535,       65536,       1u << 20,   0x7fffffff,
+		0x80000000u, 0xffffffffu, 1ull << 32, 1ull << 40,
+		1ull << 47,  ~0ull >> 1,  1ull << 63, ~0ull - 4095,
+		~0ull - 7,   ~0ull - 2,   ~0ull - 1,  ~0ull,
 	};
 
 	return numbers[random_below(sizeof numbers / sizeof *numbers)];
@@ -72,9 +78,28 @@ static inline uint64_t random_address(void)
 {
 	uint64_t good = (uint64_t)(uintptr_t)hostile_buffer;
 	const uint64_t addresses[] = {
-		good, good, good + 1, good + HOSTILE_BUFFER - 1, good + HOSTILE_BUFFER - 8, good + HOSTILE_BUFFER,
-		0, 1, 8, 4095, 4096, 0x10000, 0x400000, 0x7fffffffe000, 0x7ffffffff000, 0x7ffffffffff8,
-		0x800000000000, 0xffff7fffffffffff, 0xffff800000000000, 0xffffffff80000000, ~0ull - 7, ~0ull,
+		good,
+		good,
+		good + 1,
+		good + HOSTILE_BUFFER - 1,
+		good + HOSTILE_BUFFER - 8,
+		good + HOSTILE_BUFFER,
+		0,
+		1,
+		8,
+		4095,
+		4096,
+		0x10000,
+		0x400000,
+		0x7fffffffe000,
+		0x7ffffffff000,
+		0x7ffffffffff8,
+		0x800000000000,
+		0xffff7fffffffffff,
+		0xffff800000000000,
+		0xffffffff80000000,
+		~0ull - 7,
+		~0ull,
 	};
 
 	return addresses[random_below(sizeof addresses / sizeof *addresses)];
@@ -85,16 +110,11 @@ static inline uint64_t random_argument(void)
 {
 	switch (random_below(8)) {
 	case 0:
-	case 1:
-		return random_address();
-	case 2:
-		return random_word();
-	case 3:
-		return random_word() >> random_below(64);
-	case 4:
-		return 1ull << random_below(64);
-	case 5:
-		return random_below(12);
+	case 1: return random_address();
+	case 2: return random_word();
+	case 3: return random_word() >> random_below(64);
+	case 4: return 1ull << random_below(64);
+	case 5: return random_below(12);
 	}
 	return random_number();
 }
@@ -104,9 +124,9 @@ static inline uint64_t random_argument(void)
 struct campaign {
 	const char *name;
 	unsigned steps;
-	unsigned patience_ms;          /* without progress for so long, the worker is ended */
-	void (*prepare)(void);         /* in each worker, still with root's rights; or NULL */
-	void (*step)(unsigned number); /* may kill or block the worker */
+	unsigned patience_ms;            /* without progress for so long, the worker is ended */
+	void (*prepare)(void);           /* in each worker, still with root's rights; or NULL */
+	void (*step)(unsigned number);   /* may kill or block the worker */
 	int (*may_block)(uint64_t note); /* it does what was asked of it; NULL: nothing may */
 };
 
@@ -128,7 +148,8 @@ struct campaign_result {
 static inline void hostile_setup(void)
 {
 	progress = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	hostile_buffer = mmap(NULL, HOSTILE_BUFFER + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	hostile_buffer =
+	    mmap(NULL, HOSTILE_BUFFER + 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	NEED(progress != MAP_FAILED && hostile_buffer != MAP_FAILED);
 	NEED(munmap(hostile_buffer + HOSTILE_BUFFER, 4096) == 0);
 	memset(hostile_buffer, '.', HOSTILE_BUFFER);
@@ -171,7 +192,8 @@ static inline void sleep_ms(unsigned ms)
 }
 
 /* Watch one worker until its end. */
-static inline void campaign_watch(const struct campaign *campaign, pid_t worker, struct campaign_result *result)
+static inline void campaign_watch(const struct campaign *campaign, pid_t worker,
+				  struct campaign_result *result)
 {
 	unsigned last = progress->next, idle = 0;
 	int killed = 0, status;
@@ -232,9 +254,9 @@ static inline struct campaign_result campaign_run(const struct campaign *campaig
 		campaign_watch(campaign, worker, &result);
 	}
 	kill_strays();
-	printf("# %s: seed %u, %u steps, %u answers, %u of them errors, %u workers died, %u blocked\n", campaign->name,
-	       hostile_seed, campaign->steps, progress->answers, progress->refusals, result.deaths,
-	       result.blocked + result.stalls);
+	printf("# %s: seed %u, %u steps, %u answers, %u of them errors, %u workers died, %u blocked\n",
+	       campaign->name, hostile_seed, campaign->steps, progress->answers, progress->refusals,
+	       result.deaths, result.blocked + result.stalls);
 	fflush(stdout);
 	return result;
 }
@@ -299,7 +321,8 @@ static inline int file_works(const char *path)
 {
 	char text[6] = "";
 	int fd = open(path, O_CREAT | O_TRUNC | O_RDWR, 0600);
-	int good = fd >= 0 && write(fd, "hello", 5) == 5 && pread(fd, text, 5, 0) == 5 && !strcmp(text, "hello");
+	int good =
+	    fd >= 0 && write(fd, "hello", 5) == 5 && pread(fd, text, 5, 0) == 5 && !strcmp(text, "hello");
 
 	if (fd >= 0)
 		close(fd);

@@ -37,7 +37,11 @@ static void good_image(void)
 	image.header.e_phentsize = sizeof(Elf64_Phdr);
 	image.header.e_phnum = 1;
 	image.segments[0] = (Elf64_Phdr){
-		.p_type = PT_LOAD, .p_flags = PF_R | PF_X, .p_vaddr = BASE, .p_filesz = FILE_SIZE, .p_memsz = FILE_SIZE,
+		.p_type = PT_LOAD,
+		.p_flags = PF_R | PF_X,
+		.p_vaddr = BASE,
+		.p_filesz = FILE_SIZE,
+		.p_memsz = FILE_SIZE,
 		.p_align = 4096,
 	};
 	image_size = FILE_SIZE;
@@ -109,11 +113,11 @@ static void expect(const char *name, int outcome, int wanted)
 /* --- headers ------------------------------------------------------------------------------------- */
 
 /* Change one field of the good image and say what execve answers. */
-#define BROKEN(name, change, wanted)                 \
-	do {                                         \
-		good_image();                        \
-		change;                              \
-		write_image();                       \
+#define BROKEN(name, change, wanted)                          \
+	do {                                                  \
+		good_image();                                 \
+		change;                                       \
+		write_image();                                \
 		expect(name, run_plain("./program"), wanted); \
 	} while (0)
 
@@ -158,11 +162,13 @@ static void check_segments(void)
 	HARMLESS("segment table at the end of numbers", image.header.e_phoff = ~0ull - 8);
 	HARMLESS("segment in the kernel", image.segments[0].p_vaddr = 0xffff800000000000);
 	HARMLESS("segment at the top of user space", image.segments[0].p_vaddr = 0x7ffffffff000);
-	HARMLESS("segment that wraps", (image.segments[0].p_vaddr = ~0ull - 4095, image.segments[0].p_memsz = 1 << 20));
+	HARMLESS("segment that wraps",
+		 (image.segments[0].p_vaddr = ~0ull - 4095, image.segments[0].p_memsz = 1 << 20));
 	HARMLESS("segment larger than the space", image.segments[0].p_memsz = 1ull << 47);
 	HARMLESS("segment larger than anything", image.segments[0].p_memsz = ~0ull);
 	HARMLESS("more file than memory", image.segments[0].p_memsz = 1);
-	HARMLESS("more file than there is", (image.segments[0].p_filesz = 1ull << 62, image.segments[0].p_memsz = 1ull << 62));
+	HARMLESS("more file than there is",
+		 (image.segments[0].p_filesz = 1ull << 62, image.segments[0].p_memsz = 1ull << 62));
 	HARMLESS("unaligned offset", image.segments[0].p_offset = 100);
 	HARMLESS("huge offset", image.segments[0].p_offset = ~0ull << 12);
 	HARMLESS("entry nowhere", image.header.e_entry = 0x1234567000);
@@ -178,8 +184,11 @@ static void set_interpreter(const char *path, size_t length)
 	image.header.e_phnum = 2;
 	image.segments[1] = image.segments[0];
 	image.segments[0] = (Elf64_Phdr){
-		.p_type = PT_INTERP, .p_flags = PF_R, .p_offset = offsetof(struct image, interpreter),
-		.p_filesz = length, .p_memsz = length,
+		.p_type = PT_INTERP,
+		.p_flags = PF_R,
+		.p_offset = offsetof(struct image, interpreter),
+		.p_filesz = length,
+		.p_memsz = length,
 	};
 	strcpy(image.interpreter, path);
 }
@@ -193,17 +202,20 @@ static void check_interpreters(void)
 	BROKEN("interpreter without an end", set_interpreter("/bin/sh", 3), ENOEXEC);
 	BROKEN("interpreter with a huge name", set_interpreter("/bin/sh", 1 << 20), ENOEXEC);
 	BROKEN("interpreter that is a directory", INTERPRETER("/tmp"), EACCES);
-	write_file("text", "just text, and long enough to be looked at as a header of a program: more than 64 bytes", 88, 0700);
+	write_file("text",
+		   "just text, and long enough to be looked at as a header of a program: more than 64 bytes",
+		   88, 0700);
 	HARMLESS("interpreter that is no program", INTERPRETER("./text"));
-	BROKEN("interpreter at a wild offset", (INTERPRETER("/bin/sh"), image.segments[0].p_offset = ~0ull << 12), EINVAL);
+	BROKEN("interpreter at a wild offset",
+	       (INTERPRETER("/bin/sh"), image.segments[0].p_offset = ~0ull << 12), EINVAL);
 }
 
 /* --- scripts and paths --------------------------------------------------------------------------------- */
 
-#define SCRIPT(name, text, wanted)                              \
-	do {                                                    \
+#define SCRIPT(name, text, wanted)                                  \
+	do {                                                        \
 		write_file("script", text, sizeof(text) - 1, 0700); \
-		expect(name, run_plain("./script"), wanted);    \
+		expect(name, run_plain("./script"), wanted);        \
 	} while (0)
 
 static void long_script(void)
@@ -251,7 +263,8 @@ static void check_paths(void)
 	expect("a device", run_plain("/dev/null"), EACCES);
 	expect("bad argv", run("./program", wild, plain + 1), EFAULT);
 	expect("bad argument", run("./program", (char *[]){ "a", (char *)8, NULL }, plain + 1), EFAULT);
-	expect("bad environment", run("./program", plain, (char *[]){ (char *)0x800000000000, NULL }), EFAULT);
+	expect("bad environment", run("./program", plain, (char *[]){ (char *)0x800000000000, NULL }),
+	       EFAULT);
 	chmod("program", 0600);
 	expect("without permission to execute", run_plain("./program"), EACCES);
 	chmod("program", 0700);
@@ -294,7 +307,8 @@ static void check_noise(void)
 
 		good_image();
 		for (unsigned n = 0; n <= i % 4; n++)
-			bytes[4 + random_below(sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr) - 4)] = (uint8_t)random_word();
+			bytes[4 + random_below(sizeof(Elf64_Ehdr) + sizeof(Elf64_Phdr) - 4)] =
+			    (uint8_t)random_word();
 		write_image();
 		outcome = run_plain("./program");
 		refused += outcome < 0x10000;

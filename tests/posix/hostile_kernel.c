@@ -50,14 +50,10 @@ static void prepare(void)
 static uint64_t handle(void)
 {
 	switch (random_below(6)) {
-	case 0:
-		return (uint64_t)(int64_t)-(int)random_below(5);
-	case 1:
-		return CAP_PRIVATE | random_below(40);
-	case 2:
-		return random_below(8);
-	case 3:
-		return random_argument();
+	case 0: return (uint64_t)(int64_t) - (int)random_below(5);
+	case 1: return CAP_PRIVATE | random_below(40);
+	case 2: return random_below(8);
+	case 3: return random_argument();
 	}
 	return (uint64_t)objects[random_below(OBJECTS)];
 }
@@ -86,8 +82,7 @@ static void attack(unsigned step)
 	count_answer(kcall_raw(number, handle(), argument(), argument(), argument(), argument(), argument()));
 }
 
-static const struct campaign everything = {
-	"kernel calls", NUMBERS * ROUNDS, 40, prepare, attack, anything };
+static const struct campaign everything = { "kernel calls", NUMBERS *ROUNDS, 40, prepare, attack, anything };
 
 /* The handle is right, all else is not. */
 static void attack_object(unsigned step)
@@ -98,12 +93,16 @@ static void attack_object(unsigned step)
 	fill_buffer();
 	if (number <= KCALL_reply_wait)
 		number |= random_below(64) << 16 | (uint64_t)(uint32_t)objects[random_below(OBJECTS)] << 32;
-	count_answer(kcall_raw(number, (uint64_t)objects[random_below(OBJECTS)], argument(), random_argument(),
-			       random_argument(), random_argument(), argument()));
+	count_answer(kcall_raw(number, (uint64_t)objects[random_below(OBJECTS)], argument(),
+			       random_argument(), random_argument(), random_argument(), argument()));
 }
 
-static const struct campaign good_handles = {
-	"kernel calls on good handles", sizeof known / sizeof *known * 60, 40, prepare, attack_object, anything };
+static const struct campaign good_handles = { "kernel calls on good handles",
+					      sizeof known / sizeof *known * 60,
+					      40,
+					      prepare,
+					      attack_object,
+					      anything };
 
 static int unknown_numbers_refused(void)
 {
@@ -123,7 +122,8 @@ static void check_privileges(void)
 	struct thread_create create = { .space = CAP_SELF_SPACE, .private_table = CAP_NONE };
 
 	CHECK("no thread without a service's stamp", kcall(thread_create, &create) == -EPERM);
-	CHECK("no stamp of a service", kcall(thread_set, CAP_SELF_THREAD, THREAD_STAMP, STAMP_SERVICE | 1) == -EPERM);
+	CHECK("no stamp of a service",
+	      kcall(thread_set, CAP_SELF_THREAD, THREAD_STAMP, STAMP_SERVICE | 1) == -EPERM);
 	CHECK("no priority", kcall(thread_set, CAP_SELF_THREAD, THREAD_PRIORITY, 31) == -EPERM);
 	CHECK("no log", kcall(klog_write, "x", 1) == -EPERM);
 	CHECK("no endpoint", kcall(ep_create) == -EPERM);

@@ -109,14 +109,10 @@ static void prepare(void)
 static cap_t random_cap(void)
 {
 	switch (random_below(8)) {
-	case 0:
-		return PROC_SLOT_PM + (cap_t)random_below(4);
-	case 1:
-		return (cap_t)random_below(3);
-	case 2:
-		return targets[random_below(TARGETS)].cap;
-	case 3:
-		return (cap_t)random_argument();
+	case 0: return PROC_SLOT_PM + (cap_t)random_below(4);
+	case 1: return (cap_t)random_below(3);
+	case 2: return targets[random_below(TARGETS)].cap;
+	case 3: return (cap_t)random_argument();
 	}
 	return objects[random_below(4)];
 }
@@ -125,7 +121,8 @@ static void attach_caps(struct ipc_page *page, unsigned count)
 {
 	page->caps_count = count;
 	for (unsigned i = 0; i < IPC_MAX_CAPS; i++)
-		page->caps[i] = (struct ipc_cap){ random_cap(), random_below(3) ? CAP_ALL : (uint32_t)random_word(), 0 };
+		page->caps[i] =
+		    (struct ipc_cap){ random_cap(), random_below(3) ? CAP_ALL : (uint32_t)random_word(), 0 };
 }
 
 /* Mostly as the kernel wants them, so that the server gets to see the message. */
@@ -219,14 +216,10 @@ static const uint32_t pipe_flags[OPERATIONS] = {
 static uint32_t flags_of(uint64_t op)
 {
 	switch (IPC_OP_PROTO(op)) {
-	case PROTO_ID_FILE:
-		return file_flags[IPC_OP_NUMBER(op)];
-	case PROTO_ID_VFS:
-		return vfs_flags[IPC_OP_NUMBER(op)];
-	case PROTO_ID_PM:
-		return pm_flags[IPC_OP_NUMBER(op)];
-	case PROTO_ID_PIPE:
-		return pipe_flags[IPC_OP_NUMBER(op)];
+	case PROTO_ID_FILE: return file_flags[IPC_OP_NUMBER(op)];
+	case PROTO_ID_VFS: return vfs_flags[IPC_OP_NUMBER(op)];
+	case PROTO_ID_PM: return pm_flags[IPC_OP_NUMBER(op)];
+	case PROTO_ID_PIPE: return pipe_flags[IPC_OP_NUMBER(op)];
 	}
 	return 0;
 }
@@ -325,7 +318,8 @@ static void report_target(const char *how, struct campaign_result result)
 	CHECK(name, services_unchanged());
 }
 
-static const struct campaign each = { "every operation", PROTOCOLS * OPERATIONS, 3000, prepare, attack, may_block };
+static const struct campaign each = { "every operation", PROTOCOLS *OPERATIONS, 3000, prepare, attack,
+				      may_block };
 static const struct campaign own = { "operations it knows", 52 * 60, 3000, prepare, attack_own, may_block };
 
 int main(int argc, char **argv)
@@ -337,7 +331,8 @@ int main(int argc, char **argv)
 	save_terminal();
 	open_targets();
 	for (target = 0; target < TARGETS; target++) {
-		if (targets[target].cap == -1 || (argc > 1 && strncmp(argv[1], targets[target].name, strlen(argv[1]))))
+		if (targets[target].cap == -1 ||
+		    (argc > 1 && strncmp(argv[1], targets[target].name, strlen(argv[1]))))
 			continue;
 		printf("# %s\n", targets[target].name);
 		report_target("every operation", campaign_run(&each));

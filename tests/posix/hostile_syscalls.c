@@ -17,7 +17,8 @@ static long system_call(long number, const uint64_t a[6])
 	register uint64_t r9 __asm__("r9") = a[5];
 	long answer;
 
-	__asm__ volatile("syscall" : "=a"(answer)
+	__asm__ volatile("syscall"
+			 : "=a"(answer)
 			 : "a"(number), "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8), "r"(r9)
 			 : "rcx", "r11", "memory");
 	return answer;
@@ -53,7 +54,8 @@ static void leave_if_child(pid_t pid)
 }
 
 static const char *const paths[] = {
-	"/", ".", "..", "", "/tmp", "/tmp/hostile.sample", "/dev/null", "/proc/self", "no/such/file", "/bin/sh",
+	"/",         ".",          "..",           "",        "/tmp", "/tmp/hostile.sample",
+	"/dev/null", "/proc/self", "no/such/file", "/bin/sh",
 };
 
 /* Structures with wild fields, lists of good and bad pointers, paths. */
@@ -86,7 +88,7 @@ static void attack(unsigned step)
 	leave_if_child(pid);
 }
 
-static const struct campaign everything = { "system calls", NUMBERS * ROUNDS, 60, prepare, attack, anything };
+static const struct campaign everything = { "system calls", NUMBERS *ROUNDS, 60, prepare, attack, anything };
 
 /* A good descriptor or path first, so that the calls get further. */
 static void attack_further(unsigned step)
@@ -109,7 +111,9 @@ static void attack_further(unsigned step)
 	leave_if_child(pid);
 }
 
-static const struct campaign further = { "system calls on good files", NUMBERS * ROUNDS, 60, prepare, attack_further, anything };
+static const struct campaign further = {
+	"system calls on good files", NUMBERS *ROUNDS, 60, prepare, attack_further, anything
+};
 
 int main(void)
 {

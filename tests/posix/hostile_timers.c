@@ -25,7 +25,8 @@ static void start_timers(int notify, int signal)
 		struct sigevent event = { .sigev_notify = notify, .sigev_signo = signal };
 		timer_t timer;
 
-		if (timer_create(CLOCK_MONOTONIC, &event, &timer) || timer_settime(timer, 0, &nanosecond, NULL))
+		if (timer_create(CLOCK_MONOTONIC, &event, &timer) ||
+		    timer_settime(timer, 0, &nanosecond, NULL))
 			_exit(1);
 	}
 }
@@ -84,8 +85,8 @@ static void forever(void)
 	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
 	timer_t timer;
 
-	if (timer_create(CLOCK_MONOTONIC, &event, &timer) || timer_settime(timer, TIMER_ABSTIME, &never, NULL) ||
-	    timer_settime(timer, 0, &never, NULL))
+	if (timer_create(CLOCK_MONOTONIC, &event, &timer) ||
+	    timer_settime(timer, TIMER_ABSTIME, &never, NULL) || timer_settime(timer, 0, &never, NULL))
 		_exit(1);
 }
 

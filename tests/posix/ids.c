@@ -18,9 +18,9 @@
 #include "check.h"
 
 /* Each runs in a child, which answers the number of the line that failed. */
-#define TRY(condition)              \
-	do {                        \
-		if (!(condition))   \
+#define TRY(condition)                         \
+	do {                                   \
+		if (!(condition))              \
 			return __LINE__ & 255; \
 	} while (0)
 

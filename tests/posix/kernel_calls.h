@@ -30,7 +30,8 @@ static __attribute__((noinline, unused)) long raw_call(cap_t to, uint64_t flags,
 	register uint64_t r13 __asm__("r13") = msg->out_len;
 
 	__asm__ volatile("mov %%rbp, %%r14\n\tmov %%r11, %%rbp\n\tsyscall\n\tmov %%r14, %%rbp"
-			 : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9), "+r"(r11)
+			 : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9),
+			   "+r"(r11)
 			 : "b"(rbx), "r"(r12), "r"(r13)
 			 : "rcx", "r14", "memory");
 	msg->flags = rdi;

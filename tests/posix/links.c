@@ -64,10 +64,11 @@ static void symbolic(void)
 	CHECK_ERROR("again", symlink("other", "link"), EEXIST);
 	CHECK_ERROR("an empty target", symlink("", "e"), ENOENT);
 	CHECK_ERROR("O_NOFOLLOW", open("link", O_RDONLY | O_NOFOLLOW), ELOOP);
-	CHECK("O_PATH of the link itself", (fd = open("link", O_PATH | O_NOFOLLOW)) >= 0 && fstat(fd, &st) == 0 &&
-						   S_ISLNK(st.st_mode));
+	CHECK("O_PATH of the link itself",
+	      (fd = open("link", O_PATH | O_NOFOLLOW)) >= 0 && fstat(fd, &st) == 0 && S_ISLNK(st.st_mode));
 	close(fd);
-	NEED(symlink("self", "self") == 0 && symlink("dir", "todir") == 0 && symlink("nowhere", "dangling") == 0);
+	NEED(symlink("self", "self") == 0 && symlink("dir", "todir") == 0 &&
+	     symlink("nowhere", "dangling") == 0);
 	CHECK_ERROR("a loop", open("self", O_RDONLY), ELOOP);
 	CHECK("to a directory", put("todir/x", "inside") && has("dir/x", "inside"));
 	CHECK_ERROR("dangling", open("dangling", O_RDONLY), ENOENT);
@@ -83,12 +84,14 @@ static void symbolic(void)
 
 static void hard(void)
 {
-	CHECK("link", link("file", "second") == 0 && inode("file") == inode("second") && link_count("file") == 2);
+	CHECK("link",
+	      link("file", "second") == 0 && inode("file") == inode("second") && link_count("file") == 2);
 	CHECK("one file", put("second", "changed") && has("file", "changed"));
 	CHECK_ERROR("onto a name", link("file", "second"), EEXIST);
 	CHECK_ERROR("of a directory", link("dir", "dir2"), EPERM);
 	CHECK_ERROR("of nothing", link("none", "x"), ENOENT);
-	CHECK("of a link itself", link("dangling", "dangling2") == 0 && inode("dangling") == inode("dangling2"));
+	CHECK("of a link itself",
+	      link("dangling", "dangling2") == 0 && inode("dangling") == inode("dangling2"));
 	CHECK("unlink one", unlink("file") == 0 && has("second", "changed") && link_count("second") == 1);
 }
 
@@ -113,14 +116,14 @@ static void moving(void)
 	CHECK_ERROR("a directory onto a file", rename("empty", "second"), ENOTDIR);
 	CHECK_ERROR("nothing", rename("none", "x"), ENOENT);
 	CHECK_ERROR("dot", rename("empty/.", "x"), EBUSY);
-	CHECK("onto the same file", link("second", "third") == 0 && rename("second", "third") == 0 &&
-					    has("second", "changed"));
+	CHECK("onto the same file",
+	      link("second", "third") == 0 && rename("second", "third") == 0 && has("second", "changed"));
 	CHECK("NOREPLACE", rename2("third", "fourth", RENAME_NOREPLACE) == 0);
 	CHECK_ERROR("NOREPLACE onto a name", rename2("fourth", "second", RENAME_NOREPLACE), EEXIST);
 	NEED(put("x", "X") && put("y", "Y"));
 	CHECK("EXCHANGE", rename2("x", "y", RENAME_EXCHANGE) == 0 && has("x", "Y") && has("y", "X"));
-	CHECK("EXCHANGE a file and a directory", rename2("x", "empty", RENAME_EXCHANGE) == 0 && has("x/x", "X") &&
-							 has("empty", "Y"));
+	CHECK("EXCHANGE a file and a directory",
+	      rename2("x", "empty", RENAME_EXCHANGE) == 0 && has("x/x", "X") && has("empty", "Y"));
 }
 
 static void open_while_moving(void)
@@ -130,7 +133,7 @@ static void open_while_moving(void)
 	NEED(put("open", "data") && put("new", "other"));
 	fd = open("open", O_RDONLY);
 	CHECK("a file that is replaced stays open", rename("new", "open") == 0 && read(fd, text, 10) == 4 &&
-							    !memcmp(text, "data", 4) && has("open", "other"));
+							!memcmp(text, "data", 4) && has("open", "other"));
 	close(fd);
 }
 

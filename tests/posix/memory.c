@@ -36,18 +36,27 @@ static void test_anonymous(void)
 
 	CHECK("anonymous", a != MAP_FAILED && a[0] == 0 && a[8192] == 0);
 	a[4096] = 5;
-	CHECK("mprotect", mprotect(a + 4096, 4096, PROT_READ) == 0 && touch(a + 4096, 1) == SIGSEGV && a[4096] == 5);
+	CHECK("mprotect",
+	      mprotect(a + 4096, 4096, PROT_READ) == 0 && touch(a + 4096, 1) == SIGSEGV && a[4096] == 5);
 	CHECK("protect_none", mprotect(a, 4096, PROT_NONE) == 0 && touch(a, 0) == SIGSEGV);
-	CHECK("munmap_middle", munmap(a + 4096, 4096) == 0 && touch(a + 4096, 0) == SIGSEGV && touch(a + 8192, 1) == 0);
+	CHECK("munmap_middle",
+	      munmap(a + 4096, 4096) == 0 && touch(a + 4096, 0) == SIGSEGV && touch(a + 8192, 1) == 0);
 	CHECK_ERROR("mprotect_hole", mprotect(a, 3 * 4096, PROT_READ), ENOMEM);
-	CHECK("fixed", mmap(a, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == a);
+	CHECK("fixed",
+	      mmap(a, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == a);
 	CHECK_ERROR("fixed_noreplace",
-		    mmap(a, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == MAP_FAILED ? -1 : 0,
+		    mmap(a, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
+			    MAP_FAILED
+			? -1
+			: 0,
 		    EEXIST);
-	CHECK_ERROR("length_zero", mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0,
+	CHECK_ERROR("length_zero",
+		    mmap(NULL, 0, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0,
 		    EINVAL);
-	CHECK_ERROR("no_type", mmap(NULL, 4096, PROT_READ, MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0, EINVAL);
-	CHECK_ERROR("bad_descriptor", mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, 77, 0) == MAP_FAILED ? -1 : 0, EBADF);
+	CHECK_ERROR("no_type", mmap(NULL, 4096, PROT_READ, MAP_ANONYMOUS, -1, 0) == MAP_FAILED ? -1 : 0,
+		    EINVAL);
+	CHECK_ERROR("bad_descriptor", mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, 77, 0) == MAP_FAILED ? -1 : 0,
+		    EBADF);
 	munmap(a, 3 * 4096);
 }
 
@@ -91,7 +100,8 @@ static void test_file(void)
 	munmap(private, 3 * 4096);
 	fd = open("file", O_RDONLY);
 	CHECK_ERROR("shared_write_needs_right",
-		    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED ? -1 : 0, EACCES);
+		    mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) == MAP_FAILED ? -1 : 0,
+		    EACCES);
 	close(fd);
 }
 
@@ -120,7 +130,7 @@ static void test_fork(void)
 	pid = fork();
 	if (!pid) {
 		for (int i = 0; i < 1 << 20; i += 4096)
-			private[i] = 'b';
+		private[i] = 'b';
 		_exit(0);
 	}
 	waitpid(pid, &status, 0);

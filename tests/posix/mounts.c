@@ -28,15 +28,17 @@ static void mounting(void)
 	struct statvfs vfs;
 	char path[4096], start[4096];
 
-	NEED(getcwd(start, sizeof(start)) && mkdir("m", 0755) == 0 && put("m/hidden") && stat("m", &below) == 0);
+	NEED(getcwd(start, sizeof(start)) && mkdir("m", 0755) == 0 && put("m/hidden") &&
+	     stat("m", &below) == 0);
 	CHECK("mount", mount("none", "m", "tmpfs", 0, "size=1m,mode=0700") == 0);
-	CHECK("it is another file system", stat("m", &above) == 0 && above.st_dev != below.st_dev &&
-						   (above.st_mode & 07777) == 0700);
+	CHECK("it is another file system",
+	      stat("m", &above) == 0 && above.st_dev != below.st_dev && (above.st_mode & 07777) == 0700);
 	CHECK("what is below is hidden", access("m/hidden", F_OK) == -1);
 	CHECK("its size", statvfs("m", &vfs) == 0 && vfs.f_blocks * vfs.f_bsize == 1 << 20);
 	CHECK("writing", put("m/a"));
-	CHECK("dot dot leads out", chdir("m") == 0 && getcwd(path, sizeof(path)) && !strcmp(path + strlen(start), "/m") &&
-					  chdir("..") == 0 && getcwd(path, sizeof(path)) && !strcmp(path, start));
+	CHECK("dot dot leads out", chdir("m") == 0 && getcwd(path, sizeof(path)) &&
+				       !strcmp(path + strlen(start), "/m") && chdir("..") == 0 &&
+				       getcwd(path, sizeof(path)) && !strcmp(path, start));
 	CHECK_ERROR("no rename across", rename("m/a", "a"), EXDEV);
 	CHECK_ERROR("no link across", link("m/a", "a"), EXDEV);
 	CHECK_ERROR("the mount point is busy", rmdir("m"), EBUSY);
@@ -56,7 +58,7 @@ static void full(void)
 	CHECK("room again", ftruncate(fd, 0) == 0 && write(fd, block, sizeof(block)) == sizeof(block));
 	close(fd);
 	CHECK("and after unlink", unlink("m/big") == 0 && (fd = open("m/big", O_CREAT | O_RDWR, 0600)) >= 0 &&
-					  write(fd, block, sizeof(block)) == sizeof(block));
+				      write(fd, block, sizeof(block)) == sizeof(block));
 	close(fd);
 	unlink("m/big");
 }
@@ -123,12 +125,14 @@ static void mapping(void)
 	NEED(write(fd, "hello", 5) == 5 && ftruncate(fd, 8192) == 0);
 	a = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	b = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
-	CHECK("mapped", a != MAP_FAILED && b != MAP_FAILED && !memcmp(a, "hello", 5) && !memcmp(b, "hello", 5));
+	CHECK("mapped",
+	      a != MAP_FAILED && b != MAP_FAILED && !memcmp(a, "hello", 5) && !memcmp(b, "hello", 5));
 	a[0] = 'J';
 	CHECK("a shared store is in the file", pread(fd, block, 5, 0) == 5 && !memcmp(block, "Jello", 5));
 	b[1] = 'u';
 	CHECK("a private one is not", pread(fd, block, 5, 0) == 5 && !memcmp(block, "Jello", 5));
-	CHECK("a write is in the mapping", pwrite(fd, "zz", 2, 4096) == 2 && a[4096] == 'z' && a[4097] == 'z');
+	CHECK("a write is in the mapping",
+	      pwrite(fd, "zz", 2, 4096) == 2 && a[4096] == 'z' && a[4097] == 'z');
 	CHECK("msync", msync(a, 8192, MS_SYNC) == 0);
 	CHECK("what is cut off", ftruncate(fd, 2) == 0 && a[0] == 'J' && a[2] == 0);
 	munmap(a, 8192);

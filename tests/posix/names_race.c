@@ -79,32 +79,24 @@ static int one(void)
 	name(b);
 	switch (pick(11)) {
 	case 0:
-	case 1:
-		return write_one(a);
-	case 2:
-		return unlink(a);
-	case 3:
-		return rename(a, b);
-	case 4:
-		return link(a, b);
-	case 5:
-		return symlink(b, a);
-	case 6:
-		return mkdir(a, 0755);
-	case 7:
-		return rmdir(a);
-	case 8:
-		return stat(a, &st);
-	case 9:
-		return list(pick(2) ? "." : "d0");
-	default:
-		return read_one(a);
+	case 1: return write_one(a);
+	case 2: return unlink(a);
+	case 3: return rename(a, b);
+	case 4: return link(a, b);
+	case 5: return symlink(b, a);
+	case 6: return mkdir(a, 0755);
+	case 7: return rmdir(a);
+	case 8: return stat(a, &st);
+	case 9: return list(pick(2) ? "." : "d0");
+	default: return read_one(a);
 	}
 }
 
 static int allowed(int error)
 {
-	static const int reasons[] = { ENOENT, EEXIST, EISDIR, ENOTDIR, ENOTEMPTY, EPERM, ELOOP, EINVAL, EBUSY };
+	static const int reasons[] = {
+		ENOENT, EEXIST, EISDIR, ENOTDIR, ENOTEMPTY, EPERM, ELOOP, EINVAL, EBUSY
+	};
 
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
 		if (error == reasons[i])

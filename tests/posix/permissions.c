@@ -33,18 +33,54 @@ static int as(uid_t uid, gid_t group, int (*what)(void))
 static const char *path;
 static int argument;
 
-static int do_open(void) { return open(path, argument); }
-static int do_creat(void) { return open(path, O_CREAT | O_EXCL | O_WRONLY, 0644); }
-static int do_unlink(void) { return unlink(path); }
-static int do_chmod(void) { return chmod(path, (mode_t)argument); }
-static int do_chown(void) { return chown(path, (uid_t)-1, (gid_t)argument); }
-static int do_give(void) { return chown(path, (uid_t)argument, (gid_t)-1); }
-static int do_access(void) { return access(path, argument); }
-static int do_touch(void) { return utimensat(AT_FDCWD, path, NULL, 0); }
-static int do_times(void) { return utimensat(AT_FDCWD, path, (struct timespec[2]){ { 1, 0 }, { 1, 0 } }, 0); }
-static int do_mknod(void) { return mknod(path, S_IFCHR | 0600, 0x103); }
-static int do_chroot(void) { return chroot("."); }
-static int do_link(void) { return link(path, "linked"); }
+static int do_open(void)
+{
+	return open(path, argument);
+}
+static int do_creat(void)
+{
+	return open(path, O_CREAT | O_EXCL | O_WRONLY, 0644);
+}
+static int do_unlink(void)
+{
+	return unlink(path);
+}
+static int do_chmod(void)
+{
+	return chmod(path, (mode_t)argument);
+}
+static int do_chown(void)
+{
+	return chown(path, (uid_t)-1, (gid_t)argument);
+}
+static int do_give(void)
+{
+	return chown(path, (uid_t)argument, (gid_t)-1);
+}
+static int do_access(void)
+{
+	return access(path, argument);
+}
+static int do_touch(void)
+{
+	return utimensat(AT_FDCWD, path, NULL, 0);
+}
+static int do_times(void)
+{
+	return utimensat(AT_FDCWD, path, (struct timespec[2]){ { 1, 0 }, { 1, 0 } }, 0);
+}
+static int do_mknod(void)
+{
+	return mknod(path, S_IFCHR | 0600, 0x103);
+}
+static int do_chroot(void)
+{
+	return chroot(".");
+}
+static int do_link(void)
+{
+	return link(path, "linked");
+}
 static int do_write(void)
 {
 	int fd = open(path, O_WRONLY);
@@ -82,8 +118,8 @@ static void modes(void)
 	CHECK("the group reads", run(BOB, GROUP, do_open, "f", O_RDONLY) == 0);
 	CHECK("the group does not write", run(BOB, GROUP, do_open, "f", O_WRONLY) == EACCES);
 	CHECK("others do not read", run(BOB, 0, do_open, "f", O_RDONLY) == EACCES);
-	CHECK("access tells", run(BOB, GROUP, do_access, "f", R_OK) == 0 &&
-				     run(BOB, GROUP, do_access, "f", W_OK) == EACCES);
+	CHECK("access tells",
+	      run(BOB, GROUP, do_access, "f", R_OK) == 0 && run(BOB, GROUP, do_access, "f", W_OK) == EACCES);
 	make("f", 0004, ALICE, GROUP);
 	CHECK("the owner's bits count for the owner", run(ALICE, 0, do_open, "f", O_RDONLY) == EACCES);
 	CHECK("root reads all", open("f", O_RDWR) >= 0);
@@ -93,9 +129,9 @@ static void modes(void)
 	CHECK("a directory that may not be searched", run(ALICE, 0, do_open, "closed/f", O_RDONLY) == EACCES);
 	NEED(chmod("closed", 0711) == 0);
 	CHECK("searched but not read", run(ALICE, 0, do_open, "closed/f", O_RDONLY) == 0 &&
-					      run(ALICE, 0, do_open, "closed", O_RDONLY) == EACCES);
+					   run(ALICE, 0, do_open, "closed", O_RDONLY) == EACCES);
 	CHECK("nor written", run(ALICE, 0, do_creat, "closed/new", 0) == EACCES &&
-				    run(ALICE, 0, do_unlink, "closed/f", 0) == EACCES);
+				 run(ALICE, 0, do_unlink, "closed/f", 0) == EACCES);
 }
 
 static void owning(void)
@@ -106,8 +142,8 @@ static void owning(void)
 	CHECK("chmod by the owner", run(ALICE, 0, do_chmod, "o", 0600) == 0 && mode("o") == 0600);
 	CHECK("chmod by others", run(BOB, 0, do_chmod, "o", 0666) == EPERM);
 	CHECK("after chmod others do not read", run(BOB, 0, do_open, "o", O_RDONLY) == EACCES);
-	CHECK("chgrp to one's own group", run(ALICE, GROUP, do_chown, "o", GROUP) == 0 && stat("o", &st) == 0 &&
-						 st.st_gid == GROUP);
+	CHECK("chgrp to one's own group",
+	      run(ALICE, GROUP, do_chown, "o", GROUP) == 0 && stat("o", &st) == 0 && st.st_gid == GROUP);
 	CHECK("chgrp to another", run(ALICE, 0, do_chown, "o", 4321) == EPERM);
 	CHECK("giving away", run(ALICE, 0, do_give, "o", BOB) == EPERM);
 	CHECK("root gives", chown("o", BOB, BOB) == 0 && stat("o", &st) == 0 && st.st_uid == BOB);
@@ -138,13 +174,15 @@ static void new_files(void)
 	struct stat st;
 
 	CHECK("a new file is its maker's", run(ALICE, GROUP, do_creat, "t/new", 0) == 0 &&
-						  stat("t/new", &st) == 0 && st.st_uid == ALICE && st.st_gid == ALICE);
+					       stat("t/new", &st) == 0 && st.st_uid == ALICE &&
+					       st.st_gid == ALICE);
 	NEED(chown("t", 0, GROUP) == 0 && chmod("t", 02777) == 0);
-	CHECK("in a setgid directory the directory's group's", run(ALICE, 0, do_creat, "t/g", 0) == 0 &&
-									stat("t/g", &st) == 0 && st.st_gid == GROUP);
+	CHECK("in a setgid directory the directory's group's",
+	      run(ALICE, 0, do_creat, "t/g", 0) == 0 && stat("t/g", &st) == 0 && st.st_gid == GROUP);
 	CHECK("devices are root's to make", run(ALICE, 0, do_mknod, "t/dev", 0) == EPERM);
 	CHECK("so is chroot", run(ALICE, 0, do_chroot, ".", 0) == EPERM);
-	CHECK("linking needs a directory to write", (chmod(".", 0755), run(ALICE, 0, do_link, "t/new", 0)) == EACCES);
+	CHECK("linking needs a directory to write",
+	      (chmod(".", 0755), run(ALICE, 0, do_link, "t/new", 0)) == EACCES);
 }
 
 int main(void)

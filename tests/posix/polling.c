@@ -47,8 +47,8 @@ static void pipes(void)
 	int p[2], n;
 
 	NEED(pipe(p) == 0);
-	CHECK("through a pipe", write(p[1], "hello", 5) == 5 && read(p[0], buffer, 100) == 5 &&
-					!memcmp(buffer, "hello", 5));
+	CHECK("through a pipe",
+	      write(p[1], "hello", 5) == 5 && read(p[0], buffer, 100) == 5 && !memcmp(buffer, "hello", 5));
 	CHECK_ERROR("no seeking", lseek(p[0], 0, SEEK_CUR), ESPIPE);
 	CHECK("FIONREAD", write(p[1], "abc", 3) == 3 && ioctl(p[0], FIONREAD, &n) == 0 && n == 3);
 	NEED(read(p[0], buffer, 3) == 3 && fcntl(p[0], F_SETFL, O_NONBLOCK) == 0);
@@ -152,7 +152,10 @@ static void odd(void)
 }
 
 static volatile int caught;
-static void handler(int signo) { caught = signo; }
+static void handler(int signo)
+{
+	caught = signo;
+}
 
 static void interrupted(void)
 {
@@ -189,7 +192,8 @@ static void selecting(void)
 	FD_ZERO(&out);
 	FD_SET(p[0], &in);
 	FD_SET(p[1], &out);
-	CHECK("select", select(p[1] + 1, &in, &out, NULL, NULL) == 1 && !FD_ISSET(p[0], &in) && FD_ISSET(p[1], &out));
+	CHECK("select",
+	      select(p[1] + 1, &in, &out, NULL, NULL) == 1 && !FD_ISSET(p[0], &in) && FD_ISSET(p[1], &out));
 	FD_SET(p[0], &in);
 	CHECK("its timeout", select(p[1] + 1, &in, NULL, NULL, &t) == 0 && !FD_ISSET(p[0], &in));
 	NEED(write(p[1], "x", 1) == 1);
@@ -237,11 +241,12 @@ static void events(void)
 	CHECK("not ready", ready(fd, POLLIN, 0) == 0);
 	close(fd);
 	fd = timerfd_create(CLOCK_MONOTONIC, 0);
-	CHECK("timerfd", fd >= 0 && timerfd_settime(fd, 0, &when, NULL) == 0 && ready(fd, POLLIN, 5000) == POLLIN &&
-				 read(fd, &got, 8) == 8 && got == 1);
+	CHECK("timerfd", fd >= 0 && timerfd_settime(fd, 0, &when, NULL) == 0 &&
+			     ready(fd, POLLIN, 5000) == POLLIN && read(fd, &got, 8) == 8 && got == 1);
 	close(fd);
 	CHECK("socketpair", socketpair(AF_UNIX, SOCK_STREAM, 0, s) == 0 && write(s[0], "ab", 2) == 2 &&
-				    write(s[1], "cd", 2) == 2 && read(s[1], buffer, 9) == 2 && read(s[0], buffer, 9) == 2);
+				write(s[1], "cd", 2) == 2 && read(s[1], buffer, 9) == 2 &&
+				read(s[0], buffer, 9) == 2);
 	close(s[0]);
 	close(s[1]);
 }

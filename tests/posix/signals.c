@@ -41,11 +41,13 @@ static void test_self(void)
 {
 	handle(SIGUSR1, counting, 0);
 	CHECK("raise", raise(SIGUSR1) == 0 && count == 1);
-	CHECK("kill_self", kill(getpid(), SIGUSR1) == 0 && count == 2 && last_code == SI_USER && last_pid == getpid());
+	CHECK("kill_self",
+	      kill(getpid(), SIGUSR1) == 0 && count == 2 && last_code == SI_USER && last_pid == getpid());
 	CHECK("kill_probe", kill(getpid(), 0) == 0 && count == 2);
 	CHECK_ERROR("kill_nobody", kill(32000, 0), ESRCH);
 	CHECK_ERROR("kill_bad_signal", kill(getpid(), 65), EINVAL);
-	CHECK_ERROR("no_action_for_kill", sigaction(SIGKILL, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL), EINVAL);
+	CHECK_ERROR("no_action_for_kill",
+		    sigaction(SIGKILL, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL), EINVAL);
 }
 
 static void test_mask(void)
@@ -171,7 +173,9 @@ static void test_frame(void)
 
 	handle(SIGILL, fixing, 0);
 	__asm__ volatile("movsd %2, %%xmm5\n\tmov $1, %%rbx\n\tud2\n\tmov %%rbx, %0\n\tmovsd %%xmm5, %1"
-			 : "=r"(result), "=m"(after) : "m"(before) : "rbx", "xmm5");
+			 : "=r"(result), "=m"(after)
+			 : "m"(before)
+			 : "rbx", "xmm5");
 	CHECK("frame_can_be_changed", result == 77);
 	CHECK("fpu_survives", after == 1.5);
 }
@@ -180,7 +184,8 @@ static void spoil(int signal, siginfo_t *info, void *context)
 {
 	(void)signal, (void)info, (void)context;
 	count++;
-	__asm__ volatile("pxor %%xmm0, %%xmm0\n\tpxor %%xmm7, %%xmm7\n\tpxor %%xmm15, %%xmm15" ::: "xmm0", "xmm7", "xmm15");
+	__asm__ volatile("pxor %%xmm0, %%xmm0\n\tpxor %%xmm7, %%xmm7\n\tpxor %%xmm15, %%xmm15" ::
+			     : "xmm0", "xmm7", "xmm15");
 }
 
 /* Signals at arbitrary instructions must not change anything. */
@@ -296,7 +301,7 @@ static void test_timedwait(void)
 	for (int i = 1; i <= 3; i++)
 		sigqueue(getpid(), SIGRTMIN, (union sigval){ .sival_int = i * 11 });
 	CHECK("queued_in_order", sigwaitinfo(&set, &info) == SIGRTMIN && info.si_value.sival_int == 11 &&
-					 info.si_code == SI_QUEUE);
+				     info.si_code == SI_QUEUE);
 	CHECK("queued_second", sigwaitinfo(&set, &info) == SIGRTMIN && info.si_value.sival_int == 22);
 	CHECK("queued_third", sigwaitinfo(&set, &info) == SIGRTMIN && info.si_value.sival_int == 33);
 	CHECK_ERROR("queue_empty", sigtimedwait(&set, &info, &soon), EAGAIN);

@@ -55,7 +55,8 @@ static void check_processes(const char *self)
 		_exit(1);
 	}
 	CHECK("vfork", exit_status_of(pid) == 12);
-	CHECK("posix_spawn", posix_spawn(&pid, self, NULL, NULL, arguments, environment) == 0 && exit_status_of(pid) == 12);
+	CHECK("posix_spawn",
+	      posix_spawn(&pid, self, NULL, NULL, arguments, environment) == 0 && exit_status_of(pid) == 12);
 	CHECK("posix_spawn of what is not there",
 	      posix_spawn(&pid, "/no/such/program", NULL, NULL, arguments, environment) == ENOENT);
 	CHECK("system", system("exit 13") == 13 << 8);
@@ -63,10 +64,12 @@ static void check_processes(const char *self)
 	if (pid == 0)
 		for (;;)
 			pause();
-	CHECK("stopping", kill(pid, SIGSTOP) == 0 && waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status));
-	CHECK("going on", kill(pid, SIGCONT) == 0 && waitpid(pid, &status, WCONTINUED) == pid && WIFCONTINUED(status));
+	CHECK("stopping",
+	      kill(pid, SIGSTOP) == 0 && waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status));
+	CHECK("going on",
+	      kill(pid, SIGCONT) == 0 && waitpid(pid, &status, WCONTINUED) == pid && WIFCONTINUED(status));
 	CHECK("kill", kill(pid, SIGTERM) == 0 && waitpid(pid, &status, 0) == pid && WIFSIGNALED(status) &&
-			      WTERMSIG(status) == SIGTERM);
+			  WTERMSIG(status) == SIGTERM);
 }
 
 static int executed(char **argv)
@@ -82,7 +85,7 @@ static volatile sig_atomic_t caught, sender, on_other_stack;
 static sigjmp_buf back;
 static char other_stack[65536];
 
-static void catch(int signal, siginfo_t *info, void *context)
+static void catch (int signal, siginfo_t *info, void *context)
 {
 	char here;
 
@@ -115,7 +118,8 @@ static void check_masks(void)
 	handle(SIGUSR2, 0);
 	caught = 0;
 	raise(SIGUSR2);
-	CHECK("a blocked signal waits", caught == 0 && sigpending(&pending) == 0 && sigismember(&pending, SIGUSR2));
+	CHECK("a blocked signal waits",
+	      caught == 0 && sigpending(&pending) == 0 && sigismember(&pending, SIGUSR2));
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	CHECK("and comes when it may", caught == SIGUSR2);
 }
@@ -185,14 +189,17 @@ static void check_files(void)
 	FILE *stream;
 	int fd = open("file", O_CREAT | O_RDWR, 0640);
 
-	CHECK("writev, pread", writev(fd, parts, 2) == 6 && pread(fd, text, 15, 1) == 5 && !strcmp(text, "bcdef"));
+	CHECK("writev, pread",
+	      writev(fd, parts, 2) == 6 && pread(fd, text, 15, 1) == 5 && !strcmp(text, "bcdef"));
 	CHECK("fstat", fstat(fd, &st) == 0 && st.st_size == 6 && S_ISREG(st.st_mode));
 	CHECK("ftruncate, lseek", ftruncate(fd, 3) == 0 && lseek(fd, 0, SEEK_END) == 3);
-	CHECK("rename, unlink", rename("file", "other") == 0 && unlink("other") == 0 && access("other", F_OK) == -1);
+	CHECK("rename, unlink",
+	      rename("file", "other") == 0 && unlink("other") == 0 && access("other", F_OK) == -1);
 	close(fd);
 	stream = fopen("stream", "w+");
-	CHECK("stdio", stream && fprintf(stream, "%d %s\n", 42, "lines") == 9 && fseek(stream, 3, SEEK_SET) == 0 &&
-			       fscanf(stream, "%15s", text) == 1 && !strcmp(text, "lines"));
+	CHECK("stdio", stream && fprintf(stream, "%d %s\n", 42, "lines") == 9 &&
+			   fseek(stream, 3, SEEK_SET) == 0 && fscanf(stream, "%15s", text) == 1 &&
+			   !strcmp(text, "lines"));
 	if (stream)
 		fclose(stream);
 	CHECK("directories", mkdir("dir", 0700) == 0 && entries(".") == 4 && rmdir("dir") == 0);
@@ -213,7 +220,8 @@ static void check_memory(void)
 		strcpy(shared + 5000, "from the child");
 		_exit(0);
 	}
-	CHECK("memory shared with a child", waitpid(pid, &status, 0) == pid && !strcmp(shared + 5000, "from the child"));
+	CHECK("memory shared with a child",
+	      waitpid(pid, &status, 0) == pid && !strcmp(shared + 5000, "from the child"));
 	memset(shared, 0, 16);
 	CHECK("it is the file's", pread(fd, shared, 4, 5000) == 4 && !memcmp(shared, "from", 4));
 	munmap(shared, 8192);
@@ -291,7 +299,7 @@ static void check_threads(void)
 	CHECK("semaphores", pthread_join(threads[0], &value) == 0 && value == &ping);
 	NEED(pthread_create(threads, NULL, wait_for_ever, NULL) == 0);
 	CHECK("cancelling", pthread_cancel(threads[0]) == 0 && pthread_join(threads[0], &value) == 0 &&
-				    value == PTHREAD_CANCELED);
+				value == PTHREAD_CANCELED);
 }
 
 static void check_time(void)
@@ -303,7 +311,8 @@ static void check_time(void)
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	CHECK("nanosleep, poll", nanosleep(&nap, NULL) == 0 && poll(&nothing, 1, 20) == 0);
 	clock_gettime(CLOCK_MONOTONIC, &after);
-	CHECK("time goes by", (after.tv_sec - before.tv_sec) * 1000000000l + after.tv_nsec - before.tv_nsec >= 40000000);
+	CHECK("time goes by",
+	      (after.tv_sec - before.tv_sec) * 1000000000l + after.tv_nsec - before.tv_nsec >= 40000000);
 	CHECK("uname", uname(&name) == 0 && !strcmp(name.machine, "x86_64"));
 }
 

@@ -54,8 +54,8 @@ static void test_gpt(void)
 	char command[200];
 	struct gpt gpt;
 
-	snprintf(command, sizeof command,
-		 "sgdisk -o -n 1:2048:4095 -n 3:8192:9191 %s >/dev/null 2>&1", image);
+	snprintf(command, sizeof command, "sgdisk -o -n 1:2048:4095 -n 3:8192:9191 %s >/dev/null 2>&1",
+		 image);
 	if (system(command) != 0) {
 		printf("block_table: no sgdisk here\n");
 		return;

@@ -31,19 +31,31 @@ static uint64_t random64(void)
 	return random_state;
 }
 
-static unsigned below(unsigned n) { return (unsigned)(random64() % n); }
+static unsigned below(unsigned n)
+{
+	return (unsigned)(random64() % n);
+}
 
-#define REQUIRE(condition)                                                                  \
-	do {                                                                                \
-		if (!(condition)) {                                                         \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);     \
-			exit(1);                                                            \
-		}                                                                           \
+#define REQUIRE(condition)                                                              \
+	do {                                                                            \
+		if (!(condition)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			exit(1);                                                        \
+		}                                                                       \
 	} while (0)
 
-void *core_alloc(size_t size) { return calloc(1, size); }
-void core_free(void *memory) { free(memory); }
-void core_inode_gone(struct inode *inode) { (void)inode; }
+void *core_alloc(size_t size)
+{
+	return calloc(1, size);
+}
+void core_free(void *memory)
+{
+	free(memory);
+}
+void core_inode_gone(struct inode *inode)
+{
+	(void)inode;
+}
 uint64_t core_time(void)
 {
 	static uint64_t ns = 1600000000000000000ull;
@@ -155,18 +167,18 @@ static void device_close(struct ext2 *fs)
 }
 
 /* Run an expression until it no longer waits; changes hold only if it succeeds. */
-#define TRY(fs, expression)                                        \
-	({                                                         \
-		long status_;                                      \
-		while ((status_ = (expression)) == EXT2_WAIT) {    \
-			tx_rollback(fs);                           \
-			load_page(fs, (fs)->wait_page);            \
-		}                                                  \
-		if (status_ < 0)                                   \
-			tx_rollback(fs);                           \
-		else                                               \
-			tx_commit(fs);                             \
-		status_;                                           \
+#define TRY(fs, expression)                                     \
+	({                                                      \
+		long status_;                                   \
+		while ((status_ = (expression)) == EXT2_WAIT) { \
+			tx_rollback(fs);                        \
+			load_page(fs, (fs)->wait_page);         \
+		}                                               \
+		if (status_ < 0)                                \
+			tx_rollback(fs);                        \
+		else                                            \
+			tx_commit(fs);                          \
+		status_;                                        \
 	})
 
 static long mount_image(struct ext2 *fs)

@@ -14,7 +14,10 @@ static struct ext2 *fs;
 static char image[64], copy[72];
 static unsigned refused;
 
-static struct name as_name(const char *text) { return (struct name){ text, (uint32_t)strlen(text) }; }
+static struct name as_name(const char *text)
+{
+	return (struct name){ text, (uint32_t)strlen(text) };
+}
 
 static void damage(unsigned kib, unsigned how_much)
 {
@@ -23,7 +26,9 @@ static void damage(unsigned kib, unsigned how_much)
 	REQUIRE(fd >= 0);
 	for (unsigned i = 0; i < how_much; i++) {
 		uint8_t bytes[4];
-		off_t at = below(2) ? 1024 + below(1024) : below(4) ? 2048 + below(90000) : below(kib * 1024 - 4);
+		off_t at = below(2)   ? 1024 + below(1024)
+			   : below(4) ? 2048 + below(90000)
+				      : below(kib * 1024 - 4);
 		unsigned n = 1 + below(4);
 
 		for (unsigned j = 0; j < 4; j++)
@@ -42,7 +47,8 @@ static struct inode *some_inode(void)
 	if (below(3) == 0)
 		TRY(fs, error_of(inode = inode_get(fs, EXT2_ROOT_INODE)));
 	else
-		TRY(fs, error_of(inode = below(9) ? inode_get(fs, 11 + below(40)) : inode_get_unlinked(fs, below(60))));
+		TRY(fs, error_of(inode = below(9) ? inode_get(fs, 11 + below(40))
+						  : inode_get_unlinked(fs, below(60))));
 	return inode;
 }
 
@@ -72,13 +78,16 @@ static void attempt(void)
 	case 2: TRY(fs, name_rmdir(a, as_name(name), 0, &out)); break;
 	case 3: TRY(fs, name_rename(a, as_name(name), b, as_name(other), below(3), &out)); break;
 	case 4: TRY(fs, name_link(a, as_name(name), b)); break;
-	case 5: TRY(fs, (a->d.mode & MODE_FORMAT) == MODE_DIRECTORY ?
-			dir_read(a, &cookie, ignore_entry, &count) : 0); break;
+	case 5:
+		TRY(fs, (a->d.mode & MODE_FORMAT) == MODE_DIRECTORY
+			    ? dir_read(a, &cookie, ignore_entry, &count)
+			    : 0);
+		break;
 	case 6: TRY(fs, symlink_read(a, target, sizeof target)); break;
 	case 7:
 		if ((a->d.mode & MODE_FORMAT) == MODE_REGULAR)
-			TRY(fs, map_alloc(a, below(5) ? below(3000) : random64() >> below(64), 1 + below(20), &got,
-					  &fresh));
+			TRY(fs, map_alloc(a, below(5) ? below(3000) : random64() >> below(64), 1 + below(20),
+					  &got, &fresh));
 		break;
 	case 8: TRY(fs, map_seek(a, below(3000), below(2), 100000, &logical)); break;
 	default: TRY(fs, name_symlink(a, as_name(name), "target", 6, &how, &out)); break;

@@ -98,7 +98,10 @@ static int children(int dir)
 	return n;
 }
 
-static struct name as_name(const char *text) { return (struct name){ text, (uint32_t)strlen(text) }; }
+static struct name as_name(const char *text)
+{
+	return (struct name){ text, (uint32_t)strlen(text) };
+}
 
 static void make_name(char *out)
 {
@@ -127,8 +130,10 @@ static void set_name(int slot, int dir, int object, const char *name)
 
 static void op_create(void)
 {
-	static const uint32_t modes[] = { MODE_REGULAR | 0644, MODE_DIRECTORY | 0755, MODE_SYMLINK | 0777,
-					  0010600, 0020600, MODE_REGULAR | 0600 };
+	static const uint32_t modes[] = {
+		MODE_REGULAR | 0644, MODE_DIRECTORY | 0755, MODE_SYMLINK | 0777, 0010600, 0020600,
+		MODE_REGULAR | 0600
+	};
 	int dir = pick_object(MODE_DIRECTORY), object = free_object(), slot = free_name();
 	uint32_t mode = modes[below(6)];
 	struct creation how = { mode, below(70000), below(70000), 5u << 20 | 300 };
@@ -156,8 +161,8 @@ static void op_create(void)
 	if (status == -ENOSPC)
 		return;
 	REQUIRE(status == 0);
-	objects[object] = (struct object){ made->number, mode, (mode & MODE_FORMAT) == MODE_DIRECTORY ? 2 : 1, 0,
-					   NULL };
+	objects[object] =
+	    (struct object){ made->number, mode, (mode & MODE_FORMAT) == MODE_DIRECTORY ? 2 : 1, 0, NULL };
 	if ((mode & MODE_FORMAT) == MODE_SYMLINK) {
 		objects[object].target = strdup(target);
 		objects[object].size = strlen(target);
@@ -210,8 +215,8 @@ static void op_unlink(void)
 	dir = names[slot].dir;
 	if ((objects[object].mode & MODE_FORMAT) == MODE_DIRECTORY) {
 		REQUIRE(TRY(fs, name_unlink(inode_of(dir), as_name(names[slot].name), 0, &gone)) == -EISDIR);
-		status = TRY(fs, name_rmdir(inode_of(dir), as_name(names[slot].name), objects[object].number,
-					    &gone));
+		status = TRY(
+		    fs, name_rmdir(inode_of(dir), as_name(names[slot].name), objects[object].number, &gone));
 		if (children(object)) {
 			REQUIRE(status == -ENOTEMPTY);
 			return;
@@ -230,7 +235,10 @@ static void op_unlink(void)
 		reap(fs);
 }
 
-static bool is_dir(int object) { return (objects[object].mode & MODE_FORMAT) == MODE_DIRECTORY; }
+static bool is_dir(int object)
+{
+	return (objects[object].mode & MODE_FORMAT) == MODE_DIRECTORY;
+}
 
 static bool above(int ancestor, int dir)
 {
@@ -352,7 +360,13 @@ static void block_io(uint64_t physical, uint32_t tag, bool write)
 static uint64_t pick_logical(void)
 {
 	uint64_t p = 1ull << fs->pointers_shift, limit = fs->size_max >> fs->block_shift;
-	uint64_t starts[] = { 0, below(30), 11, 12 + p - 2, 12 + p + p * p - 3, below(2000), 12 + p + p * below(60),
+	uint64_t starts[] = { 0,
+			      below(30),
+			      11,
+			      12 + p - 2,
+			      12 + p + p * p - 3,
+			      below(2000),
+			      12 + p + p * below(60),
 			      12 + p + p * p + p * p * below(10) + p * below(100) };
 	uint64_t logical = starts[below(8)];
 
@@ -427,7 +441,8 @@ static void op_truncate(void)
 static void check_data(int object)
 {
 	struct inode *inode = inode_of(object);
-	uint64_t limit = (objects[object].size + fs->block_size - 1) >> fs->block_shift, logical = 0, n = 0, m = 0;
+	uint64_t limit = (objects[object].size + fs->block_size - 1) >> fs->block_shift, logical = 0, n = 0,
+		 m = 0;
 
 	REQUIRE(inode->d.size == objects[object].size);
 	while (logical < limit) {
@@ -487,8 +502,8 @@ static void check_object(int object)
 	if (format == MODE_SYMLINK) {
 		long n = TRY(fs, symlink_read(inode, target, sizeof target));
 
-		REQUIRE(n == (long)strlen(objects[object].target) && !memcmp(target, objects[object].target,
-									     (size_t)n));
+		REQUIRE(n == (long)strlen(objects[object].target) &&
+			!memcmp(target, objects[object].target, (size_t)n));
 	}
 	if (format == 0020000)
 		REQUIRE(inode_rdev(inode) == (5u << 20 | 300));
@@ -545,8 +560,8 @@ static void remount(void)
 
 static void random_operation(unsigned weight_create)
 {
-	static void (*const operations[])(void) = { op_link,   op_unlink, op_unlink, op_rename, op_rename,
-						    op_write,  op_write,  op_write,  op_write,  op_truncate };
+	static void (*const operations[])(void) = { op_link,  op_unlink, op_unlink, op_rename, op_rename,
+						    op_write, op_write,  op_write,  op_write,  op_truncate };
 
 	if (below(10) < weight_create)
 		op_create();

@@ -7,8 +7,14 @@
 #include <fs/locks.h>
 #include <sys/server.h>
 
-void *pheap_alloc(size_t size) { return calloc(1, size); }
-void pheap_free(void *memory) { free(memory); }
+void *pheap_alloc(size_t size)
+{
+	return calloc(1, size);
+}
+void pheap_free(void *memory)
+{
+	free(memory);
+}
 
 #define BYTES 64
 #define OWNERS 3
@@ -23,7 +29,10 @@ static void check(const char *name, int ok)
 	failures += !ok;
 }
 
-static bool alive(uint64_t owner) { return owner != 99; }
+static bool alive(uint64_t owner)
+{
+	return owner != 99;
+}
 
 static bool model_conflict(unsigned owner, int first, int end, uint32_t type)
 {

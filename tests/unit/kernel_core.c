@@ -36,9 +36,8 @@ static size_t add_file(char *archive, size_t at, const char *name, const char *c
 {
 	size_t length = strlen(content), name_size = strlen(name) + 1;
 
-	at += (size_t)sprintf(archive + at,
-			      "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x", 1, 0, 0,
-			      0, 1, 0, length, 0, 0, 0, 0, name_size, 0);
+	at += (size_t)sprintf(archive + at, "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x", 1,
+			      0, 0, 0, 1, 0, length, 0, 0, 0, 0, name_size, 0);
 	memcpy(archive + at, name, name_size);
 	at = (at + name_size + 3) & ~3ul;
 	memcpy(archive + at, content, length);
@@ -167,8 +166,7 @@ static void timer_step(void)
 	CHECK(timers_next() <= earliest());
 	if (rand() % 2)
 		return;
-	now = rand() % 2 && programmed != UINT64_MAX && programmed > now ? programmed
-									  : now + random_delay();
+	now = rand() % 2 && programmed != UINT64_MAX && programmed > now ? programmed : now + random_delay();
 	programmed = cpu.timer_deadline = UINT64_MAX;
 	timers_run(now);
 	for (i = 0; i < TIMERS; i++)

@@ -11,19 +11,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEST(condition)                                                              \
-	do {                                                                         \
-		if (!(condition)) {                                                  \
-			printf("%s:%d: %s\n", __FILE__, __LINE__, #condition);       \
-			exit(1);                                                     \
-		}                                                                    \
+#define TEST(condition)                                                        \
+	do {                                                                   \
+		if (!(condition)) {                                            \
+			printf("%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			exit(1);                                               \
+		}                                                              \
 	} while (0)
 
 static struct elf_header good_header(void)
 {
 	return (struct elf_header){
-		.ident = { 0x7f, 'E', 'L', 'F', 2, 1, 1 }, .type = ELF_EXEC, .machine = ELF_X86_64,
-		.program_size = 56, .program_count = 2,
+		.ident = { 0x7f, 'E', 'L', 'F', 2, 1, 1 },
+		.type = ELF_EXEC,
+		.machine = ELF_X86_64,
+		.program_size = 56,
+		.program_count = 2,
 	};
 }
 
@@ -50,7 +53,10 @@ static void test_header(void)
 static struct elf_program segment(uint64_t address, uint64_t offset, uint64_t file_size, uint64_t memory_size)
 {
 	return (struct elf_program){
-		.type = PT_LOAD, .address = address, .offset = offset, .file_size = file_size,
+		.type = PT_LOAD,
+		.address = address,
+		.offset = offset,
+		.file_size = file_size,
 		.memory_size = memory_size,
 	};
 }
@@ -75,7 +81,7 @@ static void test_segments(void)
 	TEST(low == 0x400000 && high == 0x408000);
 	TEST(check(text, none) == 0 && check(none, none) == -ENOEXEC);
 	TEST(check(text, text) == -ENOEXEC);
-	TEST(check(text, segment(0x401800, 0x800, 1, 1)) == -ENOEXEC); /* the same page */
+	TEST(check(text, segment(0x401800, 0x800, 1, 1)) == -ENOEXEC);  /* the same page */
 	TEST(check(text, segment(0x402001, 0x1002, 1, 1)) == -ENOEXEC); /* not congruent */
 	TEST(check(text, segment(0x402000, 0, 2, 1)) == -ENOEXEC);
 	TEST(check(text, segment(0x402000, 0xf000, 0x1001, 0x1001)) == -ENOEXEC);
@@ -100,7 +106,8 @@ static void test_scripts(void)
 	char *interpreter, *argument;
 
 	TEST(PARSE("#!/bin/sh\n") == 0 && !strcmp(interpreter, "/bin/sh") && !argument);
-	TEST(PARSE("#! \t/bin/sh -e x \t\nrest") == 0 && !strcmp(interpreter, "/bin/sh") && !strcmp(argument, "-e x"));
+	TEST(PARSE("#! \t/bin/sh -e x \t\nrest") == 0 && !strcmp(interpreter, "/bin/sh") &&
+	     !strcmp(argument, "-e x"));
 	TEST(PARSE("#!/bin/sh") == -ENOEXEC && PARSE("#!\n") == -ENOEXEC && PARSE("#!  \n") == -ENOEXEC);
 	TEST(PARSE("#/bin/sh\n") == -ENOEXEC && PARSE("#!") == -ENOEXEC);
 }
@@ -119,7 +126,8 @@ static void test_random(void)
 			((uint8_t *)programs)[k] = rand_r(&seed) & 1 ? 0 : (uint8_t)rand_r(&seed);
 		programs[0].type = PT_LOAD;
 		if (!elf_check_segments(&header, programs, 1 << 20, &low, &high))
-			TEST(low < high && high <= ELF_ADDRESS_LIMIT + 4096 && programs[0].file_size <= 1 << 20);
+			TEST(low < high && high <= ELF_ADDRESS_LIMIT + 4096 &&
+			     programs[0].file_size <= 1 << 20);
 		for (size_t k = 0; k < sizeof(text); k++)
 			text[k] = "#!/ \t\na\0"[rand_r(&seed) & 7];
 		text[0] = '#', text[1] = '!';

@@ -47,7 +47,10 @@ void panic(const char *format, ...)
 	abort();
 }
 
-bool caller_may_use_reserve(void) { return true; }
+bool caller_may_use_reserve(void)
+{
+	return true;
+}
 void arch_tlb_flush_page(struct space *space, uint64_t addr)
 {
 	(void)space;
@@ -67,7 +70,10 @@ void arch_tlb_flush_space(struct space *space)
 	flushes++;
 }
 
-void arch_space_leave(struct space *space) { (void)space; }
+void arch_space_leave(struct space *space)
+{
+	(void)space;
+}
 
 void object_put(void *pointer)
 {
@@ -236,8 +242,8 @@ static void test_frames_exhaustion(void)
 
 static void test_slab(void)
 {
-	static const size_t sizes[] = { 1, 16, 17, 100, 528, 1000, 1024, 1025, 1344, 2000, 2016, 2017,
-					4096, 4097, 20000, 65536 };
+	static const size_t sizes[] = { 1,    16,   17,   100,  528,  1000, 1024,  1025,
+					1344, 2000, 2016, 2017, 4096, 4097, 20000, 65536 };
 	uint8_t *objects[1000];
 	size_t length[1000];
 
@@ -327,8 +333,7 @@ static void test_anonymous(void)
 	CHECK(map(space, 0, PAGE_SIZE, VM_W | VM_X, NULL, 0) == (uint64_t)-EACCES);
 	CHECK(space_protect(space, addr, addr + PAGE_SIZE, VM_W | VM_X) == -EACCES);
 	/* Adjacent mappings of one kind are one region. */
-	CHECK(map(space, addr - PAGE_SIZE, PAGE_SIZE, VM_R | VM_W | VM_FIXED, NULL, 0) ==
-	      addr - PAGE_SIZE);
+	CHECK(map(space, addr - PAGE_SIZE, PAGE_SIZE, VM_R | VM_W | VM_FIXED, NULL, 0) == addr - PAGE_SIZE);
 	CHECK(space->regions.count == 1);
 	CHECK(space_protect(space, addr, addr + PAGE_SIZE, VM_R) == 0 && space->regions.count == 3);
 	CHECK(put(space, addr, 9) == -EFAULT && get(space, addr) == 7);
@@ -593,9 +598,23 @@ static void test_fill_by_copy(void)
 static uint64_t odd_number(void)
 {
 	static const uint64_t odd[] = {
-		0, 1, PAGE_SIZE - 1, PAGE_SIZE, 2 * PAGE_SIZE, PT_SPAN, 1ul << 30, 1ul << 47,
-		VM_USER_LOW, VM_USER_HIGH, VM_USER_HIGH - PAGE_SIZE, 1ul << 63, UINT64_MAX,
-		UINT64_MAX - PAGE_SIZE + 1, DIRECT_MAP, 0x7f0000000000, 0x7f0000000000 - PT_SPAN,
+		0,
+		1,
+		PAGE_SIZE - 1,
+		PAGE_SIZE,
+		2 * PAGE_SIZE,
+		PT_SPAN,
+		1ul << 30,
+		1ul << 47,
+		VM_USER_LOW,
+		VM_USER_HIGH,
+		VM_USER_HIGH - PAGE_SIZE,
+		1ul << 63,
+		UINT64_MAX,
+		UINT64_MAX - PAGE_SIZE + 1,
+		DIRECT_MAP,
+		0x7f0000000000,
+		0x7f0000000000 - PT_SPAN,
 	};
 	uint64_t number = odd[rand() % (sizeof(odd) / sizeof(*odd))];
 
@@ -610,13 +629,18 @@ static void one_odd_call(struct space *space, struct memory *memory)
 {
 	uint64_t a = odd_number(), b = odd_number(), c = odd_number();
 	struct map_request request = {
-		.addr = a, .length = b, .offset = c, .flags = rand() % 0x400, .rights = rand() % 16,
+		.addr = a,
+		.length = b,
+		.offset = c,
+		.flags = rand() % 0x400,
+		.rights = rand() % 16,
 		.memory = rand() % 2 ? memory : NULL,
 	};
 	int error;
 
 	switch (rand() % 8) {
-	case 0: case 1: space_map_request(space, &request); break;
+	case 0:
+	case 1: space_map_request(space, &request); break;
 	case 2:
 		if (!(a & PAGE_MASK) && a < VM_USER_HIGH && b <= VM_USER_HIGH - a)
 			while (space_unmap(space, a, page_up(a + b)) == KCALL_RESTART)
@@ -646,7 +670,7 @@ static void test_odd_arguments(void)
 	for (int round = 0; round < 40; round++) {
 		struct space *space = space_new();
 		struct memory *memory = round % 2 ? memory_new(1 << 20, 0)
-			: memory_new_paged((struct endpoint *)&pager, 1, 1 << 20);
+						  : memory_new_paged((struct endpoint *)&pager, 1, 1 << 20);
 
 		for (int i = 0; i < 1000; i++)
 			one_odd_call(space, memory);
@@ -696,8 +720,8 @@ static void model_map(unsigned s, unsigned first, unsigned count)
 	uint32_t prot = rand() % 3 ? VM_R | VM_W : VM_R;
 	uint64_t addr = address(first);
 
-	CHECK(map(spaces[s], addr, count * PAGE_SIZE,
-		  prot | VM_FIXED | (shared ? VM_SHARED : 0), NULL, 0) == addr);
+	CHECK(map(spaces[s], addr, count * PAGE_SIZE, prot | VM_FIXED | (shared ? VM_SHARED : 0), NULL, 0) ==
+	      addr);
 	for (unsigned i = first; i < first + count; i++)
 		model[s][i] = (struct model_page){ new_cell(0), prot, shared };
 }
@@ -710,8 +734,7 @@ static void model_protect(unsigned s, unsigned first, unsigned count)
 
 	for (unsigned i = first; i < first + count; i++)
 		hole |= !model[s][i].cell;
-	CHECK(space_protect(spaces[s], address(first), address(first + count), prot) ==
-	      (hole ? -ENOMEM : 0));
+	CHECK(space_protect(spaces[s], address(first), address(first + count), prot) == (hole ? -ENOMEM : 0));
 	for (unsigned i = first; !hole && i < first + count; i++)
 		model[s][i].prot = prot;
 }
@@ -786,12 +809,20 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } tests[] = {
-	{ "frames", test_frames }, { "frames_exhaustion", test_frames_exhaustion },
-	{ "slab", test_slab }, { "radix", test_radix }, { "anonymous", test_anonymous },
-	{ "clone", test_clone }, { "clone_big", test_clone_big }, { "exhaustion", test_exhaustion },
-	{ "stack", test_stack }, { "paged", test_paged }, { "move", test_move },
+	{ "frames", test_frames },
+	{ "frames_exhaustion", test_frames_exhaustion },
+	{ "slab", test_slab },
+	{ "radix", test_radix },
+	{ "anonymous", test_anonymous },
+	{ "clone", test_clone },
+	{ "clone_big", test_clone_big },
+	{ "exhaustion", test_exhaustion },
+	{ "stack", test_stack },
+	{ "paged", test_paged },
+	{ "move", test_move },
 	{ "copies", test_copies },
-	{ "fill_by_copy", test_fill_by_copy }, { "odd_arguments", test_odd_arguments },
+	{ "fill_by_copy", test_fill_by_copy },
+	{ "odd_arguments", test_odd_arguments },
 	{ "random", test_random },
 };
 

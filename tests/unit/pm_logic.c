@@ -10,12 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TEST(condition)                                                              \
-	do {                                                                         \
-		if (!(condition)) {                                                  \
-			printf("%s:%d: %s\n", __FILE__, __LINE__, #condition);       \
-			exit(1);                                                     \
-		}                                                                    \
+#define TEST(condition)                                                        \
+	do {                                                                   \
+		if (!(condition)) {                                            \
+			printf("%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			exit(1);                                               \
+		}                                                              \
 	} while (0)
 
 /* --- the machine, as the logic sees it --------------------------------------------------------- */
@@ -281,7 +281,8 @@ static void test_permission(void)
 	TEST(signal_kill(a, process_pid(b), 0, &probe) == 0);
 	TEST(signal_kill(a, 31000, 0, &probe) == -ESRCH && signal_kill(a, INT32_MIN, 0, &probe) == -ESRCH);
 	TEST(signal_kill(a, -31000, 0, &probe) == -ESRCH);
-	TEST(signal_kill(a, 0, process_pid(b), &probe) == 0 && signal_kill(a, 5000, process_pid(b), &probe) == -ESRCH);
+	TEST(signal_kill(a, 0, process_pid(b), &probe) == 0 &&
+	     signal_kill(a, 5000, process_pid(b), &probe) == -ESRCH);
 	finish(a);
 	finish(b);
 }
@@ -339,7 +340,7 @@ static void test_groups(void)
 	struct process *shell = make(init), *child = make(shell), *other = make(init);
 
 	TEST(job_setsid(shell) > 0 && job_setsid(shell) == -EPERM);
-	TEST(job_setpgid(shell, 0, 0) == -EPERM); /* a session leader */
+	TEST(job_setpgid(shell, 0, 0) == -EPERM);                  /* a session leader */
 	TEST(job_setpgid(shell, process_pid(child), 0) == -EPERM); /* of another session */
 	process_set_group(child, process_pid(shell), process_pid(shell));
 	TEST(job_setpgid(shell, process_pid(other), 0) == -ESRCH);
@@ -384,7 +385,8 @@ static void test_ids(void)
 	struct process_entry *entry = process_entry(process);
 
 	TEST(cred_set(process, PM_ID_RESUID, 10, 20, 30) == 0 && entry->fsuid == 20);
-	TEST(cred_set(process, PM_ID_UID, 0, 0, 0) == -EPERM && cred_set(process, PM_ID_UID, -1, 0, 0) == -EINVAL);
+	TEST(cred_set(process, PM_ID_UID, 0, 0, 0) == -EPERM &&
+	     cred_set(process, PM_ID_UID, -1, 0, 0) == -EINVAL);
 	TEST(cred_set(process, PM_ID_UID, 30, 0, 0) == 0 && entry->euid == 30 && entry->uid == 10);
 	TEST(cred_set(process, PM_ID_REUID, 30, 10, 0) == 0 && entry->uid == 30 && entry->suid == 10);
 	TEST(cred_set(process, PM_ID_RESUID, -1, 99, -1) == -EPERM);

@@ -10,12 +10,12 @@
 #include "servers/rs/archive.h"
 #include "servers/rs/elf.h"
 
-#define REQUIRE(condition)                                                                  \
-	do {                                                                                \
-		if (!(condition)) {                                                         \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);     \
-			exit(1);                                                            \
-		}                                                                           \
+#define REQUIRE(condition)                                                              \
+	do {                                                                            \
+		if (!(condition)) {                                                     \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition); \
+			exit(1);                                                        \
+		}                                                                       \
 	} while (0)
 
 static char data[4096];
@@ -23,8 +23,8 @@ static size_t size;
 
 static void add(const char *name, unsigned mode, const char *content)
 {
-	size += (size_t)sprintf(data + size, "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x", 1,
-				mode, 0, 0, 1, 0, strlen(content), 0, 0, 0, 0, strlen(name) + 1, 0);
+	size += (size_t)sprintf(data + size, "070701%08x%08x%08x%08x%08x%08x%08zx%08x%08x%08x%08x%08zx%08x",
+				1, mode, 0, 0, 1, 0, strlen(content), 0, 0, 0, 0, strlen(name) + 1, 0);
 	memcpy(data + size, name, strlen(name) + 1);
 	size = (size + strlen(name) + 1 + 3) & ~(size_t)3;
 	memcpy(data + size, content, strlen(content));

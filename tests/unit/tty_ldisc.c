@@ -116,7 +116,8 @@ static void raw(void)
 	check("leaving canonical mode gives what was typed", reads("half"));
 	type("\r\003");
 	check("raw bytes", reads("\r\003"));
-	check("VMIN", !ldisc_ready(&l, 2) && (type("a"), !ldisc_ready(&l, 2)) && (type("b"), ldisc_ready(&l, 2)));
+	check("VMIN",
+	      !ldisc_ready(&l, 2) && (type("a"), !ldisc_ready(&l, 2)) && (type("b"), ldisc_ready(&l, 2)));
 }
 
 static void output(void)

@@ -20,10 +20,22 @@ static void check(const char *name, int ok)
 }
 
 /* --- what the tree stands on ------------------------------------------------------------------------ */
-void *pheap_alloc(size_t size) { return calloc(1, size); }
-void pheap_free(void *memory) { free(memory); }
-const struct process_entry *process_find(uint64_t stamp) { return (void)stamp, NULL; }
-uint64_t clock_realtime_ns(void) { return 1; }
+void *pheap_alloc(size_t size)
+{
+	return calloc(1, size);
+}
+void pheap_free(void *memory)
+{
+	free(memory);
+}
+const struct process_entry *process_find(uint64_t stamp)
+{
+	return (void)stamp, NULL;
+}
+uint64_t clock_realtime_ns(void)
+{
+	return 1;
+}
 
 /* --- the file system ----------------------------------------------------------------------------------- */
 struct file {
@@ -40,7 +52,8 @@ static struct file files[] = {
 	{ 1, 5, "tmp", NULL, S_IFDIR | S_ISVTX | 0777, 0, 0 },
 	{ 5, 6, "mine", NULL, S_IFREG | 0600, 1000, 1000 },
 	{ 1, 7, "home", NULL, S_IFDIR | 0700, 1000, 1000 },
-	{ 7, 8, "a-name-that-is-longer-than-what-a-dentry-holds-in-itself", NULL, S_IFREG | 0600, 1000, 1000 },
+	{ 7, 8, "a-name-that-is-longer-than-what-a-dentry-holds-in-itself", NULL, S_IFREG | 0600, 1000,
+	  1000 },
 	{ 1, 9, "up", "etc/../etc/passwd", S_IFLNK | 0777, 0, 0 },
 	{ 1, 10, "dir", "/etc", S_IFLNK | 0777, 0, 0 },
 	{ 1, 11, "loop", "loop", S_IFLNK | 0777, 0, 0 },
@@ -52,7 +65,10 @@ static struct file files[] = {
 
 static unsigned lookups, forgotten;
 
-uint64_t tree_now(void) { return 0; }
+uint64_t tree_now(void)
+{
+	return 0;
+}
 
 void tree_forget(struct mount *mount, uint64_t number, uint32_t count)
 {
@@ -110,8 +126,12 @@ static long go(const struct creds *creds, const char *path, uint32_t flags)
 	struct walk *w = &last;
 	long status;
 
-	*w = (struct walk){ .creds = creds, .root = root_mount->root, .start = at, .path = path,
-			    .length = strlen(path), .flags = flags };
+	*w = (struct walk){ .creds = creds,
+			    .root = root_mount->root,
+			    .start = at,
+			    .path = path,
+			    .length = strlen(path),
+			    .flags = flags };
 	while ((status = walk(w)) > 0)
 		fill(w, status);
 	return status;
@@ -133,7 +153,8 @@ static void names(void)
 	check("what is absent", go(&root, "/etc/none", 0) == -ENOENT);
 	lookups = 0;
 	check("is known to be", go(&root, "/etc/none", 0) == -ENOENT && !lookups);
-	check("it may lack", !go(&root, "/etc/none", WALK_MAY_LACK) && !last.found && last.dir->node->number == 2);
+	check("it may lack",
+	      !go(&root, "/etc/none", WALK_MAY_LACK) && !last.found && last.dir->node->number == 2);
 	check("but not in the middle", go(&root, "/none/x", WALK_MAY_LACK) == -ENOENT);
 	check("a long name", finds("/home/a-name-that-is-longer-than-what-a-dentry-holds-in-itself", 0, 8));
 	check("the empty path", go(&root, "", 0) == -ENOENT);
@@ -155,8 +176,8 @@ static void links(void)
 	check("unless its name is wanted", finds("/dir/", WALK_NAME, 10));
 	check("a loop", go(&root, "/loop", WALK_FOLLOW) == -ELOOP);
 	check("a dangling link names what may be made",
-	      !go(&root, "/dangling", WALK_FOLLOW | WALK_MAY_LACK) && !last.found && last.dir->node->number == 2 &&
-		      last.name_length == 4 && !memcmp(last.name, "none", 4));
+	      !go(&root, "/dangling", WALK_FOLLOW | WALK_MAY_LACK) && !last.found &&
+		  last.dir->node->number == 2 && last.name_length == 4 && !memcmp(last.name, "none", 4));
 	for (int i = 0; i < 20; i++)
 		strcat(many, "/etc/back");
 	check("twenty links", finds(many, WALK_FOLLOW, 1));
@@ -178,7 +199,8 @@ static void permissions(void)
 	user.group_count = 1;
 	check("the group does", may_access(&user, last.found->node, MAY_READ) == 0);
 	check("but does not write", may_access(&user, last.found->node, MAY_WRITE) == -EACCES);
-	check("root does not execute what nobody may", may_access(&root, last.found->node, MAY_EXEC) == -EACCES);
+	check("root does not execute what nobody may",
+	      may_access(&root, last.found->node, MAY_EXEC) == -EACCES);
 	user.group_count = 0;
 	finds("/tmp/mine", 0, 6);
 	victim = last.found;
@@ -236,7 +258,8 @@ static void changes(void)
 	etc = d->parent;
 	node = d->node;
 	dentry_rename(d, etc, "group", 5);
-	check("after a rename the old name is gone", (lookups = 0, go(&root, "/etc/group", 0) == 0 && !lookups));
+	check("after a rename the old name is gone",
+	      (lookups = 0, go(&root, "/etc/group", 0) == 0 && !lookups));
 	check("the node is the same", last.found->node == node);
 	finds("/etc/shadow", 0, 4);
 	dentry_rename(d, etc, "shadow", 6);
@@ -249,7 +272,8 @@ static void changes(void)
 	dentry_get(d);
 	dentry_delete(d);
 	check("one that is held is not found any more", !d->hashed && d->node);
-	check("it has no path", tree_path(d, root_mount->root, (char[64]){ 0 }, 64, &(char *){ NULL }) == -ENOENT);
+	check("it has no path",
+	      tree_path(d, root_mount->root, (char[64]){ 0 }, 64, &(char *){ NULL }) == -ENOENT);
 	dentry_put(d);
 }
 

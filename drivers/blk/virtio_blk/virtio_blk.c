@@ -58,7 +58,7 @@ static long begin(const struct blk_transfer *transfer)
 	for (unsigned i = 0; i < count; i++)
 		ranges[i + 1] = transfer->ranges[i];
 	ranges[count + 1] =
-		(struct phys_range){ envelope_address(slot, offsetof(struct envelope, status)), 1 };
+	    (struct phys_range){ envelope_address(slot, offsetof(struct envelope, status)), 1 };
 	virtio_offer(&queue, slot, ranges, count + 2, transfer->kind == BLK_READ ? 1 : count + 1);
 	virtio_kick(&queue);
 	return 0;
@@ -142,7 +142,11 @@ static void stop(void)
 int main(void)
 {
 	static const struct blk_driver driver = {
-		.name = "virtio_blk", .start = start, .begin = begin, .interrupt = interrupt, .stop = stop,
+		.name = "virtio_blk",
+		.start = start,
+		.begin = begin,
+		.interrupt = interrupt,
+		.stop = stop,
 	};
 
 	return blk_main(&driver);

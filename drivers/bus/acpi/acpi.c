@@ -155,8 +155,9 @@ static void enable_acpi(const struct acpi_fadt *fadt)
 static void sleep_control(uint16_t port, uint8_t type)
 {
 	if (port)
-		out(port, 2, (in(port, 2) & ~SLEEP_TYPE_MASK) | (uint32_t)(type & 7) << SLEEP_TYPE_SHIFT |
-				     SLEEP_ENABLE);
+		out(port, 2,
+		    (in(port, 2) & ~SLEEP_TYPE_MASK) | (uint32_t)(type & 7) << SLEEP_TYPE_SHIFT |
+			SLEEP_ENABLE);
 }
 
 /* --- operations --------------------------------------------------------------------------- */
@@ -190,8 +191,8 @@ static void write_reset(const struct acpi_fadt *fadt)
 	} else if (fadt->reset.space == SPACE_MEMORY && fadt->reset.address) {
 		uint64_t page = fadt->reset.address & ~(ANOLE_PAGE_SIZE - 1);
 		long memory = kcall(mo_create_phys, root, page, ANOLE_PAGE_SIZE, MO_UNCACHED);
-		volatile uint8_t *at = map_memory((cap_t)memory, 0, ANOLE_PAGE_SIZE,
-						  VM_R | VM_W | VM_SHARED | VM_UNCACHED);
+		volatile uint8_t *at =
+		    map_memory((cap_t)memory, 0, ANOLE_PAGE_SIZE, VM_R | VM_W | VM_SHARED | VM_UNCACHED);
 
 		if (at)
 			at[fadt->reset.address - page] = fadt->reset_value;

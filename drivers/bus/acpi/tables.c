@@ -56,9 +56,7 @@ static bool integer(const uint8_t *table, size_t length, size_t *at, uint8_t *va
 		return false;
 	switch (table[*at]) {
 	case ZERO_OP:
-	case ONE_OP:
-		*value = table[(*at)++];
-		return true;
+	case ONE_OP: *value = table[(*at)++]; return true;
 	case BYTE_PREFIX:
 		if (*at + 1 >= length)
 			return false;

@@ -17,8 +17,8 @@ struct acpi_register {
 
 struct acpi_fadt {
 	uint64_t dsdt;
-	uint16_t pm1a, pm1b;        /* control blocks, port numbers; 0: none */
-	uint16_t smi_port;          /* writing `enable` there switches ACPI mode on; 0: always on */
+	uint16_t pm1a, pm1b; /* control blocks, port numbers; 0: none */
+	uint16_t smi_port;   /* writing `enable` there switches ACPI mode on; 0: always on */
 	uint8_t enable;
 	bool has_reset;
 	struct acpi_register reset;

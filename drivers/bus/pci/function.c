@@ -54,12 +54,10 @@ static void disable_messages(const struct pci_function *function)
 	unsigned at = function->msi + MSI_CONTROL;
 
 	if (function->msi)
-		config_write(function->address, at, 2,
-			     config_read(function->address, at, 2) & ~MSI_ENABLE);
+		config_write(function->address, at, 2, config_read(function->address, at, 2) & ~MSI_ENABLE);
 	at = function->msix + MSI_CONTROL;
 	if (function->msix)
-		config_write(function->address, at, 2,
-			     config_read(function->address, at, 2) & ~MSIX_ENABLE);
+		config_write(function->address, at, 2, config_read(function->address, at, 2) & ~MSIX_ENABLE);
 }
 
 static bool has_reset(const struct pci_function *function)
@@ -95,8 +93,7 @@ uint64_t function_quiesce(struct pci_function *function)
 {
 	uint32_t command = config_read(function->address, CONFIG_COMMAND, 2);
 
-	config_write(function->address, CONFIG_COMMAND, 2,
-		     (command & ~COMMAND_MASTER) | COMMAND_NO_INTX);
+	config_write(function->address, CONFIG_COMMAND, 2, (command & ~COMMAND_MASTER) | COMMAND_NO_INTX);
 	disable_messages(function);
 	if (!has_reset(function))
 		return 0;

@@ -179,7 +179,7 @@ static void told(struct acall *call)
 
 static long start(bool restarted)
 {
-	struct rs_ready_req request = { };
+	struct rs_ready_req request = {};
 	struct acall *call;
 	long error = config_open();
 

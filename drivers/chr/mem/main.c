@@ -23,18 +23,12 @@ static const uint8_t zeros[16384];
 static const char *name_of(uint64_t minor)
 {
 	switch (minor) {
-	case MEM_NULL:
-		return "/dev/null";
-	case MEM_ZERO:
-		return "/dev/zero";
-	case MEM_FULL:
-		return "/dev/full";
-	case MEM_RANDOM:
-		return "/dev/random";
-	case MEM_URANDOM:
-		return "/dev/urandom";
-	case MEM_KMSG:
-		return "/dev/kmsg";
+	case MEM_NULL: return "/dev/null";
+	case MEM_ZERO: return "/dev/zero";
+	case MEM_FULL: return "/dev/full";
+	case MEM_RANDOM: return "/dev/random";
+	case MEM_URANDOM: return "/dev/urandom";
+	case MEM_KMSG: return "/dev/kmsg";
 	}
 	return NULL;
 }
@@ -63,7 +57,8 @@ static long fill(struct request *rq, bool random)
 static long read_log(struct request *rq, struct mem *mem)
 {
 	char text[1024];
-	struct klog_read read = { .offset = mem->offset, .buffer = (uint64_t)text,
+	struct klog_read read = { .offset = mem->offset,
+				  .buffer = (uint64_t)text,
 				  .length = rq->out_length < sizeof(text) ? rq->out_length : sizeof(text) };
 	long count = kcall(klog_read, &read), status;
 
@@ -84,12 +79,9 @@ static long mem_read(struct request *rq, const struct file_read_req *in, struct 
 	if (!mem || (mem->d.flags & O_ACCMODE) == O_WRONLY)
 		return -EBADF;
 	switch (mem->minor) {
-	case MEM_NULL:
-		return 0;
-	case MEM_KMSG:
-		return read_log(rq, mem);
-	default:
-		return fill(rq, mem->minor == MEM_RANDOM || mem->minor == MEM_URANDOM);
+	case MEM_NULL: return 0;
+	case MEM_KMSG: return read_log(rq, mem);
+	default: return fill(rq, mem->minor == MEM_RANDOM || mem->minor == MEM_URANDOM);
 	}
 }
 
@@ -137,20 +129,15 @@ static long mem_write(struct request *rq, const struct file_write_req *in, struc
 	if (!mem || (mem->d.flags & O_ACCMODE) == O_RDONLY)
 		return -EBADF;
 	switch (mem->minor) {
-	case MEM_FULL:
-		return -ENOSPC;
+	case MEM_FULL: return -ENOSPC;
 	case MEM_RANDOM:
-	case MEM_URANDOM:
-		return mix(rq);
-	case MEM_KMSG:
-		return write_log(rq);
-	default:
-		return (long)rq->in_length;
+	case MEM_URANDOM: return mix(rq);
+	case MEM_KMSG: return write_log(rq);
+	default: return (long)rq->in_length;
 	}
 }
 
-static long mem_pwrite(struct request *rq, const struct file_pwrite_req *in,
-		       struct file_pwrite_reply *out)
+static long mem_pwrite(struct request *rq, const struct file_pwrite_req *in, struct file_pwrite_reply *out)
 {
 	(void)in, (void)out;
 	return mem_write(rq, NULL, NULL);
@@ -215,9 +202,17 @@ static long mem_path(struct request *rq, const struct file_path_req *in, struct 
 
 static const struct file_ops file_ops = {
 	DESCRIPTION_FILE_OPS,
-	.read = mem_read, .write = mem_write, .pread = mem_pread, .pwrite = mem_pwrite,
-	.lseek = mem_lseek, .ftruncate = stream_ftruncate, .fsync = stream_fsync,
-	.ioctl = mem_ioctl, .mmap = mem_mmap, .poll = mem_poll, .getdents = stream_getdents,
+	.read = mem_read,
+	.write = mem_write,
+	.pread = mem_pread,
+	.pwrite = mem_pwrite,
+	.lseek = mem_lseek,
+	.ftruncate = stream_ftruncate,
+	.fsync = stream_fsync,
+	.ioctl = mem_ioctl,
+	.mmap = mem_mmap,
+	.poll = mem_poll,
+	.getdents = stream_getdents,
 	.path = mem_path,
 };
 
@@ -268,7 +263,10 @@ static long start(bool restarted)
 }
 
 static const struct service service = {
-	.name = "mem", .dispatch = dispatch, .start = start, .release = release,
+	.name = "mem",
+	.dispatch = dispatch,
+	.start = start,
+	.release = release,
 };
 
 int main(void)

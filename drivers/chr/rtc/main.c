@@ -7,9 +7,18 @@
 #include <proto/dev.h>
 #include <util/string.h>
 
-enum { REG_SECOND = 0, REG_MINUTE = 2, REG_HOUR = 4, REG_DAY = 7, REG_MONTH = 8, REG_YEAR = 9,
-       REG_A = 10, REG_B = 11, REG_CENTURY = 0x32 };
-#define A_UPDATE 0x80u  /* an update is in progress: the time registers are not to be read */
+enum {
+	REG_SECOND = 0,
+	REG_MINUTE = 2,
+	REG_HOUR = 4,
+	REG_DAY = 7,
+	REG_MONTH = 8,
+	REG_YEAR = 9,
+	REG_A = 10,
+	REG_B = 11,
+	REG_CENTURY = 0x32
+};
+#define A_UPDATE 0x80u /* an update is in progress: the time registers are not to be read */
 #define B_BINARY 0x04u
 #define B_24_HOURS 0x02u
 #define B_SET 0x80u
@@ -173,8 +182,9 @@ static long rtc_ioctl(struct request *rq, const struct file_ioctl_req *in, struc
 
 static long rtc_fstat(struct request *rq, const struct file_fstat_req *in, struct file_fstat_reply *out)
 {
-	struct file_stat stat = { .nlink = 1, .mode = S_IFCHR | 0600, .rdev = dev_make(250, 0),
-				  .blksize = 4096 };
+	struct file_stat stat = {
+		.nlink = 1, .mode = S_IFCHR | 0600, .rdev = dev_make(250, 0), .blksize = 4096
+	};
 
 	(void)in, (void)out;
 	return stream_put(rq, &stat, sizeof(stat));
@@ -194,9 +204,8 @@ static long rtc_identify(struct request *rq, const struct file_identify_req *in,
 }
 
 static const struct file_ops file_ops = {
-	STREAM_FILE_OPS,
-	.mmap = stream_mmap, .fstat = rtc_fstat, .ioctl = rtc_ioctl, .path = rtc_path,
-	.identify = rtc_identify,
+	STREAM_FILE_OPS,    .mmap = stream_mmap, .fstat = rtc_fstat,
+	.ioctl = rtc_ioctl, .path = rtc_path,    .identify = rtc_identify,
 };
 
 /* Every opener shares one description: it has no state. */

@@ -104,7 +104,7 @@ static long uart_write(struct request *rq, const struct chr_write_req *req, stru
 
 	(void)req, (void)reply;
 	while (rq->progress[0] < rq->in_length) {
-		if (!(in(LSR) & LSR_QUEUE_EMPTY)) {
+		if (!(in(LSR)&LSR_QUEUE_EMPTY)) {
 			status = request_park(rq, &writers);
 			enable_interrupts();
 			return status;
@@ -127,7 +127,7 @@ static long uart_drain(struct request *rq, const struct chr_drain_req *req, stru
 	long status;
 
 	(void)req, (void)reply;
-	if (in(LSR) & LSR_IDLE)
+	if (in(LSR)&LSR_IDLE)
 		return 0;
 	status = request_park(rq, &drainers);
 	enable_interrupts();
@@ -172,7 +172,10 @@ static long uart_send_break(struct request *rq, const struct chr_send_break_req 
 }
 
 static const struct chr_ops chr_ops = {
-	.read = uart_read, .write = uart_write, .set_line = uart_set_line, .drain = uart_drain,
+	.read = uart_read,
+	.write = uart_write,
+	.set_line = uart_set_line,
+	.drain = uart_drain,
 	.send_break = uart_send_break,
 };
 
@@ -219,7 +222,10 @@ static long start(bool restarted)
 }
 
 static const struct service service = {
-	.name = "uart16550", .dispatch = dispatch, .start = start, .notify = notify,
+	.name = "uart16550",
+	.dispatch = dispatch,
+	.start = start,
+	.notify = notify,
 };
 
 int main(void)

@@ -50,9 +50,9 @@ static const struct table *table_at(uint64_t physical)
 {
 	const struct table *table = phys_to_virt(physical);
 
-	if (!physical || physical > direct_map_end - sizeof(*table) ||
-	    table->length < sizeof(*table) || table->length > direct_map_end - physical ||
-	    table->length > 1u << 20 || sum(table, table->length))
+	if (!physical || physical > direct_map_end - sizeof(*table) || table->length < sizeof(*table) ||
+	    table->length > direct_map_end - physical || table->length > 1u << 20 ||
+	    sum(table, table->length))
 		return NULL;
 	return table;
 }

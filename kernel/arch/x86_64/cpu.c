@@ -70,8 +70,8 @@ static void gdt_init(struct cpu_tables *tables)
 	tables->gdt[KERNEL_SS / 8] = SEGMENT_DATA;
 	tables->gdt[USER_SS / 8] = SEGMENT_DATA | SEGMENT_USER;
 	tables->gdt[USER_CS / 8] = SEGMENT_CODE64 | SEGMENT_USER;
-	tables->gdt[TSS_SELECTOR / 8] = (sizeof(struct tss) - 1) | (tss & 0xffffff) << 16 |
-					0x89ul << 40 | (tss >> 24 & 0xff) << 56;
+	tables->gdt[TSS_SELECTOR / 8] =
+	    (sizeof(struct tss) - 1) | (tss & 0xffffff) << 16 | 0x89ul << 40 | (tss >> 24 & 0xff) << 56;
 	tables->gdt[TSS_SELECTOR / 8 + 1] = tss >> 32;
 	__asm__ volatile("lgdt %0\n\t"
 			 "pushq %1\n\t"
@@ -83,7 +83,9 @@ static void gdt_init(struct cpu_tables *tables)
 			 "movw %w3, %%es\n\t"
 			 "movw %w3, %%fs\n\t"
 			 "movw %w3, %%gs"
-			 : : "m"(pointer), "i"(KERNEL_CS), "r"(KERNEL_SS), "r"(0) : "rax", "memory");
+			 :
+			 : "m"(pointer), "i"(KERNEL_CS), "r"(KERNEL_SS), "r"(0)
+			 : "rax", "memory");
 }
 
 static void tss_init(struct cpu *cpu, struct cpu_tables *tables)
@@ -125,8 +127,8 @@ static void syscall_init(void)
 	/* sysret takes SS from STAR[63:48] + 8 and CS from + 16. */
 	wrmsr(MSR_STAR, (uint64_t)(USER_SS - 8) << 48 | (uint64_t)KERNEL_CS << 32);
 	wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
-	wrmsr(MSR_SFMASK, RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT |
-				  RFLAGS_RF | RFLAGS_AC);
+	wrmsr(MSR_SFMASK,
+	      RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);
 }
 

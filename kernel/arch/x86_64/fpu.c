@@ -129,7 +129,7 @@ void arch_fpu_copy(struct thread *to, struct thread *from)
 	if (!to->fpu)
 		to->fpu = area_new();
 	if (!to->fpu)
-		return; /* it gets a fresh state at its first use */
+		return;                          /* it gets a fresh state at its first use */
 	for (uint32_t i = 0; i < cpu_count; i++) /* what it had before is no longer its state */
 		if (cpus[i].fpu_owner == to)
 			cpus[i].fpu_owner = NULL;

@@ -11,7 +11,7 @@
 #define ENTRY_MASKED 0x10000u
 #define ENTRY_LEVEL 0x8000u
 #define ENTRY_ACTIVE_LOW 0x2000u
-#define OVERRIDE_LOW 0x3u  /* MADT flags: polarity, bits 0..1 */
+#define OVERRIDE_LOW 0x3u   /* MADT flags: polarity, bits 0..1 */
 #define OVERRIDE_LEVEL 0xcu /* trigger mode, bits 2..3 */
 #define NO_GSI UINT32_MAX
 
@@ -86,8 +86,8 @@ void ioapic_init(void)
 /* A line that an ISA override names has the polarity and trigger given there. */
 static uint32_t entry_flags(uint32_t gsi, uint32_t flags)
 {
-	uint32_t entry = (flags & IRQ_LEVEL ? ENTRY_LEVEL : 0) |
-			 (flags & IRQ_ACTIVE_LOW ? ENTRY_ACTIVE_LOW : 0);
+	uint32_t entry =
+	    (flags & IRQ_LEVEL ? ENTRY_LEVEL : 0) | (flags & IRQ_ACTIVE_LOW ? ENTRY_ACTIVE_LOW : 0);
 
 	for (unsigned i = 0; i < acpi.override_count; i++) {
 		uint16_t override = acpi.overrides[i].flags;
@@ -98,8 +98,8 @@ static uint32_t entry_flags(uint32_t gsi, uint32_t flags)
 			entry = (entry & ~ENTRY_ACTIVE_LOW) |
 				((override & OVERRIDE_LOW) == 3 ? ENTRY_ACTIVE_LOW : 0);
 		if (override & OVERRIDE_LEVEL)
-			entry = (entry & ~ENTRY_LEVEL) |
-				((override & OVERRIDE_LEVEL) == 0xc ? ENTRY_LEVEL : 0);
+			entry =
+			    (entry & ~ENTRY_LEVEL) | ((override & OVERRIDE_LEVEL) == 0xc ? ENTRY_LEVEL : 0);
 	}
 	return entry;
 }

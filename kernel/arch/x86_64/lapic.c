@@ -7,10 +7,19 @@
 #include "machine.h"
 
 enum lapic_register {
-	LAPIC_ID = 0x20, LAPIC_TPR = 0x80, LAPIC_EOI = 0xb0, LAPIC_SPURIOUS = 0xf0,
-	LAPIC_COMMAND = 0x300, LAPIC_COMMAND_HIGH = 0x310, LAPIC_LVT_TIMER = 0x320,
-	LAPIC_LVT_LINT0 = 0x350, LAPIC_LVT_LINT1 = 0x360, LAPIC_LVT_ERROR = 0x370,
-	LAPIC_TIMER_INITIAL = 0x380, LAPIC_TIMER_CURRENT = 0x390, LAPIC_TIMER_DIVIDE = 0x3e0,
+	LAPIC_ID = 0x20,
+	LAPIC_TPR = 0x80,
+	LAPIC_EOI = 0xb0,
+	LAPIC_SPURIOUS = 0xf0,
+	LAPIC_COMMAND = 0x300,
+	LAPIC_COMMAND_HIGH = 0x310,
+	LAPIC_LVT_TIMER = 0x320,
+	LAPIC_LVT_LINT0 = 0x350,
+	LAPIC_LVT_LINT1 = 0x360,
+	LAPIC_LVT_ERROR = 0x370,
+	LAPIC_TIMER_INITIAL = 0x380,
+	LAPIC_TIMER_CURRENT = 0x390,
+	LAPIC_TIMER_DIVIDE = 0x3e0,
 };
 
 #define APIC_BASE_ENABLE 0x800ul
@@ -82,8 +91,7 @@ void lapic_init(struct cpu *cpu)
 void lapic_timer_init(void)
 {
 	lapic_write(LAPIC_TIMER_DIVIDE, DIVIDE_BY_16);
-	lapic_write(LAPIC_LVT_TIMER,
-		    VECTOR_TIMER | (features.tsc_deadline ? LVT_TSC_DEADLINE : 0));
+	lapic_write(LAPIC_LVT_TIMER, VECTOR_TIMER | (features.tsc_deadline ? LVT_TSC_DEADLINE : 0));
 	/* The mode must be set before the first deadline is (SDM 11.5.4.1). */
 	if (features.tsc_deadline)
 		__asm__ volatile("mfence" : : : "memory");

@@ -24,7 +24,7 @@
 #define VECTOR_DOUBLE_FAULT 8
 #define VECTOR_PAGE_FAULT 14
 #define VECTOR_MACHINE_CHECK 18
-#define VECTOR_PIC 0x20      /* where the masked 8259s would interrupt */
+#define VECTOR_PIC 0x20 /* where the masked 8259s would interrupt */
 #define VECTOR_IRQ_FIRST 0x30
 #define VECTOR_IRQ_LAST 0xef
 #define VECTOR_TIMER 0xf0

@@ -15,10 +15,10 @@ struct cpu_features {
 	bool smep, smap, umip, pge, xsave, large_pages, tsc_deadline;
 };
 extern struct cpu_features features;
-void features_init(void);          /* boot processor, before memory_init() */
-void cpu_init(struct cpu *cpu);    /* on that processor: GDT, TSS, IDT, MSRs, control registers */
+void features_init(void);              /* boot processor, before memory_init() */
+void cpu_init(struct cpu *cpu);        /* on that processor: GDT, TSS, IDT, MSRs, control registers */
 void cpu_finish_user(struct cpu *cpu); /* features that forbid touching user pages */
-long cpu_prepare(struct cpu *cpu); /* tables and stack of another processor; 0 or -ENOMEM */
+long cpu_prepare(struct cpu *cpu);     /* tables and stack of another processor; 0 or -ENOMEM */
 
 /* --- fpu.c --------------------------------------------------------------------------- */
 void fpu_init(struct cpu *cpu);
@@ -36,7 +36,7 @@ struct boot_data {
 	struct memory_range memory[MEMORY_RANGES];
 	unsigned memory_count;
 	struct boot_module archive;
-	uint64_t rsdp;        /* physical address of `rsdp_copy`'s original or of the copy */
+	uint64_t rsdp; /* physical address of `rsdp_copy`'s original or of the copy */
 	char command_line[512];
 };
 extern struct boot_data boot;
@@ -51,11 +51,20 @@ struct acpi_info {
 	uint32_t apic_ids[MAX_CPUS];
 	uint64_t lapic;
 	unsigned ioapic_count;
-	struct { uint64_t address; uint32_t gsi_base; } ioapics[8];
+	struct {
+		uint64_t address;
+		uint32_t gsi_base;
+	} ioapics[8];
 	unsigned override_count;
-	struct { uint32_t source, gsi; uint16_t flags; } overrides[16];
+	struct {
+		uint32_t source, gsi;
+		uint16_t flags;
+	} overrides[16];
 	uint16_t pm_timer; /* I/O port of the 3.579545 MHz timer, 0: none */
-	struct { uint8_t space, value; uint64_t address; } reset; /* space 1: I/O; 0xff: none */
+	struct {
+		uint8_t space, value;
+		uint64_t address;
+	} reset; /* space 1: I/O; 0xff: none */
 };
 extern struct acpi_info acpi;
 void acpi_init(uint64_t rsdp);
@@ -63,7 +72,7 @@ void acpi_init(uint64_t rsdp);
 /* --- lapic.c, ioapic.c ------------------------------------------------------------------------ */
 void lapic_init(struct cpu *cpu);
 void lapic_eoi(void);
-bool lapic_can_reach(uint32_t apic_id); /* 8 bits, but in x2APIC mode */
+bool lapic_can_reach(uint32_t apic_id);              /* 8 bits, but in x2APIC mode */
 void lapic_send(uint32_t apic_id, uint32_t command); /* low word of the command register */
 #define LAPIC_FIXED 0x4000u
 #define LAPIC_NMI 0x4400u

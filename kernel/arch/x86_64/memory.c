@@ -122,8 +122,7 @@ static bool is_memory(uint64_t start, uint64_t end)
 
 static bool is_kernel(uint64_t start, uint64_t end)
 {
-	return start < (uint64_t)kernel_end - KERNEL_BASE &&
-	       end > (uint64_t)kernel_start - KERNEL_BASE;
+	return start < (uint64_t)kernel_end - KERNEL_BASE && end > (uint64_t)kernel_start - KERNEL_BASE;
 }
 
 /* Rights of a page of the kernel image; of others in the same 2 MiB. */
@@ -163,8 +162,7 @@ static void direct_map_init(void)
 		if (is_kernel(at, at + SIZE_2M))
 			map_image_part(at);
 		else
-			map(DIRECT_MAP + at, at, SIZE_2M,
-			    PTE_NX | PTE_WRITE | (memory ? 0 : PTE_UNCACHED));
+			map(DIRECT_MAP + at, at, SIZE_2M, PTE_NX | PTE_WRITE | (memory ? 0 : PTE_UNCACHED));
 		at += SIZE_2M;
 	}
 }

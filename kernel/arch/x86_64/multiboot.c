@@ -6,8 +6,14 @@
 #include "machine.h"
 
 #define MULTIBOOT_MAGIC 0x36d76289u
-enum { TAG_END = 0, TAG_COMMAND_LINE = 1, TAG_MODULE = 3, TAG_MEMORY_MAP = 6, TAG_RSDP_OLD = 14,
-       TAG_RSDP_NEW = 15 };
+enum {
+	TAG_END = 0,
+	TAG_COMMAND_LINE = 1,
+	TAG_MODULE = 3,
+	TAG_MEMORY_MAP = 6,
+	TAG_RSDP_OLD = 14,
+	TAG_RSDP_NEW = 15
+};
 
 struct tag {
 	uint32_t type, size;
@@ -64,7 +70,7 @@ static void take_memory_map(const struct tag *tag)
 		if (boot.memory_count == MEMORY_RANGES || e->base + e->length < e->base)
 			continue;
 		boot.memory[boot.memory_count++] =
-			(struct memory_range){ e->base, e->base + e->length, e->type };
+		    (struct memory_range){ e->base, e->base + e->length, e->type };
 	}
 }
 
@@ -84,19 +90,11 @@ static void take_rsdp(const struct tag *tag)
 static void take_tag(const struct tag *tag)
 {
 	switch (tag->type) {
-	case TAG_COMMAND_LINE:
-		take_command_line(tag);
-		break;
-	case TAG_MODULE:
-		take_module(tag);
-		break;
-	case TAG_MEMORY_MAP:
-		take_memory_map(tag);
-		break;
+	case TAG_COMMAND_LINE: take_command_line(tag); break;
+	case TAG_MODULE: take_module(tag); break;
+	case TAG_MEMORY_MAP: take_memory_map(tag); break;
 	case TAG_RSDP_OLD:
-	case TAG_RSDP_NEW:
-		take_rsdp(tag);
-		break;
+	case TAG_RSDP_NEW: take_rsdp(tag); break;
 	}
 }
 

@@ -97,44 +97,44 @@
 #define PAGE_CAPS_COUNT 40
 
 /* X(name, type, member) of those that are just offsets, for the assertions. */
-#define OFFSETS(X) \
-	X(THREAD_REFLECT, struct thread, reflect_entry) \
-	X(THREAD_STATE, struct thread, state) \
-	X(THREAD_ATTENTION, struct thread, attention) \
-	X(THREAD_NO_FPU_BYTE, struct thread, no_fpu) \
-	X(THREAD_PRIORITY_BYTE, struct thread, priority) \
+#define OFFSETS(X)                                            \
+	X(THREAD_REFLECT, struct thread, reflect_entry)       \
+	X(THREAD_STATE, struct thread, state)                 \
+	X(THREAD_ATTENTION, struct thread, attention)         \
+	X(THREAD_NO_FPU_BYTE, struct thread, no_fpu)          \
+	X(THREAD_PRIORITY_BYTE, struct thread, priority)      \
 	X(THREAD_BASE_PRIORITY, struct thread, base_priority) \
-	X(THREAD_CPU, struct thread, cpu) \
-	X(THREAD_SPACE, struct thread, space) \
+	X(THREAD_CPU, struct thread, cpu)                     \
+	X(THREAD_SPACE, struct thread, space)                 \
 	X(THREAD_PRIVATE_TABLE, struct thread, private_table) \
-	X(THREAD_FD_TABLE_POINTER, struct thread, fd_table) \
-	X(THREAD_MESSAGE_PAGE, struct thread, message_page) \
-	X(THREAD_WAIT_LINK, struct thread, wait_link) \
-	X(THREAD_CALLER, struct thread, caller) \
-	X(CALLER_INDEX, struct caller, index) \
-	X(CALLER_FLAGS, struct caller, flags) \
-	X(CALLER_DELIVERIES, struct caller, deliveries) \
-	X(CALLER_TOKEN, struct caller, token) \
-	X(CALLER_STAMP, struct caller, stamp) \
-	X(CALLER_BADGE_NUMBER, struct caller, badge_number) \
-	X(CALLER_ENDPOINT, struct caller, endpoint) \
-	X(CALLER_BADGE, struct caller, badge) \
-	X(CALLER_LINK, struct caller, link) \
-	X(SPACE_CR3, struct space, cr3) \
-	X(TABLE_SLOTS, struct table, slots) \
-	X(TABLE_CHUNKS, struct table, chunks) \
-	X(BADGE_ENDPOINT, struct badge, endpoint) \
-	X(BADGE_NUMBER, struct badge, number) \
-	X(EP_PENDING, struct endpoint, pending) \
-	X(EP_RECEIVERS, struct endpoint, receivers) \
-	X(EP_IN_SERVICE, struct endpoint, in_service) \
-	X(CPU_ID, struct cpu, id) \
-	X(CPU_NEED_RESCHED, struct cpu, need_resched) \
-	X(CPU_FPU_OWNER, struct cpu, fpu_owner) \
-	X(CPU_SEGMENT_OWNER, struct cpu, segment_owner) \
-	X(CPU_LOADED_CR3, struct cpu, loaded_cr3) \
-	X(CPU_READY_MASK, struct cpu, ready_mask) \
-	X(CPU_IPC_CALLS, struct cpu, ipc_calls) \
+	X(THREAD_FD_TABLE_POINTER, struct thread, fd_table)   \
+	X(THREAD_MESSAGE_PAGE, struct thread, message_page)   \
+	X(THREAD_WAIT_LINK, struct thread, wait_link)         \
+	X(THREAD_CALLER, struct thread, caller)               \
+	X(CALLER_INDEX, struct caller, index)                 \
+	X(CALLER_FLAGS, struct caller, flags)                 \
+	X(CALLER_DELIVERIES, struct caller, deliveries)       \
+	X(CALLER_TOKEN, struct caller, token)                 \
+	X(CALLER_STAMP, struct caller, stamp)                 \
+	X(CALLER_BADGE_NUMBER, struct caller, badge_number)   \
+	X(CALLER_ENDPOINT, struct caller, endpoint)           \
+	X(CALLER_BADGE, struct caller, badge)                 \
+	X(CALLER_LINK, struct caller, link)                   \
+	X(SPACE_CR3, struct space, cr3)                       \
+	X(TABLE_SLOTS, struct table, slots)                   \
+	X(TABLE_CHUNKS, struct table, chunks)                 \
+	X(BADGE_ENDPOINT, struct badge, endpoint)             \
+	X(BADGE_NUMBER, struct badge, number)                 \
+	X(EP_PENDING, struct endpoint, pending)               \
+	X(EP_RECEIVERS, struct endpoint, receivers)           \
+	X(EP_IN_SERVICE, struct endpoint, in_service)         \
+	X(CPU_ID, struct cpu, id)                             \
+	X(CPU_NEED_RESCHED, struct cpu, need_resched)         \
+	X(CPU_FPU_OWNER, struct cpu, fpu_owner)               \
+	X(CPU_SEGMENT_OWNER, struct cpu, segment_owner)       \
+	X(CPU_LOADED_CR3, struct cpu, loaded_cr3)             \
+	X(CPU_READY_MASK, struct cpu, ready_mask)             \
+	X(CPU_IPC_CALLS, struct cpu, ipc_calls)               \
 	X(PAGE_CAPS_COUNT, struct ipc_page, caps_count)
 
 #endif

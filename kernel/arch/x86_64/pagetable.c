@@ -6,7 +6,7 @@
 #include "mm/space.h"
 
 #define TOP_USER (PT_ENTRIES / 2) /* entries of the top table that belong to user mode */
-#define PRUNE_SEARCH 8192u /* tables looked at by one pagetable_prune */
+#define PRUNE_SEARCH 8192u        /* tables looked at by one pagetable_prune */
 
 uint64_t pte_nx;
 
@@ -34,7 +34,10 @@ struct spare {
 };
 static struct spare spare_tables = { .limit = 128 }, spare_tops = { .limit = 32 };
 
-static uint64_t frame_of(uint32_t index) { return (uint64_t)index << ANOLE_PAGE_SHIFT; }
+static uint64_t frame_of(uint32_t index)
+{
+	return (uint64_t)index << ANOLE_PAGE_SHIFT;
+}
 
 static uint32_t spare_take(struct spare *spare)
 {

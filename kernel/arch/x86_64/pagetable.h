@@ -50,14 +50,16 @@ static inline pte_t pagetable_bits(uint32_t flags)
 {
 	if (!(flags & (VM_R | VM_W | VM_X)))
 		return 0;
-	return PTE_P | PTE_U | (flags & VM_X ? 0 : pte_nx) |
-	       (flags & VM_UNCACHED ? PTE_PCD | PTE_PWT : 0);
+	return PTE_P | PTE_U | (flags & VM_X ? 0 : pte_nx) | (flags & VM_UNCACHED ? PTE_PCD | PTE_PWT : 0);
 }
 
 /* Bits of every entry that points to a lower table: no table has others. */
 #define TABLE_BITS (PTE_P | PTE_W | PTE_U | PTE_A)
 
-static inline pte_t *table_below(pte_t entry) { return phys_to_virt(entry - TABLE_BITS); }
+static inline pte_t *table_below(pte_t entry)
+{
+	return phys_to_virt(entry - TABLE_BITS);
+}
 
 /* The entry of a user address, or NULL if no table is there. */
 static inline pte_t *pagetable_find(const struct space *space, uint64_t addr)

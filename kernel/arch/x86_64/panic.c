@@ -47,8 +47,8 @@ static void print_place(const char *before, uint64_t address)
 	const struct kernel_symbol *symbol = in_text(address) ? symbol_at(address) : NULL;
 
 	if (symbol)
-		kprintf("%s%016lx %s+0x%lx\n", before, address,
-			kernel_symbol_names + symbol->name, address - symbol->address);
+		kprintf("%s%016lx %s+0x%lx\n", before, address, kernel_symbol_names + symbol->name,
+			address - symbol->address);
 	else
 		kprintf("%s%016lx\n", before, address);
 }
@@ -106,8 +106,8 @@ static void panic_thread(void)
 	struct thread *thread = current_thread();
 
 	if (thread)
-		kprintf("thread: stamp %lx, pc %lx, sp %lx, rax %lx\n", thread->stamp,
-			thread->frame.rip, thread->frame.rsp, thread->frame.rax);
+		kprintf("thread: stamp %lx, pc %lx, sp %lx, rax %lx\n", thread->stamp, thread->frame.rip,
+			thread->frame.rsp, thread->frame.rax);
 }
 
 static void panic_end(void) __attribute__((noreturn));

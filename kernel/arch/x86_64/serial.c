@@ -58,26 +58,18 @@ bool console_owned(void)
 uint64_t arch_port_in(uint16_t port, unsigned width)
 {
 	switch (width) {
-	case 1:
-		return inb(port);
-	case 2:
-		return inw(port);
-	default:
-		return inl(port);
+	case 1: return inb(port);
+	case 2: return inw(port);
+	default: return inl(port);
 	}
 }
 
 void arch_port_out(uint16_t port, unsigned width, uint32_t value)
 {
 	switch (width) {
-	case 1:
-		outb(port, (uint8_t)value);
-		break;
-	case 2:
-		outw(port, (uint16_t)value);
-		break;
-	default:
-		outl(port, value);
+	case 1: outb(port, (uint8_t)value); break;
+	case 2: outw(port, (uint16_t)value); break;
+	default: outl(port, value);
 	}
 }
 

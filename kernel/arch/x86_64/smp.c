@@ -14,7 +14,11 @@
 #define START_TRIES 5
 
 enum request_kind {
-	REQUEST_NONE, REQUEST_FLUSH_RANGE, REQUEST_FLUSH_SPACE, REQUEST_LEAVE_SPACE, REQUEST_SAVE_FPU,
+	REQUEST_NONE,
+	REQUEST_FLUSH_RANGE,
+	REQUEST_FLUSH_SPACE,
+	REQUEST_LEAVE_SPACE,
+	REQUEST_SAVE_FPU,
 };
 
 /* One at a time: the kernel lock is held. */
@@ -128,18 +132,10 @@ void smp_answer_request(struct cpu *cpu)
 	uint32_t kind = __atomic_load_n(&cpu->tlb_request, __ATOMIC_ACQUIRE);
 
 	switch (kind) {
-	case REQUEST_FLUSH_RANGE:
-		flush_range(request.start, request.end);
-		break;
-	case REQUEST_FLUSH_SPACE:
-		write_cr3(cpu->loaded_cr3);
-		break;
-	case REQUEST_LEAVE_SPACE:
-		leave_space(cpu);
-		break;
-	case REQUEST_SAVE_FPU:
-		fpu_save_owner(cpu);
-		break;
+	case REQUEST_FLUSH_RANGE: flush_range(request.start, request.end); break;
+	case REQUEST_FLUSH_SPACE: write_cr3(cpu->loaded_cr3); break;
+	case REQUEST_LEAVE_SPACE: leave_space(cpu); break;
+	case REQUEST_SAVE_FPU: fpu_save_owner(cpu); break;
 	}
 	__atomic_store_n(&cpu->tlb_request, REQUEST_NONE, __ATOMIC_RELEASE);
 }

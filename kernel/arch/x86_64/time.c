@@ -20,9 +20,9 @@
 extern uint64_t boot_tsc;
 
 static uint64_t tsc_hz = NS, lapic_hz;
-static uint64_t multiplier;             /* ns per tick, 32.32; 0 until known: time stands */
+static uint64_t multiplier; /* ns per tick, 32.32; 0 until known: time stands */
 static uint64_t base_tsc, base_ns;
-static uint64_t lapic_ratio;            /* timer counts per ns, 32.32 */
+static uint64_t lapic_ratio; /* timer counts per ns, 32.32 */
 static bool rate_known;
 static struct timer refine_timer;
 static const uint64_t refine_after_ns[] = { 20000000, 200000000, 3000000000 };

@@ -28,8 +28,7 @@ static void interrupt(struct cpu *cpu, uint64_t vector)
 		lapic_eoi();
 		cpu->need_resched = true;
 		break;
-	case VECTOR_SPURIOUS:
-		break; /* wants no end of interrupt (SDM 11.9) */
+	case VECTOR_SPURIOUS: break; /* wants no end of interrupt (SDM 11.9) */
 	default:
 		if (vector >= VECTOR_IRQ_FIRST && vector <= VECTOR_IRQ_LAST)
 			irq_dispatch((uint32_t)vector);
