@@ -17,6 +17,7 @@ usage: ./build.sh VERB
 
 options of run, exec and debug:
   --disk FILE     one more disk, /dev/vdb (and so on)
+  --share DIR     show this folder of the host in the guest, as /host
   --smp N         processors           --mem M        memory, in MiB
   --icount        one guest instruction is one nanosecond, for counting
   --cpu MODEL     --machine TYPE       --uefi         UEFI instead of BIOS

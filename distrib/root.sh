@@ -9,7 +9,7 @@ here=$(dirname "$0")
 
 rm -rf "$root"
 mkdir -p "$root"
-for d in bin sbin boot dev etc home lib mnt proc root run sys tmp usr/bin usr/sbin usr/lib var/log var/run var/tmp; do
+for d in bin sbin boot dev etc home host lib mnt proc root run sys tmp usr/bin usr/sbin usr/lib var/log var/run var/tmp; do
 	mkdir -p "$root/$d"
 done
 

@@ -24,6 +24,7 @@ enum proto_id {
 	PROTO_ID_SERVICE = 12, /* RS to every service: ping, shutdown */
 	PROTO_ID_TTY = 13,     /* PM to tty: session leader gone, process-group queries */
 	PROTO_ID_DEV = 14,     /* VFS to servers of special files */
+	PROTO_ID_P9 = 15,      /* drivers that carry 9P messages to a host */
 };
 
 /* What an operation carries besides words. */

@@ -9,12 +9,12 @@ PRESERVED struct mount *dev_mount;
 static PRESERVED struct type {
 	char name[16];
 	cap_t endpoint; /* of an instance that serves all mounts of the type, 0 none yet */
-} shared_types[2];
+} shared_types[3];
 
 static const struct known known[] = {
 	{ "ext2", "ext2", true, false },      { "tmpfs", "tmpfs", false, true },
 	{ "devtmpfs", "tmpfs", false, true }, { "proc", "procfs", false, true },
-	{ "procfs", "procfs", false, true },
+	{ "procfs", "procfs", false, true },  { "9p", "p9", false, true },
 };
 
 const struct known *type_find(const char *name)
@@ -27,7 +27,7 @@ const struct known *type_find(const char *name)
 
 static struct type *shared_type(const char *server)
 {
-	for (struct type *t = shared_types; t < shared_types + 2; t++) {
+	for (struct type *t = shared_types; t < shared_types + 3; t++) {
 		if (!t->name[0])
 			strlcpy(t->name, server, sizeof(t->name));
 		if (!strcmp(t->name, server))
@@ -147,16 +147,17 @@ static long server_done(struct mount *m, const struct known *type, struct job *j
 	return 0;
 }
 
-/* The server is told where it is mounted, so that it can tell the paths of its open files. */
+/* The server of all mounts of a type is told what of it is mounted, and where, so that it can tell the paths of its
+ * open files. */
 static size_t add_where(const struct mount *m, const struct known *type, char *to, size_t size,
 			const char *options, size_t length)
 {
-	if (!type->shared || !m->where[0] || length + sizeof(m->where) + 16 > size) {
+	if (!type->shared || !m->where[0] || length + sizeof(m->where) + sizeof(m->source) + 32 > size) {
 		memcpy(to, options, length);
 		return length;
 	}
-	return (size_t)snprintf(to, size, "%.*s%smounted-on=%s", (int)length, options, length ? "," : "",
-				m->where);
+	return (size_t)snprintf(to, size, "%.*s%ssource=%s,mounted-on=%s", (int)length, options,
+				length ? "," : "", m->source, m->where);
 }
 
 static long begin_mount(struct request *rq, struct mount *m, const struct known *type, const char *options,

@@ -30,7 +30,7 @@ class GuestError(Exception):
 
 
 def qemu_command(image="anole.img", disks=(), smp=None, mem=512, icount=False, cpu=None, machine="q35", uefi=False,
-                 snapshot=False, debug_exit=False, console=("-nographic",), extra=()):
+                 snapshot=False, debug_exit=False, share=None, console=("-nographic",), extra=()):
     drive = f"file={os.path.join(BUILD, image)},format=raw,if=virtio"
     command = ["qemu-system-x86_64", "-M", machine, "-accel", "tcg", "-m", str(mem),
                "-drive", drive + (",snapshot=on" if snapshot else ""), *console]
@@ -44,6 +44,9 @@ def qemu_command(image="anole.img", disks=(), smp=None, mem=512, icount=False, c
         command += ["-cpu", cpu or ICOUNT_CPU]
     if uefi:
         command += ["-drive", f"if=pflash,format=raw,readonly=on,file={OVMF}"]
+    if share:
+        path = os.path.abspath(share).replace(",", ",,")
+        command += ["-virtfs", f"local,path={path},mount_tag=host,security_model=none,multidevs=remap"]
     if debug_exit:
         command += ["-device", "isa-debug-exit,iobase=0xf4,iosize=4"]
     return command + list(extra)
@@ -194,7 +197,7 @@ class Guest:
 def options_of(args):
     image = "test-kernel.img" if args.kernel_test else "anole.img"
     return dict(image=image, disks=args.disk, smp=args.smp, mem=args.mem, icount=args.icount, cpu=args.cpu,
-                machine=args.machine, uefi=args.uefi, debug_exit=args.kernel_test)
+                machine=args.machine, uefi=args.uefi, share=args.share, debug_exit=args.kernel_test)
 
 
 def run(args):
@@ -230,6 +233,7 @@ def main():
     parser = argparse.ArgumentParser(prog="build.sh")
     parser.add_argument("verb", choices=["run", "exec", "debug"])
     parser.add_argument("--disk", action="append", default=[])
+    parser.add_argument("--share")
     parser.add_argument("--smp", type=int)
     parser.add_argument("--mem", default=512)
     parser.add_argument("--icount", action="store_true")
