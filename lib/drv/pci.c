@@ -98,16 +98,18 @@ long pci_message_interrupt(unsigned n, unsigned bit, cap_t *irq)
 	struct irq_message message;
 	long error;
 
-	if (!entry || !table)
+	if (!entry || (!table && (n || !pci_capability(PCI_CAPABILITY_MSI, 0))))
 		return -ENODEV;
 	*irq = entry->slot;
 	error = kcall(irq_message, entry->slot, &message);
 	if (error < 0)
 		return error;
-	table->address_low = (uint32_t)message.address;
-	table->address_high = (uint32_t)(message.address >> 32);
-	table->data = message.data;
-	table->control = 0;
+	if (table) {
+		table->address_low = (uint32_t)message.address;
+		table->address_high = (uint32_t)(message.address >> 32);
+		table->data = message.data;
+		table->control = 0;
+	}
 	request.message_address = message.address;
 	request.message_data = message.data;
 	error = kcall(irq_bind, entry->slot, SLOT_NOTIFY, bit);

@@ -10,13 +10,14 @@ uint32_t pci_read(unsigned offset, unsigned width);
 long pci_switch_on(void); /* bus mastering, decoding */
 /* The next capability with this number behind `after` (0: the first); 0 if there is none. */
 unsigned pci_capability(unsigned number, unsigned after);
+#define PCI_CAPABILITY_MSI 0x05u
 #define PCI_CAPABILITY_VENDOR 0x09u
 #define PCI_CAPABILITY_MSIX 0x11u
 
 /* Memory BAR `index` as RS gave it, mapped once; NULL. */
 void *pci_map_bar(unsigned index, uint64_t *size);
-/* The n-th message-signalled interrupt of the manifest becomes entry n of the MSI-X table and
- * signals `bit` of SLOT_NOTIFY. The interrupt's capability comes in *irq, for irq_ack. */
+/* The n-th message-signalled interrupt of the manifest becomes entry n of the MSI-X table (or, of a function with plain
+ * MSI, its only one) and signals `bit` of SLOT_NOTIFY. The interrupt's capability comes in *irq, for irq_ack. */
 long pci_message_interrupt(unsigned n, unsigned bit, cap_t *irq);
 
 #endif
