@@ -88,6 +88,10 @@ struct mo_info {
 struct thread_create {
 	cap_t space, private_table, fd_table; /* fd_table may be CAP_NONE */
 	cap_t fault_endpoint;                 /* send right for faults, or CAP_NONE: thread stops */
+	cap_t
+	    quota; /* the right to name the caller that it will be: control of the space's quota or one above
+	              * it; for a stamp of services of the root quota */
+	uint32_t reserved;
 	uint64_t stamp;
 	uint64_t message_page; /* user address, page aligned, mapped VM_PINNED read-write in space */
 	uint64_t entry, stack; /* rip, rsp */
@@ -106,8 +110,7 @@ struct thread_create {
 
 enum thread_attribute {
 	THREAD_PRIORITY = 1,
-	THREAD_STAMP,
-	THREAD_FS_BASE,
+	THREAD_FS_BASE = 3,
 	THREAD_GS_BASE,
 	THREAD_FD_TABLE, /* value: capability of the table */
 	THREAD_FAULT_ENDPOINT,
@@ -166,6 +169,15 @@ struct klog_read {
 	uint64_t buffer, length;
 };
 
+/* What a quota limits. Memory is what the kernel keeps for it too, in bytes rounded up to pages. */
+enum quota_kind { QUOTA_MEMORY, QUOTA_THREADS, QUOTA_BADGES, QUOTA_KINDS };
+#define QUOTA_NO_LIMIT UINT64_MAX
+struct quota_info {
+	struct {
+		uint64_t limit, used;
+	} kind[QUOTA_KINDS];
+};
+
 struct system_info {
 	uint64_t pages_total, pages_free, pages_kernel, pages_cache;
 	uint64_t processors, threads, uptime_ns, idle_ns;
@@ -196,6 +208,7 @@ enum boot_slot {
 	BOOT_CAP_TABLE = CAP_PRIVATE | 3,
 	BOOT_CAP_THREAD = CAP_PRIVATE | 4,
 	BOOT_CAP_ARCHIVE = CAP_PRIVATE | 5, /* memory object */
+	BOOT_CAP_QUOTA = CAP_PRIVATE | 6,   /* the root quota, which has no limits */
 };
 
 struct boot_info {

@@ -46,6 +46,7 @@ enum startup_kind {
 	STARTUP_IRQ,         /* interrupt; address = line or MSI index */
 	STARTUP_BAR,         /* memory object of a PCI memory BAR; address = BAR number, size */
 	STARTUP_ROOT,        /* the root capability (manifest: root) */
+	STARTUP_QUOTA,       /* a quota to make processes with (manifest: quota) */
 	STARTUP_FILE,        /* memory object: a file of the boot archive (manifest: file), size */
 	STARTUP_DEVICE,      /* badge at pci for the device; address = PCI address, size = identity */
 };

@@ -35,6 +35,7 @@ void arch_segments_changed(struct thread *thread);
 bool arch_frame_sanitize(struct frame *frame);
 void arch_idle(void);             /* enable interrupts, halt, disable; lock is not held */
 void arch_interrupt_window(void); /* let pending interrupts in, as in arch_idle */
+size_t arch_fpu_size(void);       /* bytes of a thread's state */
 void arch_fpu_copy(struct thread *to, struct thread *from); /* fork */
 void arch_fpu_drop(struct thread *thread);                  /* it is being destroyed */
 /* Invalidate translations of a space on every processor that may hold them (space->cpus). */

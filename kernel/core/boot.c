@@ -102,7 +102,7 @@ static void load_segment(const uint8_t *file, size_t size, const struct elf_segm
 		flags |= VM_W;
 	if (s->flags & SEGMENT_X)
 		flags |= VM_X;
-	memory = need(memory_new(end - start, 0), "program");
+	memory = need(memory_new(&root_quota, end - start, 0), "program");
 	fill(memory, s->address - start, file + s->offset, s->file_size);
 	map(start, end - start, flags, memory, "program");
 	object_put(memory);
@@ -130,7 +130,7 @@ static uint64_t load_program(const uint8_t *file, size_t size)
 
 static void map_info(const struct boot_module *archive, uint64_t rsdp, const char *command_line)
 {
-	struct memory *memory = need(memory_new(ANOLE_PAGE_SIZE, 0), "boot information");
+	struct memory *memory = need(memory_new(&root_quota, ANOLE_PAGE_SIZE, 0), "boot information");
 	int error;
 	struct boot_info *info = need(memory_page(memory, 0, true, &error), "boot information");
 
@@ -170,7 +170,7 @@ static void map_archive(const struct boot_module *archive)
 {
 	uint64_t size = page_up(archive->end - archive->start);
 
-	rs.archive = need(memory_new_phys(archive->start, size, 0), "archive");
+	rs.archive = need(memory_new_phys(&root_quota, archive->start, size, 0), "archive");
 	map(BOOT_ARCHIVE, size, VM_R | VM_SHARED, rs.archive, "archive");
 }
 
@@ -184,8 +184,8 @@ void boot_rs(const struct boot_module *archive, uint64_t rsdp, const char *comma
 		file = archive_find(phys_to_virt(archive->start), size, RS_NAME, &size);
 	if (!file)
 		panic("boot: no boot archive with \"" RS_NAME "\" in it");
-	rs.space = need(space_new(), "address space");
-	rs.table = need(table_new(RS_TABLE_SLOTS, TABLE_PRIVATE), "table");
+	rs.space = need(space_new(&root_quota), "address space");
+	rs.table = need(table_new(&root_quota, RS_TABLE_SLOTS, TABLE_PRIVATE), "table");
 	entry = load_program(file, size);
 	map_info(archive, rsdp, command_line);
 	map_archive(archive);
@@ -197,5 +197,6 @@ void boot_rs(const struct boot_module *archive, uint64_t rsdp, const char *comma
 	give(BOOT_CAP_TABLE, rs.table, CAP_ALL);
 	give(BOOT_CAP_THREAD, rs.thread, CAP_ALL);
 	give(BOOT_CAP_ARCHIVE, rs.archive, CAP_R | CAP_X);
+	give(BOOT_CAP_QUOTA, &root_quota, CAP_ALL);
 	thread_begin(rs.thread);
 }

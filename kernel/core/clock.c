@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "arch/arch.h"
 #include "core/kcall.h"
+#include "core/quota.h"
 #include "mm/mm.h"
 
 static struct memory *memory;
@@ -25,7 +26,7 @@ void clock_init(void)
 {
 	int error;
 
-	memory = memory_new(sizeof(*page), 0);
+	memory = memory_new(&root_quota, sizeof(*page), 0);
 	page = memory ? memory_page(memory, 0, true, &error) : NULL;
 	if (!page)
 		panic("boot: no memory for the clock page");

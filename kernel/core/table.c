@@ -6,19 +6,37 @@
 
 static struct cap no_caps[CHUNK_SLOTS]; /* what chunks without a capability show; never written */
 
-struct table *table_new(uint32_t slots, uint32_t kind)
+struct table *table_new(struct quota *quota, uint32_t slots, uint32_t kind)
 {
 	struct table *table;
 
 	if (slots > TABLE_SLOTS_MAX || kind > TABLE_DESCRIPTORS)
 		return NULL;
-	table = kalloc(sizeof(*table));
+	table = quota_alloc(quota, sizeof(*table));
 	if (!table)
 		return NULL;
 	table->object = (struct object){ CAPT_TABLE, 1 };
 	table->limit = slots;
 	table->kind = kind;
+	table->quota = quota;
+	table->charged = sizeof(*table);
 	return table;
+}
+
+static void *table_alloc(struct table *table, size_t size)
+{
+	void *part = quota_alloc(table->quota, size);
+
+	if (part)
+		table->charged += size;
+	return part;
+}
+
+void table_attach(struct table *table, struct quota *quota)
+{
+	quota_force(quota, QUOTA_MEMORY, table->charged);
+	quota_uncharge(table->quota, QUOTA_MEMORY, table->charged);
+	table->quota = quota;
 }
 
 /* Make slots up to `slot` readable. The directory doubles, so growing is cheap on average. */
@@ -31,12 +49,15 @@ static long table_grow(struct table *table, uint32_t slot)
 		return 0;
 	while (count <= slot >> CHUNK_SHIFT)
 		count *= 2;
-	chunks = kalloc(count * sizeof(*chunks));
+	chunks = table_alloc(table, count * sizeof(*chunks));
 	if (!chunks)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < count; i++)
 		chunks[i] = i < old ? table->chunks[i] : (struct chunk){ no_caps, 0 };
-	kfree(table->chunks);
+	if (old) {
+		table->charged -= old * sizeof(*chunks);
+		quota_free(table->quota, table->chunks, old * sizeof(*chunks));
+	}
 	table->chunks = chunks;
 	table->slots = count << CHUNK_SHIFT;
 	return 0;
@@ -47,7 +68,7 @@ static long chunk_take(struct table *table, uint32_t slot)
 	struct chunk *chunk = &table->chunks[slot >> CHUNK_SHIFT];
 
 	if (chunk->caps == no_caps) {
-		struct cap *caps = kalloc(CHUNK_SLOTS * sizeof(*caps));
+		struct cap *caps = table_alloc(table, CHUNK_SLOTS * sizeof(*caps));
 
 		if (!caps)
 			return -ENOMEM;
@@ -162,5 +183,5 @@ void table_free(struct table *table)
 		if (table->chunks[i].caps != no_caps)
 			kfree(table->chunks[i].caps);
 	kfree(table->chunks);
-	kfree(table);
+	quota_free(table->quota, table, table->charged);
 }

@@ -9,6 +9,7 @@
 
 #include "core/list.h"
 #include "core/object.h"
+#include "core/quota.h"
 #include "core/thread.h"
 
 #define CHUNK_SHIFT 6
@@ -30,10 +31,13 @@ struct table {
 	uint8_t kind;
 	uint32_t used; /* slots in use */
 	struct chunk *chunks;
+	struct quota *quota; /* pays for it */
+	uint64_t charged;    /* bytes */
 	struct list_node reap_link;
 };
 
-struct table *table_new(uint32_t slots, uint32_t kind);
+/* Paid for by the quota, NULL: nobody. */
+struct table *table_new(struct quota *quota, uint32_t slots, uint32_t kind);
 /* The slot, or NULL if it is beyond the table. May be empty. */
 static inline struct cap *table_slot(struct table *table, uint32_t slot)
 {
@@ -54,6 +58,7 @@ long table_next_used(struct table *table, uint32_t slot);
 /* Empties up to `budget` slots; answers whether the table is empty now. */
 bool table_reap(struct table *table, unsigned budget);
 void table_free(struct table *table); /* an empty one */
+void table_attach(struct table *table, struct quota *quota);
 
 /* The table and slot that a handle of the current thread names; NULL if there is none. */
 static inline struct table *handle_table(cap_t handle, uint32_t *slot)

@@ -112,7 +112,7 @@ long sys_table_create(uint64_t slots, uint64_t kind)
 		return -EPERM;
 	if (!slots || slots > TABLE_SLOTS_MAX || kind > TABLE_DESCRIPTORS)
 		return -EINVAL;
-	table = table_new(slots, kind);
+	table = table_new(quota_current(), slots, kind);
 	return table ? cap_install(&table->object, CAP_ALL) : -ENOMEM;
 }
 
@@ -136,20 +136,23 @@ static long clone_some(struct table *to, struct table *from, uint64_t *position,
 	return false;
 }
 
-long sys_table_clone(uint64_t handle)
+long sys_table_clone(uint64_t handle, uint64_t quota_handle)
 {
 	struct thread *thread = current_thread();
 	int error;
 	struct table *from = table_arg(handle, CAP_R, &error), *to;
+	struct quota *quota = from ? from->quota : NULL;
 	long done;
 
 	if (!caller_is_service())
 		return -EPERM;
-	if (!from)
+	if (from && (cap_t)quota_handle != CAP_NONE)
+		quota = (struct quota *)cap_lookup(quota_handle, CAPT_QUOTA, CAP_CONTROL, &error);
+	if (!from || !quota)
 		return -error;
 	to = (struct table *)work_resume(thread, &from->object, CAPT_TABLE);
 	if (!to) {
-		to = table_new(from->limit, from->kind);
+		to = table_new(quota, from->limit, from->kind);
 		if (!to)
 			return -ENOMEM;
 		work_begin(thread, &from->object, &to->object);

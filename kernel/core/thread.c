@@ -5,6 +5,7 @@
 #include "arch/x86_64/offsets.h"
 #include "core/cpu.h"
 #include "core/kcall.h"
+#include "core/quota.h"
 #include "core/table.h"
 #include "ipc/ipc.h"
 #include "mm/mm.h"
@@ -24,16 +25,50 @@ static void put_or_null(void *object)
 		object_put(object);
 }
 
+/* What a thread costs: its FPU state too, which comes later. */
+static size_t thread_cost(void)
+{
+	return sizeof(struct thread) + arch_fpu_size();
+}
+
+static void thread_unalloc(struct thread *thread)
+{
+	struct quota *quota = thread->quota;
+
+	kfree(thread);
+	quota_uncharge(quota, QUOTA_MEMORY, thread_cost());
+	quota_uncharge(quota, QUOTA_THREADS, 1);
+}
+
+static struct thread *thread_alloc(struct quota *quota)
+{
+	struct thread *thread;
+
+	if (quota_charge(quota, QUOTA_THREADS, 1))
+		return NULL;
+	if (quota_charge(quota, QUOTA_MEMORY, thread_cost())) {
+		quota_uncharge(quota, QUOTA_THREADS, 1);
+		return NULL;
+	}
+	thread = kalloc(sizeof(*thread));
+	if (!thread) {
+		quota_uncharge(quota, QUOTA_MEMORY, thread_cost());
+		quota_uncharge(quota, QUOTA_THREADS, 1);
+		return NULL;
+	}
+	thread->quota = quota;
+	if (!caller_register(&thread->caller))
+		return thread;
+	thread_unalloc(thread);
+	return NULL;
+}
+
 struct thread *thread_new(struct space *space, struct table *private_table, struct table *fd_table)
 {
-	struct thread *thread = kalloc(sizeof(*thread));
+	struct thread *thread = thread_alloc(space->quota);
 
 	if (!thread)
 		return NULL;
-	if (caller_register(&thread->caller)) {
-		kfree(thread);
-		return NULL;
-	}
 	thread->object = (struct object){ CAPT_THREAD, 1 };
 	thread->state = THREAD_STOPPED;
 	thread->affinity = ~0u;
@@ -188,7 +223,7 @@ void thread_destroy(struct object *object)
 		return;
 	}
 	caller_unregister(&thread->caller);
-	kfree(thread);
+	thread_unalloc(thread);
 }
 
 long thread_set_message_page(struct thread *thread, uint64_t user)

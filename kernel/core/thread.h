@@ -30,6 +30,7 @@ struct frame {
 struct endpoint;
 struct badge;
 struct notify;
+struct quota;
 struct table;
 struct callobj;
 
@@ -64,6 +65,7 @@ struct caller {
 	struct cap caps[IPC_MAX_CAPS]; /* capabilities sent, counted while the call is out */
 	uint8_t caps_count, reserved_count;
 	bool reserved_cloexec;
+	uint16_t reserved_quota;      /* number of what pays for the badges that may come */
 	struct table *reserved_table; /* counted; where the answer's capabilities go */
 	uint32_t reserved[IPC_MAX_CAPS];
 };
@@ -121,6 +123,8 @@ struct thread {
 		struct list_node link;
 	} futex;
 	struct list_node watches;
+	uint32_t watch_count;
+	struct quota *quota; /* pays for it */
 	uint64_t fault_address;
 	bool fault_write, fault_execute;
 	struct object *work;    /* what a call that is being restarted has built so far; counted */

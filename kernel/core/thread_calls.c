@@ -4,6 +4,7 @@
 #include "arch/x86_64/offsets.h"
 #include "core/cpu.h"
 #include "core/kcall.h"
+#include "core/quota.h"
 #include "core/table.h"
 #include "ipc/ipc.h"
 #include "mm/mm.h"
@@ -129,14 +130,31 @@ struct create_parts {
 	struct badge *fault_badge;
 };
 
+/* Whoever holds the quota that pays, or one above it, may name callers below it; services are the root's. */
+static long check_stamp(const struct thread_create *create, const struct space *space)
+{
+	int error;
+	struct quota *quota = (struct quota *)cap_lookup(create->quota, CAPT_QUOTA, CAP_CONTROL, &error);
+
+	if (!quota)
+		return -error;
+	if (!quota_within(space->quota, quota) || (create->stamp & STAMP_SERVICE && quota->parent))
+		return -EPERM;
+	return 0;
+}
+
 static long find_parts(const struct thread_create *create, struct create_parts *parts)
 {
 	int error = 0;
+	long result;
 
 	*parts = (struct create_parts){ 0 };
 	parts->space = (struct space *)cap_lookup(create->space, CAPT_SPACE, CAP_CONTROL, &error);
 	if (!parts->space)
 		return -error;
+	result = check_stamp(create, parts->space);
+	if (result)
+		return result;
 	parts->private_table =
 	    (struct table *)cap_lookup(create->private_table, CAPT_TABLE, CAP_CONTROL, &error);
 	if (!parts->private_table)
@@ -276,14 +294,10 @@ static long set_affinity(struct thread *thread, uint64_t mask)
 	return 0;
 }
 
-static long set_rank(struct thread *thread, uint64_t what, uint64_t value)
+static long set_priority(struct thread *thread, uint64_t value)
 {
 	if (!caller_is_service())
 		return -EPERM;
-	if (what == THREAD_STAMP) {
-		thread->stamp = thread->caller.stamp = value;
-		return 0;
-	}
 	if (value > 31)
 		return -EINVAL;
 	thread->priority = thread->base_priority = value;
@@ -301,8 +315,7 @@ long sys_thread_set(uint64_t handle, uint64_t what, uint64_t value)
 	if (thread->state == THREAD_DEAD)
 		return -ESRCH;
 	switch (what) {
-	case THREAD_PRIORITY:
-	case THREAD_STAMP: return set_rank(thread, what, value);
+	case THREAD_PRIORITY: return set_priority(thread, value);
 	case THREAD_FS_BASE:
 	case THREAD_GS_BASE:
 		if (!user_base(value))

@@ -100,6 +100,7 @@ void badge_remove(struct badge *badge)
 
 	treap_remove(endpoint, badge);
 	badge->endpoint = NULL;
+	badge_refund(badge);
 	if (!badge->released)
 		return;
 	list_remove(&badge->link);
@@ -114,6 +115,7 @@ void badge_release(struct object *object)
 	struct endpoint *endpoint = badge->endpoint;
 
 	if (!endpoint) {
+		badge_refund(badge);
 		kfree(badge);
 		return;
 	}

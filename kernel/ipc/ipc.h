@@ -44,8 +44,9 @@ struct badge {
 	struct object object;
 	struct endpoint *endpoint; /* NULL: destroyed, calls answer EIO */
 	uint64_t number;
-	uint32_t heap; /* treap priority */
-	bool released; /* on releases or delivered_releases */
+	uint32_t heap;  /* treap priority */
+	bool released;  /* on releases or delivered_releases */
+	uint16_t owner; /* number of the quota of the program that got it first; 0: none yet */
 	struct badge *left, *right;
 	struct list_node link;
 };
@@ -113,6 +114,7 @@ long message_install(struct thread *receiver, struct endpoint *endpoint, struct 
 /* ipc/badge.c */
 struct badge *badge_find(struct endpoint *endpoint, uint64_t number);
 void badge_remove(struct badge *badge);
+void badge_refund(struct badge *badge); /* ipc/message.c: what paid for it pays no more */
 
 /* ipc/callobj.c */
 struct callobj {
@@ -143,6 +145,7 @@ struct notify {
 	struct object object;
 	uint64_t bits;
 	struct endpoint *endpoint; /* bound to; no count */
+	struct quota *quota;       /* pays for it */
 	struct list_node waiters;
 	struct timer timer;
 	uint64_t timer_bits;
@@ -153,6 +156,7 @@ struct watch {
 	struct object object;
 	struct thread *thread; /* NULL: dead */
 	struct notify *notify; /* counted */
+	struct quota *quota;   /* pays for it */
 	uint32_t word, bit;
 	struct list_node link; /* the thread's watches */
 };

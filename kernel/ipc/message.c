@@ -4,6 +4,7 @@
  * of it carries the same; an answer's go into slots that were reserved before the call was
  * sent. Message pages are the program's to write at any time: each field is read once.
  */
+#include "core/quota.h"
 #include "core/table.h"
 #include "ipc/ipc.h"
 
@@ -33,8 +34,60 @@ void message_drop_caps(struct cap *caps, uint8_t *count)
 		object_put(caps[--*count].object);
 }
 
+/*
+ * Each capability that a program asks for may be a new badge: that is paid for when it asks, by the
+ * quota of the table, so that nothing has been made when it may have no more. What services hold
+ * on somebody's way costs nobody anything.
+ */
+static void refund(struct quota *quota, uint64_t badges)
+{
+	quota_uncharge(quota, QUOTA_MEMORY, badges * sizeof(struct badge));
+	quota_uncharge(quota, QUOTA_BADGES, badges);
+}
+
+static long charge_badges(struct caller *caller, struct quota *quota, uint32_t count)
+{
+	long error;
+
+	caller->reserved_quota = 0;
+	if (!quota || !quota->parent)
+		return 0;
+	error = quota_charge(quota, QUOTA_BADGES, count);
+	if (error)
+		return error;
+	error = quota_charge(quota, QUOTA_MEMORY, count * sizeof(struct badge));
+	if (error)
+		quota_uncharge(quota, QUOTA_BADGES, count);
+	else
+		caller->reserved_quota = quota->number;
+	return error;
+}
+
+/* It came: the first program that has a badge has paid for it. */
+static void settle(struct caller *caller, struct object *object)
+{
+	struct badge *badge = (struct badge *)object;
+
+	if (!caller->reserved_quota)
+		return;
+	if (object->type == CAPT_BADGE && !badge->owner)
+		badge->owner = caller->reserved_quota;
+	else
+		refund(quotas[caller->reserved_quota], 1);
+}
+
+void badge_refund(struct badge *badge)
+{
+	if (badge->owner)
+		refund(quotas[badge->owner], 1);
+	badge->owner = 0;
+}
+
 static void release_reserved(struct caller *caller, unsigned from)
 {
+	if (caller->reserved_quota)
+		refund(quotas[caller->reserved_quota], caller->reserved_count - from);
+	caller->reserved_quota = 0;
 	for (unsigned i = from; i < caller->reserved_count; i++)
 		table_clear(caller->reserved_table, caller->reserved[i]);
 	caller->reserved_count = 0;
@@ -50,17 +103,22 @@ void message_release_reserved(struct caller *caller)
 
 long message_reserve(struct caller *caller, struct table *table, uint32_t count, uint32_t min, bool cloexec)
 {
-	long slot;
+	long slot, error;
 
 	if (count > IPC_MAX_CAPS)
 		return -EINVAL;
 	if (!table)
 		return -EMFILE;
+	error = charge_badges(caller, table->quota, count);
+	if (error)
+		return error;
 	caller->reserved_table = object_get(table);
 	caller->reserved_cloexec = cloexec;
 	while (caller->reserved_count < count) {
 		slot = table_reserve(table, min);
 		if (slot < 0) {
+			if (caller->reserved_quota)
+				refund(quotas[caller->reserved_quota], count - caller->reserved_count);
 			release_reserved(caller, 0);
 			return slot;
 		}
@@ -77,6 +135,7 @@ static bool fill_one(struct caller *caller, unsigned i, struct cap *cap, struct 
 
 	if (!slot || !slot->reserved)
 		return false;
+	settle(caller, cap->object);
 	table_fill(table, caller->reserved[i], cap->object, cap->rights, caller->reserved_cloexec);
 	*out = (struct ipc_cap){
 		.slot = caller->reserved[i] | (table->kind == TABLE_PRIVATE ? CAP_PRIVATE : 0),

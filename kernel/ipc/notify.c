@@ -2,11 +2,13 @@
 /* Notifications and watches: bits that are set without waiting or allocating. */
 #include "arch/arch.h"
 #include "core/kcall.h"
+#include "core/quota.h"
 #include "ipc/ipc.h"
 #include "mm/mm.h"
 
 #define NOTIFY_BITS (~0ul >> 1) /* an answer must not look like an error */
 #define WATCH_WORDS 64
+#define WATCHES_MAX 8192 /* of a thread: they end with it at once */
 
 static struct notify *notify_arg(uint64_t handle, uint32_t rights, int *error)
 {
@@ -15,10 +17,12 @@ static struct notify *notify_arg(uint64_t handle, uint32_t rights, int *error)
 
 long sys_notify_create(void)
 {
-	struct notify *notify = kalloc(sizeof(*notify));
+	struct quota *quota = quota_current();
+	struct notify *notify = quota_alloc(quota, sizeof(*notify));
 
 	if (!notify)
 		return -ENOMEM;
+	notify->quota = quota;
 	notify->object = (struct object){ CAPT_NOTIFY, 1 };
 	list_init(&notify->waiters);
 	return cap_install(&notify->object, CAP_ALL);
@@ -32,7 +36,7 @@ void notify_destroy(struct object *object)
 	timer_cancel(&notify->timer);
 	while (!list_empty(&notify->waiters))
 		thread_wake(container_of(notify->waiters.next, struct thread, wait_link), -EBADF);
-	kfree(notify);
+	quota_free(notify->quota, notify, sizeof(*notify));
 }
 
 void notify_signal(struct notify *notify, uint64_t bits)
@@ -120,9 +124,13 @@ long sys_watch_create(uint64_t handle, uint64_t bit, uint64_t word)
 		return -error;
 	if (bit > 62 || word >= WATCH_WORDS || !thread->message_page)
 		return -EINVAL;
-	watch = kalloc(sizeof(*watch));
+	if (thread->watch_count >= WATCHES_MAX)
+		return -ENOMEM;
+	watch = quota_alloc(quota_current(), sizeof(*watch));
 	if (!watch)
 		return -ENOMEM;
+	watch->quota = quota_current();
+	thread->watch_count++;
 	watch->object = (struct object){ CAPT_WATCH, 1 };
 	watch->thread = thread;
 	watch->notify = object_get(notify);
@@ -136,6 +144,7 @@ static void watch_drop(struct watch *watch)
 {
 	if (!watch->thread)
 		return;
+	watch->thread->watch_count--;
 	watch->thread = NULL;
 	list_remove(&watch->link);
 	object_put(watch->notify);
@@ -146,7 +155,7 @@ void watch_destroy(struct object *object)
 	struct watch *watch = container_of(object, struct watch, object);
 
 	watch_drop(watch);
-	kfree(watch);
+	quota_free(watch->quota, watch, sizeof(*watch));
 }
 
 void watches_drop(struct thread *thread)

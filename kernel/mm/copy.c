@@ -104,10 +104,11 @@ long copy_user_user(struct space *to_space, uint64_t to, struct space *from_spac
 }
 
 /* A page of an object for a copy, at the offset's address; NULL: stop there. */
-static void *object_page(struct memory *memory, uint64_t offset, enum memory_access access)
+static void *object_page(struct memory *memory, uint64_t offset, enum memory_access access,
+			 struct quota *payer)
 {
 	int error;
-	uint64_t frame = memory_frame(memory, offset >> ANOLE_PAGE_SHIFT, access, &error);
+	uint64_t frame = memory_frame(memory, offset >> ANOLE_PAGE_SHIFT, access, payer, &error);
 
 	return frame ? phys_to_virt(frame | (offset & PAGE_MASK)) : NULL;
 }
@@ -132,7 +133,7 @@ static long object_user(struct memory *memory, enum memory_access access, uint64
 
 		if (!user)
 			return failed(fault, addr + done);
-		void *page = object_page(memory, offset + done, access);
+		void *page = object_page(memory, offset + done, access, space->quota);
 		if (!page)
 			break;
 		if (to_user)
@@ -166,8 +167,8 @@ static long object_object(struct memory *to, enum memory_access access, uint64_t
 	length = in_object(to, to_offset, in_object(from, from_offset, length));
 	while (done < length) {
 		size_t chunk = in_page(to_offset + done, in_page(from_offset + done, length - done));
-		void *target = object_page(to, to_offset + done, access);
-		void *source = target ? object_page(from, from_offset + done, MEMORY_READ) : NULL;
+		void *target = object_page(to, to_offset + done, access, to->quota);
+		void *source = target ? object_page(from, from_offset + done, MEMORY_READ, NULL) : NULL;
 
 		if (!source)
 			break;

@@ -16,7 +16,7 @@ uint64_t zero_frame;
 
 uint64_t space_frame(struct space *space)
 {
-	return frame_alloc_above(space->service ? frames_reserve() / 2 : frames_reserve());
+	return frame_alloc_for(space->quota, space_keep(space));
 }
 
 static void map_new(struct space *space, pte_t *entry, pte_t value)
@@ -131,7 +131,7 @@ static long fault_object(struct space *space, struct region *region, uint64_t ad
 
 	if (page >= memory_pages(memory))
 		return -EIO;
-	uint64_t frame = memory_map_frame(memory, page, &error);
+	uint64_t frame = memory_map_frame(memory, page, space->quota, &error);
 	if (!frame)
 		return error == EFAULT ? FAULT_ABSENT : -error;
 	if (write && !(region->flags & VM_SHARED)) {

@@ -74,6 +74,7 @@ void frames_init(void)
 static uint64_t take(uint32_t index)
 {
 	frame_table[index].refs = 1;
+	frame_table[index].owner = 0;
 	frame_pool.available--;
 	return (uint64_t)index << ANOLE_PAGE_SHIFT;
 }
@@ -131,6 +132,20 @@ uint64_t frame_alloc_above(size_t keep)
 		if (!reclaim() && frame_pool.available <= keep)
 			return 0;
 	return frame_alloc();
+}
+
+uint64_t frame_alloc_for(struct quota *quota, size_t keep)
+{
+	uint64_t frame;
+
+	if (quota_charge(quota, QUOTA_MEMORY, ANOLE_PAGE_SIZE))
+		return 0;
+	frame = frame_alloc_above(keep);
+	if (!frame)
+		quota_uncharge(quota, QUOTA_MEMORY, ANOLE_PAGE_SIZE);
+	else if (quota)
+		page_of(frame)->owner = quota->number;
+	return frame;
 }
 
 uint64_t frame_alloc_zeroed(void)

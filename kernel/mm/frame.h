@@ -3,6 +3,7 @@
 #ifndef KERNEL_MM_FRAME_H
 #define KERNEL_MM_FRAME_H
 
+#include "core/quota.h"
 #include "mm/mm.h"
 
 /*
@@ -14,7 +15,8 @@
 struct page {
 	uint32_t refs;
 	uint32_t next, prev;
-	uint32_t count; /* of a block of kalloc: how many frames it has */
+	uint16_t count; /* of a block of kalloc: how many frames it has */
+	uint16_t owner; /* number of the quota that pays for it, until it is free; 0: none */
 };
 
 extern struct page *frame_table;
@@ -30,6 +32,8 @@ size_t frames_reserve(void);
 uint64_t frame_alloc_block(size_t count);
 /* For pages of users: none while no more than `keep` are free, even after reaping. */
 uint64_t frame_alloc_above(size_t keep);
+/* The same, paid for by a quota until its last count goes. */
+uint64_t frame_alloc_for(struct quota *quota, size_t keep);
 /* Whether any of the range is memory that frames are allocated from. */
 bool frames_overlap(uint64_t start, uint64_t end);
 /* Give back the blocks that kfree kept; whether there were any. mm/slab.c */
@@ -54,6 +58,8 @@ static inline void frame_release(uint64_t frame)
 
 	if (--page->refs)
 		return;
+	if (page->owner)
+		quota_uncharge(quotas[page->owner], QUOTA_MEMORY, ANOLE_PAGE_SIZE);
 	page->next = frame_pool.head;
 	page->prev = 0;
 	frame_table[page->next].prev = frame >> ANOLE_PAGE_SHIFT; /* entry 0 is nobody's */

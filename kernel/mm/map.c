@@ -20,10 +20,15 @@ static void region_attach(struct region *region)
 
 struct region *region_new(struct space *space, const struct region *model)
 {
-	struct region *region = kalloc(sizeof(*region));
+	struct region *region;
 
-	if (!region)
+	if (space_charge(space, sizeof(*region)))
 		return NULL;
+	region = kalloc(sizeof(*region));
+	if (!region) {
+		space_uncharge(space, sizeof(*region));
+		return NULL;
+	}
 	*region = *model;
 	region->space = space;
 	region->pte = pagetable_bits(region->flags);
@@ -38,6 +43,7 @@ void region_free(struct region *region)
 		region->memory->mapping_count--;
 		object_put(region->memory);
 	}
+	space_uncharge(region->space, sizeof(*region));
 	kfree(region);
 }
 
@@ -368,7 +374,7 @@ long space_map_request(struct space *space, struct map_request *request)
 	if (error != 0)
 		return error;
 	if (!request->memory && request->flags & VM_SHARED) {
-		made = memory_new(request->length, 0);
+		made = memory_new(space->quota, request->length, 0);
 		if (!made)
 			return -ENOMEM;
 		request->memory = made;

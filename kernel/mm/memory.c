@@ -12,14 +12,15 @@ uint64_t memory_cached;
 static uint64_t next_number = 1;
 static struct list_node dying = { &dying, &dying };
 
-static struct memory *memory_alloc(enum memory_kind kind, uint64_t size)
+static struct memory *memory_alloc(struct quota *quota, enum memory_kind kind, uint64_t size)
 {
-	struct memory *memory = kalloc(sizeof(*memory));
+	struct memory *memory = quota_alloc(quota, sizeof(*memory));
 
 	if (!memory)
 		return NULL;
 	memory->object = (struct object){ .type = CAPT_MEMORY, .refs = 1 };
 	memory->kind = kind;
+	memory->quota = quota;
 	memory->number = next_number++;
 	memory->size = size;
 	memory->drop_from = UINT64_MAX;
@@ -37,27 +38,27 @@ static bool own_frames(struct memory *memory)
 	return memory->owned;
 }
 
-struct memory *memory_new(uint64_t size, uint32_t flags)
+struct memory *memory_new(struct quota *quota, uint64_t size, uint32_t flags)
 {
 	bool contiguous = flags & MO_CONTIGUOUS;
 	struct memory *memory;
 
 	if (size > MEMORY_MAX_SIZE || (contiguous && size == 0))
 		return NULL;
-	memory = memory_alloc(contiguous ? MEMORY_PHYSICAL : MEMORY_ANONYMOUS, size);
+	memory = memory_alloc(quota, contiguous ? MEMORY_PHYSICAL : MEMORY_ANONYMOUS, size);
 	if (!memory)
 		return NULL;
 	memory->uncached = flags & MO_UNCACHED;
 	if (contiguous && !own_frames(memory)) {
-		kfree(memory);
+		quota_free(quota, memory, sizeof(*memory));
 		return NULL;
 	}
 	return memory;
 }
 
-struct memory *memory_new_phys(uint64_t address, uint64_t size, uint32_t flags)
+struct memory *memory_new_phys(struct quota *quota, uint64_t address, uint64_t size, uint32_t flags)
 {
-	struct memory *memory = memory_alloc(MEMORY_PHYSICAL, size);
+	struct memory *memory = memory_alloc(quota, MEMORY_PHYSICAL, size);
 
 	if (!memory)
 		return NULL;
@@ -67,9 +68,9 @@ struct memory *memory_new_phys(uint64_t address, uint64_t size, uint32_t flags)
 	return memory;
 }
 
-struct memory *memory_new_paged(struct endpoint *pager, uint64_t badge, uint64_t size)
+struct memory *memory_new_paged(struct quota *quota, struct endpoint *pager, uint64_t badge, uint64_t size)
 {
-	struct memory *memory = memory_alloc(MEMORY_PAGED, size);
+	struct memory *memory = memory_alloc(quota, MEMORY_PAGED, size);
 
 	if (!memory)
 		return NULL;
@@ -96,17 +97,48 @@ void memory_mark_dirty(struct memory *memory, uint64_t page, uint64_t *slot)
 	radix_mark(&memory->tree, page);
 }
 
+static uint64_t node_bytes(uint32_t nodes)
+{
+	return nodes * sizeof(struct radix_node);
+}
+
+/* A tree that has grown in height stays so, whether or not the word could be stored. */
+bool memory_insert(struct memory *memory, uint64_t page, uint64_t word)
+{
+	uint32_t nodes = memory->tree.nodes;
+	bool inserted = radix_insert(&memory->tree, page, word);
+
+	if (memory->tree.nodes == nodes)
+		return inserted;
+	if (!quota_charge(memory->quota, QUOTA_MEMORY, node_bytes(memory->tree.nodes - nodes)))
+		return inserted;
+	if (inserted)
+		radix_remove(&memory->tree, page);
+	quota_force(memory->quota, QUOTA_MEMORY, node_bytes(memory->tree.nodes - nodes));
+	return false;
+}
+
+uint64_t memory_remove(struct memory *memory, uint64_t page)
+{
+	uint32_t nodes = memory->tree.nodes;
+	uint64_t word = radix_remove(&memory->tree, page);
+
+	if (memory->tree.nodes != nodes)
+		quota_uncharge(memory->quota, QUOTA_MEMORY, node_bytes(nodes - memory->tree.nodes));
+	return word;
+}
+
 /* A zeroed page of an anonymous object that had none. */
-static uint64_t memory_grow(struct memory *memory, uint64_t page, int *error)
+static uint64_t memory_grow(struct memory *memory, uint64_t page, struct quota *payer, int *error)
 {
 	uint64_t frame =
-	    frame_alloc_above(caller_may_use_reserve() ? frames_reserve() / 2 : frames_reserve());
+	    frame_alloc_for(payer, caller_may_use_reserve() ? frames_reserve() / 2 : frames_reserve());
 
 	*error = ENOMEM;
 	if (!frame)
 		return 0;
 	page_zero(phys_to_virt(frame));
-	if (!radix_insert(&memory->tree, page, frame | SLOT_PRESENT)) {
+	if (!memory_insert(memory, page, frame | SLOT_PRESENT)) {
 		frame_release(frame);
 		return 0;
 	}
@@ -141,7 +173,8 @@ static uint64_t physical_frame(struct memory *memory, uint64_t page, int *error)
 	return memory_reachable(memory, frame) ? frame : 0;
 }
 
-uint64_t memory_frame(struct memory *memory, uint64_t page, enum memory_access access, int *error)
+uint64_t memory_frame(struct memory *memory, uint64_t page, enum memory_access access, struct quota *payer,
+		      int *error)
 {
 	*error = EFAULT;
 	if (page >= memory_pages(memory))
@@ -154,10 +187,10 @@ uint64_t memory_frame(struct memory *memory, uint64_t page, enum memory_access a
 		return paged_frame(memory, page, slot, access, error);
 	if (slot)
 		return *slot & SLOT_FRAME;
-	return access == MEMORY_READ ? zero_frame : memory_grow(memory, page, error);
+	return access == MEMORY_READ ? zero_frame : memory_grow(memory, page, payer, error);
 }
 
-uint64_t memory_map_frame(struct memory *memory, uint64_t page, int *error)
+uint64_t memory_map_frame(struct memory *memory, uint64_t page, struct quota *payer, int *error)
 {
 	uint64_t *slot;
 
@@ -167,13 +200,13 @@ uint64_t memory_map_frame(struct memory *memory, uint64_t page, int *error)
 	*error = EFAULT;
 	if (slot)
 		return *slot & SLOT_PRESENT ? *slot & SLOT_FRAME : 0;
-	return memory->kind == MEMORY_ANONYMOUS ? memory_grow(memory, page, error) : 0;
+	return memory->kind == MEMORY_ANONYMOUS ? memory_grow(memory, page, payer, error) : 0;
 }
 
 void *memory_page(struct memory *memory, uint64_t offset, bool write, int *error)
 {
-	uint64_t frame =
-	    memory_frame(memory, offset >> ANOLE_PAGE_SHIFT, write ? MEMORY_WRITE : MEMORY_READ, error);
+	uint64_t frame = memory_frame(memory, offset >> ANOLE_PAGE_SHIFT, write ? MEMORY_WRITE : MEMORY_READ,
+				      memory->quota, error);
 
 	return frame ? phys_to_virt(frame | (offset & PAGE_MASK)) : NULL;
 }
@@ -185,7 +218,7 @@ uint64_t memory_pin(struct memory *memory, uint64_t offset, bool write, int *err
 	*error = EINVAL;
 	if (memory->kind == MEMORY_PHYSICAL && !memory->owned)
 		return 0;
-	frame = memory_frame(memory, page, write ? MEMORY_FILL : MEMORY_READ, error);
+	frame = memory_frame(memory, page, write ? MEMORY_FILL : MEMORY_READ, memory->quota, error);
 	if (frame)
 		frame_hold(frame);
 	return frame;
@@ -200,7 +233,7 @@ bool memory_drop(struct memory *memory, uint64_t first, uint64_t end, unsigned b
 	for (; radix_next(&memory->tree, &page) && page < end; page++) {
 		if (budget-- == 0)
 			return false;
-		uint64_t slot = radix_remove(&memory->tree, page);
+		uint64_t slot = memory_remove(memory, page);
 
 		frame_release(slot & SLOT_FRAME);
 		memory->resident--;
@@ -274,7 +307,7 @@ static bool memory_free_step(struct memory *memory, unsigned budget)
 	} else if (!memory_drop(memory, 0, UINT64_MAX, budget)) {
 		return false;
 	}
-	kfree(memory);
+	quota_free(memory->quota, memory, sizeof(*memory));
 	return true;
 }
 

@@ -45,7 +45,8 @@ struct memory {
 	uint64_t mapping_count;
 	struct endpoint *pager; /* counted */
 	uint64_t badge;
-	uint64_t drop_from; /* pages from here on still have to go; UINT64_MAX: none */
+	uint64_t drop_from;  /* pages from here on still have to go; UINT64_MAX: none */
+	struct quota *quota; /* pays for the object and its tree */
 	struct list_node reap_link;
 };
 
@@ -57,18 +58,23 @@ enum memory_access {
 };
 
 /* The frame of a page (no count taken), or 0 with *error EFAULT (absent, outside) or ENOMEM. An
- * anonymous object answers the zero page for reading what was never written. */
-uint64_t memory_frame(struct memory *memory, uint64_t page, enum memory_access access, int *error);
+ * anonymous object answers the zero page for reading what was never written; who first writes to
+ * a page pays for it. */
+uint64_t memory_frame(struct memory *memory, uint64_t page, enum memory_access access, struct quota *payer,
+		      int *error);
 /* The same for mapping: never the zero page, and not marked dirty. */
-uint64_t memory_map_frame(struct memory *memory, uint64_t page, int *error);
+uint64_t memory_map_frame(struct memory *memory, uint64_t page, struct quota *payer, int *error);
 /* Whether the kernel may use a frame of a physical object: device memory is for its driver alone. */
 bool memory_reachable(const struct memory *memory, uint64_t frame);
-struct memory *memory_new_paged(struct endpoint *pager, uint64_t badge, uint64_t size);
+struct memory *memory_new_paged(struct quota *quota, struct endpoint *pager, uint64_t badge, uint64_t size);
 static inline uint64_t memory_pages(const struct memory *memory)
 {
 	return (memory->size + ANOLE_PAGE_SIZE - 1) >> ANOLE_PAGE_SHIFT;
 }
 
+/* Into and out of the tree, whose nodes the object's quota pays for. False: no memory. */
+bool memory_insert(struct memory *memory, uint64_t page, uint64_t word);
+uint64_t memory_remove(struct memory *memory, uint64_t page);
 /* `slot` is where the page's word is, NULL if the caller has not looked. */
 void memory_mark_dirty(struct memory *memory, uint64_t page, uint64_t *slot);
 /* 0 or KCALL_RESTART. */

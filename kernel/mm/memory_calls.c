@@ -41,7 +41,7 @@ long sys_mo_create(uint64_t size, uint64_t flags)
 		return -EPERM;
 	if (contiguous && size > CONTIGUOUS_LIMIT)
 		return -ENOMEM;
-	return install(memory_new(size, flags));
+	return install(memory_new(quota_current(), size, flags));
 }
 
 long sys_mo_create_paged(uint64_t endpoint, uint64_t badge, uint64_t size)
@@ -53,7 +53,7 @@ long sys_mo_create_paged(uint64_t endpoint, uint64_t badge, uint64_t size)
 		return -error;
 	if (size > MEMORY_MAX_SIZE)
 		return -EINVAL;
-	return install(memory_new_paged((struct endpoint *)pager, badge, size));
+	return install(memory_new_paged(quota_current(), (struct endpoint *)pager, badge, size));
 }
 
 long sys_mo_create_phys(uint64_t root, uint64_t address, uint64_t size, uint64_t flags)
@@ -69,7 +69,7 @@ long sys_mo_create_phys(uint64_t root, uint64_t address, uint64_t size, uint64_t
 	/* Memory that is handed out already belongs to somebody else. */
 	if (frames_overlap(address, address + size))
 		return -EPERM;
-	return install(memory_new_phys(address, size, flags));
+	return install(memory_new_phys(quota_current(), address, size, flags));
 }
 
 long sys_mo_resize(uint64_t handle, uint64_t size)

@@ -40,6 +40,7 @@ void kfree(void *object);
 size_t kalloc_pages(void); /* pages in use by the kernel itself */
 
 /* --- address spaces: mm/space.c -------------------------------------------- */
+struct quota;
 struct region;
 
 /* The regions of a space in ascending order; mm/region.h. */
@@ -58,13 +59,16 @@ struct space {
 	uint64_t map_top; /* mappings without an address are placed below */
 	uint64_t mapped_pages, resident_pages, table_pages;
 	uint64_t limit_pages;       /* of mapped_pages, 0 none */
+	struct quota *quota;        /* pays for it; what the kernel keeps of it: */
+	uint64_t charged;           /* bytes; pages are charged by themselves */
 	uint32_t tables;            /* list of the frames that hold its page tables, newest first */
 	bool service;               /* may use the reserve of frames */
 	uint64_t clone_next;        /* while it is being made by space_clone: where that goes on */
 	struct list_node reap_link; /* on the list of spaces being torn down */
 };
 
-struct space *space_new(void);
+/* Paid for by the quota, NULL: nobody. */
+struct space *space_new(struct quota *quota);
 /* Map for the kernel's own purposes (RS boot). 0 or -errno. */
 long space_map(struct space *space, uint64_t *addr, uint64_t length, uint32_t flags, struct object *memory,
 	       uint64_t offset);
@@ -97,10 +101,10 @@ long copy_user_user(struct space *to_space, uint64_t to, struct space *from_spac
 		    size_t length, bool *to_side, uint64_t *fault);
 
 /* --- memory objects: mm/memory.c -------------------------------------------- */
-struct memory;                                            /* mm/memory.h */
-extern uint64_t memory_cached;                            /* pages of all paged objects */
-struct memory *memory_new(uint64_t size, uint32_t flags); /* anonymous */
-struct memory *memory_new_phys(uint64_t address, uint64_t size, uint32_t flags);
+struct memory;                 /* mm/memory.h */
+extern uint64_t memory_cached; /* pages of all paged objects */
+struct memory *memory_new(struct quota *quota, uint64_t size, uint32_t flags); /* anonymous */
+struct memory *memory_new_phys(struct quota *quota, uint64_t address, uint64_t size, uint32_t flags);
 uint64_t memory_size(struct memory *memory);
 /* The page for kernel access, as space_page; for_write marks it dirty. */
 void *memory_page(struct memory *memory, uint64_t offset, bool write, int *error);

@@ -16,7 +16,7 @@ static bool fill_one(struct memory *memory, uint64_t page)
 	if (!frame)
 		return false;
 	page_zero(phys_to_virt(frame));
-	if (!radix_insert(&memory->tree, page, frame | SLOT_FILLING)) {
+	if (!memory_insert(memory, page, frame | SLOT_FILLING)) {
 		frame_release(frame);
 		return false;
 	}
@@ -44,7 +44,7 @@ long memory_fill_begin(struct memory *memory, uint64_t page, uint64_t count)
 
 static void fill_drop(struct memory *memory, uint64_t page)
 {
-	uint64_t slot = radix_remove(&memory->tree, page);
+	uint64_t slot = memory_remove(memory, page);
 
 	frame_release(slot & SLOT_FRAME);
 	memory->resident--;
@@ -107,7 +107,7 @@ static bool evict_one(struct memory *memory, uint64_t page, uint64_t *slot, bool
 		rmap_unmap(memory, page);
 	if (page_of(frame)->refs > 1)
 		return false;
-	radix_remove(&memory->tree, page);
+	memory_remove(memory, page);
 	memory->resident--;
 	memory_cached--;
 	frame_release(frame);

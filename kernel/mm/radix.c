@@ -33,19 +33,39 @@ uint64_t *radix_find(const struct radix *tree, uint64_t index)
 	return *word ? word : NULL;
 }
 
-/* Put nodes above the root until the tree is high enough for index. */
+static struct radix_node *node_new(struct radix *tree)
+{
+	struct radix_node *node = kalloc(sizeof(*node));
+
+	if (node)
+		tree->nodes++;
+	return node;
+}
+
+/*
+ * Put nodes above the root until the tree is high enough for index. An empty tree gets its height
+ * at once: an empty node below a new root would be nobody's to free.
+ */
 static bool grow(struct radix *tree, uint64_t index)
 {
-	while (!tree->root || !covers(tree, index)) {
-		struct radix_node *node;
-
-		if (tree->levels == RADIX_LEVELS || !(node = kalloc(sizeof(*node))))
+	if (index >> (RADIX_LEVELS * RADIX_BITS))
+		return false;
+	if (!tree->root) {
+		tree->root = node_new(tree);
+		if (!tree->root)
 			return false;
-		if (tree->root) {
-			node->slots[0] = (uint64_t)tree->root;
-			node->used = 1;
-			node->dirty = tree->root->dirty ? 1 : 0;
-		}
+		for (tree->levels = 1; !covers(tree, index);)
+			tree->levels++;
+		return true;
+	}
+	while (!covers(tree, index)) {
+		struct radix_node *node = node_new(tree);
+
+		if (!node)
+			return false;
+		node->slots[0] = (uint64_t)tree->root;
+		node->used = 1;
+		node->dirty = tree->root->dirty ? 1 : 0;
 		tree->root = node;
 		tree->levels++;
 	}
@@ -67,6 +87,7 @@ static void prune(struct radix *tree, uint64_t index)
 	}
 	for (; level < tree->levels && !path[level]->used; level++) {
 		kfree(path[level]);
+		tree->nodes--;
 		if (level + 1 == tree->levels) {
 			*tree = (struct radix){ 0 };
 			return;
@@ -80,11 +101,8 @@ static void prune(struct radix *tree, uint64_t index)
 
 uint64_t *radix_insert(struct radix *tree, uint64_t index, uint64_t word)
 {
-	if (!grow(tree, index)) {
-		if (tree->root)
-			prune(tree, 0);
+	if (!grow(tree, index))
 		return NULL;
-	}
 	struct radix_node *node = tree->root;
 
 	for (unsigned level = tree->levels - 1; level > 0; level--) {
@@ -92,7 +110,7 @@ uint64_t *radix_insert(struct radix *tree, uint64_t index, uint64_t word)
 		struct radix_node *child = child_of(node, slot);
 
 		if (!child) {
-			child = kalloc(sizeof(*child));
+			child = node_new(tree);
 			if (!child) {
 				prune(tree, index);
 				return NULL;

@@ -23,6 +23,7 @@ struct radix_node {
 struct radix {
 	struct radix_node *root;
 	uint32_t levels; /* 0: empty */
+	uint32_t nodes;
 };
 
 /* The word at index, NULL if it is zero. It must not be set to zero through the pointer. */

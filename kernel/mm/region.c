@@ -4,7 +4,7 @@
  * walking in order is trivial, and moving its tail for an insertion costs less than
  * balancing a tree for as many regions as programs have.
  */
-#include "mm/region.h"
+#include "mm/space.h"
 
 #define FIRST_CAPACITY 32u
 
@@ -48,9 +48,15 @@ long regions_reserve(struct region_set *set, uint32_t more)
 		return -ENOMEM;
 	while (capacity < needed)
 		capacity = capacity ? capacity * 2 : FIRST_CAPACITY;
-	struct region **array = kalloc(capacity * sizeof(*array));
-	if (!array)
+	struct space *space = container_of(set, struct space, regions);
+	uint64_t more_bytes = (capacity - set->capacity) * sizeof(struct region *);
+	if (space_charge(space, more_bytes))
 		return -ENOMEM;
+	struct region **array = kalloc(capacity * sizeof(*array));
+	if (!array) {
+		space_uncharge(space, more_bytes);
+		return -ENOMEM;
+	}
 	for (uint32_t i = 0; i < set->count; i++)
 		array[i] = set->array[i];
 	kfree(set->array);

@@ -35,15 +35,39 @@ static uint64_t random_pages(void)
 	return state & MAP_RANDOM_PAGES;
 }
 
-struct space *space_new(void)
+long space_charge(struct space *space, uint64_t bytes)
 {
-	struct space *space = kalloc(sizeof(*space));
+	long error = quota_charge(space->quota, QUOTA_MEMORY, bytes);
+
+	if (!error)
+		space->charged += bytes;
+	return error;
+}
+
+void space_uncharge(struct space *space, uint64_t bytes)
+{
+	quota_uncharge(space->quota, QUOTA_MEMORY, bytes);
+	space->charged -= bytes;
+}
+
+void space_attach(struct space *space, struct quota *quota)
+{
+	quota_force(quota, QUOTA_MEMORY, space->charged);
+	quota_uncharge(space->quota, QUOTA_MEMORY, space->charged);
+	space->quota = quota;
+}
+
+struct space *space_new(struct quota *quota)
+{
+	struct space *space = quota_alloc(quota, sizeof(*space));
 
 	if (!space)
 		return NULL;
 	space->object = (struct object){ .type = CAPT_SPACE, .refs = 1 };
+	space->quota = quota;
+	space->charged = sizeof(*space);
 	if (pagetable_new(space) != 0) {
-		kfree(space);
+		quota_free(quota, space, space->charged);
 		return NULL;
 	}
 	space->map_top = MAP_TOP - random_pages() * PAGE_SIZE;
@@ -68,7 +92,7 @@ static bool space_free_step(struct space *space, size_t budget)
 	}
 	pagetable_free(space);
 	kfree(set->array);
-	kfree(space);
+	quota_free(space->quota, space, space->charged);
 	return true;
 }
 
@@ -245,7 +269,7 @@ long space_clone(struct space *space, struct thread *thread, struct space **clon
 	long error;
 
 	if (!child) {
-		child = space_new();
+		child = space_new(space->quota);
 		if (!child)
 			return -ENOMEM;
 		child->map_top = space->map_top;

@@ -19,6 +19,7 @@
 #define KERNEL_MM_SPACE_H
 
 #include "arch/x86_64/pagetable.h"
+#include "mm/frame.h"
 #include "mm/memory.h"
 #include "mm/mm.h"
 #include "mm/region.h"
@@ -38,7 +39,12 @@
 /* Address of the zero page; mapped read-only and uncounted. */
 extern uint64_t zero_frame;
 
-/* A frame for a page of the space; leaves the reserve alone unless it is a service's. */
+/* Frames that the space leaves: the reserve, or half of it if it is a service's. */
+static inline size_t space_keep(const struct space *space)
+{
+	return space->service ? frames_reserve() / 2 : frames_reserve();
+}
+/* A frame for a page of the space, which its quota pays for. */
 uint64_t space_frame(struct space *space);
 
 /* Resolve an access at addr in region; FAULT_ABSENT if a paged object lacks the page. */
@@ -46,6 +52,11 @@ uint64_t space_frame(struct space *space);
 long region_fault(struct space *space, struct region *region, uint64_t addr, bool write);
 /* The region for an access: also grows stacks. NULL, with -EFAULT or -EACCES in *error. */
 struct region *space_region(struct space *space, uint64_t addr, bool write, bool execute, long *error);
+
+/* What the kernel keeps for the space, against its quota: 0 or -ENOMEM. */
+long space_charge(struct space *space, uint64_t bytes);
+void space_uncharge(struct space *space, uint64_t bytes);
+void space_attach(struct space *space, struct quota *quota);
 
 /* A region like `model`, holding its own count of the memory object; NULL: no memory. */
 struct region *region_new(struct space *space, const struct region *model);

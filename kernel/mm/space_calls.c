@@ -19,13 +19,17 @@ static bool user_range(uint64_t addr, uint64_t length, uint64_t *end)
 	return true;
 }
 
-long sys_space_create(void)
+long sys_space_create(uint64_t handle)
 {
+	int error;
+	struct object *quota = cap_lookup(handle, CAPT_QUOTA, CAP_CONTROL, &error);
 	struct space *space;
 
 	if (!caller_is_service())
 		return -EPERM;
-	space = space_new();
+	if (!quota)
+		return -error;
+	space = space_new((struct quota *)quota);
 	mm_reap(256);
 	return space ? cap_install(&space->object, CAP_ALL) : -ENOMEM;
 }

@@ -2,6 +2,7 @@
 /* Ids, groups, sessions, limits, priorities, times: messages. */
 #include "calls.h"
 #include "image.h"
+#include "quota.h"
 
 #include <util/string.h>
 
@@ -13,9 +14,17 @@ static uint64_t pair(uint32_t low, uint32_t high)
 long do_set_ids(struct request *rq, const struct pm_set_ids_req *in, struct pm_set_ids_reply *out)
 {
 	struct process *process = caller_of(rq);
+	uint32_t before;
+	long status;
 
 	(void)out;
-	return process ? cred_set(process, (uint32_t)in->which, in->a, in->b, in->c) : -ESRCH;
+	if (!process)
+		return -ESRCH;
+	before = process_entry(process)->uid;
+	status = cred_set(process, (uint32_t)in->which, in->a, in->b, in->c);
+	if (process_entry(process)->uid != before)
+		quota_move(process);
+	return status;
 }
 
 long do_get_ids(struct request *rq, const struct pm_get_ids_req *in, struct pm_get_ids_reply *out)

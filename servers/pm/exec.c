@@ -6,17 +6,18 @@
  */
 #include "image.h"
 #include "machine.h"
+#include "quota.h"
 
 static PRESERVED uint64_t last_badge;
 
-static cap_t loader_table(uint64_t badge, cap_t args)
+static cap_t loader_table(uint64_t badge, cap_t args, cap_t quota)
 {
 	long cap = kcall(badge_create, SLOT_ENDPOINT, badge), status;
 	cap_t table;
 
 	if (cap < 0)
 		return (cap_t)cap;
-	table = table_standard((cap_t)cap);
+	table = table_standard((cap_t)cap, quota);
 	kcall(cap_close, cap);
 	if (table < 0)
 		return table;
@@ -42,12 +43,13 @@ long exec_begin(struct process *process, struct thread *caller, struct request *
 {
 	struct exec_state *exec = &process->exec;
 	uint64_t mask = caller ? machine_mask(caller) : 0;
+	cap_t quota = quota_of(process_entry(process)->uid);
 
 	if (exec->image)
 		return -EAGAIN;
 	exec->badge = BADGE_FIRST_OWN + ++last_badge;
-	exec->private_table = loader_table(exec->badge, args);
-	exec->image = exec->private_table < 0 ? NULL : image_new();
+	exec->private_table = loader_table(exec->badge, args, quota);
+	exec->image = exec->private_table < 0 ? NULL : image_new(quota);
 	if (exec->image)
 		exec->loader = thread_make(process, exec->image, exec->private_table, process_pid(process),
 					   libposix.load, EXEC_ARGS_MAX, mask);

@@ -76,9 +76,9 @@ long image_start(bool restarted)
 	return status < 0 ? status : 0;
 }
 
-cap_t table_standard(cap_t pm)
+cap_t table_standard(cap_t pm, cap_t quota)
 {
-	long table = kcall(table_clone, template_table), status;
+	long table = kcall(table_clone, template_table, quota), status;
 
 	if (table < 0)
 		return (cap_t)table;
@@ -128,9 +128,9 @@ static long map_shared_parts(struct image *image)
 	return status;
 }
 
-struct image *image_new(void)
+struct image *image_new(cap_t quota)
 {
-	struct image *image = image_take(kcall(space_create));
+	struct image *image = image_take(kcall(space_create, quota));
 
 	if (!image || map_shared_parts(image) >= 0)
 		return image;

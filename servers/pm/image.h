@@ -9,7 +9,7 @@ extern struct libposix_header libposix; /* as the image has it: offsets */
 
 long image_start(bool restarted); /* find libposix, make what all processes share */
 /* A fresh space with libposix and the pages, no thread block yet. NULL: no memory. */
-struct image *image_new(void);
+struct image *image_new(cap_t quota);
 struct image *image_clone(const struct image *of, unsigned block); /* fork: `block` is the child's */
 /* RLIMIT_AS: UINT64_MAX for none. */
 void image_limit(struct image *image, uint64_t bytes);
@@ -31,7 +31,7 @@ static inline bool image_holds(const struct image *image, uint64_t pc)
 	return pc - image->base < libposix.image_size;
 }
 /* A private table with the capabilities every process has; -errno. */
-cap_t table_standard(cap_t pm);
+cap_t table_standard(cap_t pm, cap_t quota);
 extern cap_t public_cap; /* to PM, as processes get it */
 extern cap_t fault_cap;  /* where the faults of their threads go */
 

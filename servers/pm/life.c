@@ -3,6 +3,7 @@
 #include "image.h"
 #include "machine.h"
 #include "peers.h"
+#include "quota.h"
 
 #include <util/string.h>
 
@@ -16,6 +17,7 @@ static long create_kernel_thread(struct thread *thread, struct image *image, cap
 		.private_table = private_table,
 		.fd_table = process->fd_table,
 		.fault_endpoint = fault_cap,
+		.quota = process_quota,
 		.stamp = process_entry(process)->stamp,
 		.message_page = block_page(thread->block),
 		.entry = image->base + entry,
@@ -244,8 +246,8 @@ struct process *process_fork(struct thread *caller, bool share, uint64_t argumen
 	if (!child)
 		return NULL;
 	inherit(child, parent, exit_signal);
-	child->private_table = table_standard(public_cap);
-	child->fd_table = (cap_t)kcall(table_clone, parent->fd_table);
+	child->private_table = table_standard(public_cap, quota_of(process_entry(child)->uid));
+	child->fd_table = (cap_t)kcall(table_clone, parent->fd_table, CAP_NONE);
 	if (child->private_table >= 0 && child->fd_table >= 0)
 		thread = share ? shared_thread(child, caller, argument) : copied_thread(child, caller);
 	if (!thread) {

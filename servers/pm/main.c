@@ -2,6 +2,7 @@
 /* The process manager: what it is asked and by whom. */
 #include "calls.h"
 #include "image.h"
+#include "quota.h"
 
 #define BADGE_FAULT 2ull
 
@@ -44,6 +45,8 @@ static long start(bool restarted)
 	table_start(restarted);
 	random_start();
 	error = image_start(restarted);
+	if (!error)
+		error = quota_start(restarted);
 	if (!error && restarted)
 		timers_restart();
 	return error;

@@ -18,6 +18,7 @@
 
 #define PID_MAX 32768
 #define THREAD_POOL 8192u
+#define BADGES_MAX 65536u /* open files and the like of all users */
 #define QUEUE_POOL 4096u
 #define QUEUE_MAX 256u /* of one process or thread: then sigqueue answers EAGAIN */
 #define TIMER_POOL 1024u
@@ -276,7 +277,7 @@ struct timer_value timer_left(const struct posix_timer *timer);
 
 /* --- shortage.c ------------------------------------------------------------------------------------- */
 /* A thread of the process met a page for which there is no memory: somebody is killed, perhaps the process itself;
- * if not, the access can be made again. */
+ * if not, the access can be made again. If its user's quota is used up, that is the user's largest process. */
 void shortage_fault(struct process *process);
 /* The process was refused memory: whether another one has been killed that held much of it. */
 bool shortage_relieve(const struct process *process);

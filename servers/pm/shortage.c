@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory has run out: the process that holds most of it goes, not the one that happens to ask next. */
+/*
+ * Memory has run out: the process that holds most of it goes, not the one that happens to ask next. If
+ * it is a user's quota that is used up, it is one of that user's; if that of all users, one of whoever has most.
+ */
 #include "machine.h"
-#include "pm.h"
+#include "quota.h"
 
 #include <sys/server.h>
 
@@ -19,13 +22,17 @@ static uint64_t own_pages(const struct process *process)
 	return stat.resident_pages - stat.shared_pages + stat.table_pages;
 }
 
-static struct process *largest(uint64_t *pages)
+#define ANYBODY UINT32_MAX
+
+static struct process *largest(uint32_t uid, uint64_t *pages)
 {
 	struct process *found = NULL;
 
 	*pages = 0;
 	for (struct process *process = process_list; process; process = process->next) {
-		uint64_t own = process == init_process() ? 0 : own_pages(process);
+		bool counts =
+		    process != init_process() && (uid == ANYBODY || process_entry(process)->uid == uid);
+		uint64_t own = counts ? own_pages(process) : 0;
 
 		if (own > *pages) {
 			*pages = own;
@@ -37,20 +44,34 @@ static struct process *largest(uint64_t *pages)
 
 static void end(struct process *process, uint64_t pages)
 {
-	slog("out of memory: %s (%d) with %lu KiB is killed", process_entry(process)->command,
-	     process_pid(process), pages * (ANOLE_PAGE_SIZE / 1024));
+	slog("out of memory: %s (%d) of user %u with %lu KiB is killed", process_entry(process)->command,
+	     process_pid(process), process_entry(process)->uid, pages * (ANOLE_PAGE_SIZE / 1024));
 	process_exit(process, SIGKILL);
+}
+
+/* Many small ones have used it up: whoever asks is as likely to be one of them as any other. */
+static bool is_small(const struct process *asking, uint64_t pages)
+{
+	struct system_info info = { 0 };
+
+	kcall(system_info, &info);
+	return pages < info.pages_total / SHORT_FRACTION && asking != init_process();
+}
+
+/* Whose processes: a user whose quota is used up is no reason to end another's. */
+static uint32_t concerned(enum quota_shortage shortage, uint32_t uid)
+{
+	return shortage == QUOTA_USER || shortage == QUOTA_USERS ? uid : ANYBODY;
 }
 
 void shortage_fault(struct process *process)
 {
-	struct system_info info = { 0 };
+	uint32_t uid;
+	enum quota_shortage shortage = quota_short(process, &uid);
 	uint64_t pages;
-	struct process *victim = largest(&pages);
+	struct process *victim = largest(concerned(shortage, uid), &pages);
 
-	kcall(system_info, &info);
-	/* Many small ones have used it up: whoever asks is as likely to be one of them as any other. */
-	if (!victim || (pages < info.pages_total / SHORT_FRACTION && process != init_process()))
+	if (!victim || (uid == process_entry(process)->uid && is_small(process, pages)))
 		victim = process;
 	end(victim, own_pages(victim));
 }
@@ -59,11 +80,15 @@ bool shortage_relieve(const struct process *process)
 {
 	struct system_info info = { 0 };
 	struct process *victim;
+	enum quota_shortage shortage;
 	uint64_t pages;
+	uint32_t uid;
 
-	if (kcall(system_info, &info) < 0 || info.pages_free > info.pages_total / SHORT_FRACTION)
+	shortage = quota_short(process, &uid);
+	kcall(system_info, &info);
+	if (shortage == QUOTA_FREE && info.pages_free > info.pages_total / SHORT_FRACTION)
 		return false;
-	victim = largest(&pages);
+	victim = largest(concerned(shortage, uid), &pages);
 	if (!victim || victim == process || pages < info.pages_total / LARGE_FRACTION)
 		return false;
 	end(victim, pages);

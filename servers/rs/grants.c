@@ -70,6 +70,16 @@ static long grant_file(struct child *child, const char *name)
 	return child_give(child, STARTUP_FILE, name, (cap_t)memory, CAP_ALL, 0, file.size, true);
 }
 
+/* Without limits of its own: those are the service's to set. */
+static long grant_quota(struct child *child)
+{
+	long quota = kcall(quota_create, root_quota, QUOTA_NO_LIMIT);
+
+	if (quota < 0)
+		return quota;
+	return child_give(child, STARTUP_QUOTA, "quota", (cap_t)quota, CAP_ALL, 0, 0, true);
+}
+
 static long grant_hardware(struct child *child, const struct manifest *manifest)
 {
 	long error = 0;
@@ -82,6 +92,8 @@ static long grant_hardware(struct child *child, const struct manifest *manifest)
 		error = grant_msi(child, i);
 	if (manifest->root && !error)
 		error = child_give(child, STARTUP_ROOT, "root", root_cap, CAP_ALL, 0, 0, false);
+	if (manifest->quota && !error)
+		error = grant_quota(child);
 	return error;
 }
 

@@ -133,6 +133,7 @@ static long make_thread(const struct child *child)
 		.private_table = child->table,
 		.fd_table = CAP_NONE,
 		.fault_endpoint = child->fault,
+		.quota = root_quota,
 		.stamp = STAMP_SERVICE | child->number,
 		.message_page = SERVICE_MESSAGE_PAGE,
 		.entry = child->image->elf.entry,
@@ -160,7 +161,7 @@ void child_destroy(struct child *child)
 
 static long launch(struct child *child)
 {
-	long result = kcall(space_create);
+	long result = kcall(space_create, root_quota);
 
 	if (result < 0)
 		return result;

@@ -16,7 +16,7 @@ extern struct ipc_page *message_page; /* lib/sys */
 
 const struct boot_info *boot_info = (const struct boot_info *)BOOT_INFO;
 struct archive boot_archive;
-cap_t root_cap;
+cap_t root_cap, root_quota;
 
 static cap_t expect(long slot, const char *what)
 {
@@ -69,6 +69,7 @@ static void become_service(void)
 	cap_t space = move_away(BOOT_CAP_SPACE), thread = move_away(BOOT_CAP_THREAD);
 
 	root_cap = move_away(BOOT_CAP_ROOT);
+	root_quota = move_away(BOOT_CAP_QUOTA);
 	place(kcall(ep_create), SLOT_ENDPOINT);
 	place(kcall(notify_create), SLOT_NOTIFY);
 	place(space, SLOT_SPACE);

@@ -69,7 +69,7 @@ struct child {
 };
 
 /* Where the boot capabilities stand, and what the kernel told. */
-extern cap_t root_cap;
+extern cap_t root_cap, root_quota;
 extern struct archive boot_archive;
 extern const struct boot_info *boot_info;
 extern struct child children[CHILDREN];

@@ -165,7 +165,7 @@ static void test_cap_clone_skips_reserved(void)
 	task->page->recv_min = 5;
 	kcall(thread_start, task->thread);
 	EQUAL(receive(s.endpoint, &m), IPC_CALL);
-	clone = (cap_t)kcall(table_clone, table);
+	clone = (cap_t)kcall(table_clone, table, CAP_NONE);
 	CHECK(clone > 0);
 	EQUAL(kcall(table_next, clone, 0), 70);
 	EQUAL(kcall(table_put, clone, -1, s.badge, CAP_ALL), 0);
@@ -211,7 +211,7 @@ static void test_cap_big_table(void)
 	EQUAL(kcall(table_next, table, 1500), 1501);
 	EQUAL(kcall(table_put, table, -1, notify, CAP_ALL), 1500);
 	EQUAL(kcall(table_next, table, 3000), 99999);
-	clone = (cap_t)kcall(table_clone, table);
+	clone = (cap_t)kcall(table_clone, table, CAP_NONE);
 	EQUAL(kcall(table_next, clone, 3000), 99999);
 	EQUAL(kcall(table_limit, table, 10), 0);
 	EQUAL(kcall(table_put, table, -1, notify, CAP_ALL), -EMFILE);

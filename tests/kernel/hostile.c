@@ -143,7 +143,7 @@ static void try_as_program(void *argument)
 {
 	(void)argument;
 	denied[0] = kcall(thread_create, &model);
-	denied[1] = kcall(thread_set, CAP_SELF_THREAD, THREAD_STAMP, STAMP_SERVICE | 1);
+	denied[1] = kcall(thread_set, CAP_SELF_THREAD, THREAD_PRIORITY, 31);
 	denied[2] = kcall(klog_write, "x", 1);
 }
 

@@ -92,6 +92,7 @@ static void model_reset(void)
 		.private_table = BOOT_CAP_TABLE,
 		.fd_table = CAP_NONE,
 		.fault_endpoint = CAP_NONE,
+		.quota = BOOT_CAP_QUOTA,
 		.stamp = STAMP_SERVICE | 99,
 		.flags = THREAD_NO_FPU,
 	};

@@ -206,9 +206,9 @@ static void make_and_drop(void)
 		(cap_t)kcall(call_create),
 		(cap_t)kcall(notify_create),
 		(cap_t)kcall(table_create, 100, 1),
-		(cap_t)kcall(space_create),
+		(cap_t)kcall(space_create, BOOT_CAP_QUOTA),
 		(cap_t)kcall(mo_create, PAGE * 10, 0),
-		(cap_t)kcall(quota_create, CAP_NONE, 5),
+		(cap_t)kcall(quota_create, BOOT_CAP_QUOTA, 5),
 		(cap_t)kcall(space_clone, CAP_SELF_SPACE),
 	};
 

@@ -122,13 +122,12 @@ static void check_privileges(void)
 	struct thread_create create = { .space = CAP_SELF_SPACE, .private_table = CAP_NONE };
 
 	CHECK("no thread without a service's stamp", kcall(thread_create, &create) == -EPERM);
-	CHECK("no stamp of a service",
-	      kcall(thread_set, CAP_SELF_THREAD, THREAD_STAMP, STAMP_SERVICE | 1) == -EPERM);
+	CHECK("no stamp of a service", kcall(thread_set, CAP_SELF_THREAD, 2, STAMP_SERVICE | 1) == -EINVAL);
 	CHECK("no priority", kcall(thread_set, CAP_SELF_THREAD, THREAD_PRIORITY, 31) == -EPERM);
 	CHECK("no log", kcall(klog_write, "x", 1) == -EPERM);
 	CHECK("no endpoint", kcall(ep_create) == -EPERM);
 	CHECK("no call object", kcall(call_create) == -EPERM);
-	CHECK("no address space", kcall(space_create) == -EPERM);
+	CHECK("no address space", kcall(space_create, CAP_NONE) == -EPERM);
 	CHECK("no copy of its own", kcall(space_clone, CAP_SELF_SPACE) == -EPERM);
 	CHECK("no memory for DMA", kcall(mo_create, 4096, MO_CONTIGUOUS) == -EPERM);
 	CHECK("no table", kcall(table_create, 16, 0) == -EPERM);

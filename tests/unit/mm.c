@@ -5,7 +5,7 @@
  * SOURCES: kernel/mm/frame.c kernel/mm/slab.c kernel/mm/radix.c kernel/mm/region.c
  * SOURCES: kernel/mm/fault.c kernel/mm/copy.c kernel/mm/map.c kernel/mm/protect.c kernel/mm/move.c
  * SOURCES: kernel/mm/space.c kernel/mm/memory.c kernel/mm/paged.c kernel/mm/rmap.c
- * SOURCES: kernel/arch/x86_64/pagetable.c
+ * SOURCES: kernel/arch/x86_64/pagetable.c kernel/core/quota.c
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +15,7 @@
 
 #include "arch/arch.h"
 #include "core/kcall.h"
+#include "core/quota.h"
 #include "core/thread.h"
 #include "mm/frame.h"
 #include "mm/space.h"
@@ -26,6 +27,10 @@ uint64_t kernel_cr3, direct_map_end;
 static unsigned failures, page_requests, flushes;
 static struct object *work, *work_from;
 static uint64_t requested_page;
+/* Everything is made on its account; after each test there must be nothing. */
+static struct quota payer = {
+	.object = { CAPT_QUOTA, 1 }, .parent = &root_quota, .limit = { UINT64_MAX }, .number = 2, .depth = 1
+};
 
 static void check(bool good, const char *what, int line)
 {
@@ -45,6 +50,11 @@ void panic(const char *format, ...)
 	vprintf(format, args);
 	va_end(args);
 	abort();
+}
+
+bool quota_reclaim(void)
+{
+	return mm_reap(256);
 }
 
 bool caller_may_use_reserve(void)
@@ -319,7 +329,7 @@ static void test_radix(void)
 static void test_anonymous(void)
 {
 	size_t before = frames_in_use();
-	struct space *space = space_new();
+	struct space *space = space_new(&payer);
 	uint64_t addr = map(space, 0, 16 * PAGE_SIZE, VM_R | VM_W, NULL, 0);
 
 	CHECK(addr >= VM_USER_LOW && addr < VM_USER_HIGH);
@@ -351,7 +361,7 @@ static void test_anonymous(void)
 static void test_clone(void)
 {
 	size_t before = frames_in_use();
-	struct space *space = space_new(), *child;
+	struct space *space = space_new(&payer), *child;
 	uint64_t private = map(space, 0, 4 * PAGE_SIZE, VM_R | VM_W, NULL, 0);
 	uint64_t shared = map(space, 0, 4 * PAGE_SIZE, VM_R | VM_W | VM_SHARED, NULL, 0);
 	uint64_t pinned = map(space, 0, PAGE_SIZE, VM_R | VM_W | VM_PINNED, NULL, 0);
@@ -378,7 +388,7 @@ static void test_clone(void)
 static void test_clone_big(void)
 {
 	size_t before = frames_in_use();
-	struct space *space = space_new(), *child = NULL;
+	struct space *space = space_new(&payer), *child = NULL;
 	uint64_t pages = 11000, addr = map(space, 0, pages * PAGE_SIZE, VM_R | VM_W, NULL, 0);
 	unsigned steps = 0;
 	long error;
@@ -406,7 +416,7 @@ static void test_clone_big(void)
 static void test_exhaustion(void)
 {
 	size_t before = frames_in_use();
-	struct space *space = space_new();
+	struct space *space = space_new(&payer);
 	uint64_t addr = map(space, 0, 14000 * PAGE_SIZE, VM_R | VM_W, NULL, 0), at = addr;
 	uint64_t other = map(space, 0, 14000 * PAGE_SIZE, VM_R | VM_W, NULL, 0);
 	long error = 0;
@@ -424,7 +434,7 @@ static void test_exhaustion(void)
 
 static void test_stack(void)
 {
-	struct space *space = space_new();
+	struct space *space = space_new(&payer);
 	uint64_t top = 0x7fe000000000, size = 4 * PAGE_SIZE;
 	uint64_t base = map(space, top - size, size, VM_R | VM_W | VM_STACK | VM_FIXED, NULL, 0);
 
@@ -433,7 +443,7 @@ static void test_stack(void)
 	CHECK(touch(space, top - STACK_LIMIT - 1, true) == -EFAULT);
 	CHECK(space->mapped_pages == STACK_LIMIT / PAGE_SIZE);
 	object_put(space);
-	space = space_new();
+	space = space_new(&payer);
 	map(space, top - size, size, VM_R | VM_W | VM_STACK | VM_FIXED, NULL, 0);
 	map(space, top - 16 * PAGE_SIZE, PAGE_SIZE, VM_R | VM_FIXED, NULL, 0);
 	CHECK(touch(space, top - 14 * PAGE_SIZE, true) == 0);
@@ -457,8 +467,8 @@ static void test_paged(void)
 {
 	size_t before = frames_in_use();
 	struct object pager = { .type = CAPT_ENDPOINT, .refs = 1 };
-	struct memory *memory = memory_new_paged((struct endpoint *)&pager, 5, 20 * PAGE_SIZE - 100);
-	struct space *space = space_new();
+	struct memory *memory = memory_new_paged(&payer, (struct endpoint *)&pager, 5, 20 * PAGE_SIZE - 100);
+	struct space *space = space_new(&payer);
 	uint64_t shared = map(space, 0, 32 * PAGE_SIZE, VM_R | VM_W | VM_SHARED, memory, 0);
 	uint64_t private = map(space, 0, 32 * PAGE_SIZE, VM_R | VM_W, memory, 0), page = 0;
 
@@ -507,7 +517,7 @@ static void test_paged(void)
 
 static void test_move(void)
 {
-	struct space *space = space_new();
+	struct space *space = space_new(&payer);
 	uint64_t addr = map(space, 0x10000000, 4 * PAGE_SIZE, VM_R | VM_W | VM_FIXED, NULL, 0), moved;
 
 	for (int i = 0; i < 4; i++)
@@ -531,10 +541,10 @@ static void test_move(void)
 static void test_copies(void)
 {
 	static uint8_t out[3 * PAGE_SIZE], in[3 * PAGE_SIZE];
-	struct space *a = space_new(), *b = space_new();
+	struct space *a = space_new(&payer), *b = space_new(&payer);
 	uint64_t at = map(a, 0, 8 * PAGE_SIZE, VM_R | VM_W, NULL, 0), fault = 0;
 	uint64_t to = map(b, 0, 8 * PAGE_SIZE, VM_R | VM_W, NULL, 0);
-	struct memory *memory = memory_new(2 * PAGE_SIZE, 0);
+	struct memory *memory = memory_new(&payer, 2 * PAGE_SIZE, 0);
 	bool to_side;
 
 	for (size_t i = 0; i < sizeof(out); i++)
@@ -556,7 +566,7 @@ static void test_copies(void)
 	CHECK(copy_memory_user(memory, 100, a, at, 3 * PAGE_SIZE, false, NULL) == 2 * PAGE_SIZE - 100);
 	CHECK(copy_memory_user(memory, 2 * PAGE_SIZE, a, at, 1, true, NULL) == 0);
 	CHECK(copy_memory_user(memory, UINT64_MAX, a, at, 1, true, NULL) == 0);
-	struct memory *other = memory_new(2 * PAGE_SIZE, 0);
+	struct memory *other = memory_new(&payer, 2 * PAGE_SIZE, 0);
 	CHECK(copy_memory_memory(other, 50, memory, 150, PAGE_SIZE) == PAGE_SIZE);
 	CHECK(copy_memory_user(other, 0, b, to, 2 * PAGE_SIZE, true, NULL) == 2 * PAGE_SIZE);
 	copy_from_user(a, out, at, sizeof(out), NULL);
@@ -572,8 +582,8 @@ static void test_copies(void)
 static void test_fill_by_copy(void)
 {
 	struct object pager = { .type = CAPT_ENDPOINT, .refs = 1 };
-	struct memory *memory = memory_new_paged((struct endpoint *)&pager, 5, 4 * PAGE_SIZE);
-	struct space *space = space_new();
+	struct memory *memory = memory_new_paged(&payer, (struct endpoint *)&pager, 5, 4 * PAGE_SIZE);
+	struct space *space = space_new(&payer);
 	uint64_t at = map(space, 0, PAGE_SIZE, VM_R | VM_W, NULL, 0);
 
 	put(space, at, 77);
@@ -668,9 +678,10 @@ static void test_odd_arguments(void)
 	struct object pager = { .type = CAPT_ENDPOINT, .refs = 1000 };
 
 	for (int round = 0; round < 40; round++) {
-		struct space *space = space_new();
-		struct memory *memory = round % 2 ? memory_new(1 << 20, 0)
-						  : memory_new_paged((struct endpoint *)&pager, 1, 1 << 20);
+		struct space *space = space_new(&payer);
+		struct memory *memory = round % 2
+					    ? memory_new(&payer, 1 << 20, 0)
+					    : memory_new_paged(&payer, (struct endpoint *)&pager, 1, 1 << 20);
 
 		for (int i = 0; i < 1000; i++)
 			one_odd_call(space, memory);
@@ -787,7 +798,7 @@ static void test_random(void)
 	size_t before = frames_in_use();
 
 	for (unsigned s = 0; s < SPACES; s++)
-		spaces[s] = space_new();
+		spaces[s] = space_new(&payer);
 	for (unsigned step = 0; step < 20000 && failures < 10; step++) {
 		unsigned s = rand() % SPACES, first = rand() % PAGES, count = 1 + rand() % (PAGES - first);
 
@@ -831,10 +842,14 @@ int main(void)
 	unsigned all = 0;
 
 	boot();
+	quotas[payer.number] = &payer;
 	srand(1);
 	for (unsigned i = 0; i < sizeof(tests) / sizeof(*tests); i++) {
 		failures = 0;
 		tests[i].run();
+		while (mm_reap(1000))
+			continue;
+		CHECK(!payer.used[QUOTA_MEMORY] && !root_quota.used[QUOTA_MEMORY]);
 		printf(failures ? "not ok %s: %u checks\n" : "ok %s\n", tests[i].name, failures);
 		all += failures;
 	}

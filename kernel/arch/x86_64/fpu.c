@@ -40,13 +40,19 @@ static void state_load(const void *area)
 		__asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
 }
 
+/* Aligned, and with a word before it. */
+size_t arch_fpu_size(void)
+{
+	return state_size + 64 + 8;
+}
+
 /*
  * XSAVE wants 64-byte alignment; the word before the area remembers what to free. Zero
  * is the initial state but for the control words: 0x37f and, in XSAVE too, MXCSR 0x1f80.
  */
 static void *area_new(void)
 {
-	uint8_t *memory = kalloc(state_size + 64 + 8), *area;
+	uint8_t *memory = kalloc(arch_fpu_size()), *area;
 
 	if (!memory)
 		return NULL;

@@ -91,13 +91,18 @@ static void copy_kernel_half(uint64_t *top)
 
 long pagetable_new(struct space *space)
 {
-	uint32_t index = spare_take(&spare_tops);
+	uint32_t index;
 
+	if (space_charge(space, PAGE_SIZE))
+		return -ENOMEM;
+	index = spare_take(&spare_tops);
 	if (!index) {
 		uint64_t frame = frame_alloc_zeroed();
 
-		if (!frame)
+		if (!frame) {
+			space_uncharge(space, PAGE_SIZE);
 			return -ENOMEM;
+		}
 		copy_kernel_half(phys_to_virt(frame));
 		index = frame >> ANOLE_PAGE_SHIFT;
 	}
@@ -123,6 +128,7 @@ void pagetable_free(struct space *space)
 			spare_put(&spare_tops, index);
 		}
 	}
+	space_uncharge(space, space->table_pages * PAGE_SIZE);
 	space->table_pages = 0;
 	space->cr3 = 0;
 }
@@ -130,14 +136,19 @@ void pagetable_free(struct space *space)
 /* An empty table, counted against the space as its pages are; 0: no memory. */
 static uint32_t table_alloc(struct space *space)
 {
-	uint32_t index = spare_take(&spare_tables);
+	uint32_t index;
 	uint64_t frame;
 
+	if (space_charge(space, PAGE_SIZE))
+		return 0;
+	index = spare_take(&spare_tables);
 	if (index)
 		return index;
-	frame = space_frame(space);
+	frame = frame_alloc_above(space_keep(space));
 	if (frame)
 		page_zero(phys_to_virt(frame));
+	else
+		space_uncharge(space, PAGE_SIZE);
 	return frame >> ANOLE_PAGE_SHIFT;
 }
 
@@ -206,6 +217,7 @@ static bool table_unlink(struct space *space, uint32_t index, unsigned *budget)
 			continue;
 		*link = frame_table[index].next;
 		space->table_pages--;
+		space_uncharge(space, PAGE_SIZE);
 		return true;
 	}
 	return false;
