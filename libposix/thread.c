@@ -250,38 +250,37 @@ long lp_sched_rr_get_interval(uint64_t tid, uint64_t interval)
 	return error;
 }
 
-static uint64_t processors(void)
+static long affinity(uint64_t tid, uint64_t set, uint64_t *mask)
 {
-	struct system_info info;
+	struct pm_affinity_req request = { .set = set, .of = tid, .mask = *mask, .tid = tb()->tid };
+	struct pm_affinity_reply reply;
+	long error = pm_call_affinity(PROC_SLOT_PM, NULL, &request, &reply);
 
-	if (kcall(system_info, &info) < 0 || !info.processors)
-		return 1;
-	return info.processors < 64 ? info.processors : 64;
+	if (!error)
+		*mask = reply.mask;
+	return error;
 }
 
 long lp_sched_getaffinity(uint64_t tid, uint64_t size, uint64_t mask)
 {
-	uint64_t count = processors();
-	long error = thread_known(tid);
+	uint64_t allowed = 0;
+	long error;
 
-	if (error)
-		return error;
 	if (size < 8 || size & 7)
 		return -EINVAL;
-	*(uint64_t *)mask = count == 64 ? ~0ull : (1ull << count) - 1;
+	error = affinity(tid, 0, &allowed);
+	if (error)
+		return error;
+	*(uint64_t *)mask = allowed;
 	return 8;
 }
 
-/* A hint that nothing here acts on: where threads run is the kernel's business. */
 long lp_sched_setaffinity(uint64_t tid, uint64_t size, uint64_t mask)
 {
-	uint64_t count = processors(), wanted = 0;
-	long error = thread_known(tid);
+	uint64_t wanted = 0;
 
-	if (error)
-		return error;
 	memcpy(&wanted, (void *)mask, size < 8 ? size : 8);
-	return wanted & (count == 64 ? ~0ull : (1ull << count) - 1) ? 0 : -EINVAL;
+	return affinity(tid, 1, &wanted);
 }
 
 long lp_getcpu(uint64_t cpu, uint64_t node, uint64_t cache)

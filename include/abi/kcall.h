@@ -139,6 +139,7 @@ struct thread_info {
 	uint64_t user_ns, system_ns;
 	uint64_t rip, rsp;
 	uint64_t calling_badge, calling_op; /* while THREAD_CALLING */
+	uint64_t affinity;                  /* the processors it may run on, a bit each */
 };
 
 /* The kernel stores the interrupted frame of an upcall at this offset of the message

@@ -2,9 +2,11 @@
 /*
  * Scheduling: 32 fixed priorities, round robin within one, queues per processor. A thread
  * that runs is in no queue; IPC switches to another by setting cpu->current, without
- * coming here. A thread that burns its slice sinks by one within its band of eight and rises
- * again when it has blocked. Time is charged at each tick and each choice to the
- * thread that is then current.
+ * coming here. A thread that burns its slice sinks, a service's by one more each time within its
+ * band of eight, a program's (priorities below PROGRAMS) by one in all, so that niceness tells among
+ * those too; it rises again when it has blocked. So that no program starves, some slices go to the
+ * lowest. At the end of a slice a processor also takes over a thread from one where more of them
+ * wait. Time is charged at each tick and each choice to the thread that is then current.
  */
 #include "arch/arch.h"
 #include "core/cpu.h"
@@ -12,12 +14,16 @@
 
 #define SLICE_NS 10000000ul
 #define BAND 8u
+#define PROGRAMS 16u
+#define LOWEST_TURN 32u /* every so many slices */
 
 /* What only scheduling knows of a processor. */
 static struct sched {
 	uint64_t slice_end, charged;
 	struct thread *slice_thread; /* who began the slice; only compared */
-	bool yield;
+	bool yield, lowest_turn;
+	uint32_t waiting; /* threads in the queues */
+	uint32_t slices;  /* that were used up */
 } scheds[MAX_CPUS];
 
 /* --- queues ---------------------------------------------------------------------- */
@@ -29,6 +35,7 @@ static void enqueue(struct cpu *cpu, struct thread *thread, bool front)
 	thread->state = THREAD_READY;
 	thread->in_ready_queue = true;
 	thread->cpu = cpu->id;
+	scheds[cpu->id].waiting++;
 	if (front)
 		list_push_front(queue, &thread->ready_link);
 	else
@@ -41,6 +48,7 @@ static void dequeue(struct thread *thread)
 	struct cpu *cpu = &cpus[thread->cpu];
 
 	list_remove(&thread->ready_link);
+	scheds[cpu->id].waiting--;
 	thread->in_ready_queue = false;
 	if (list_empty(&cpu->ready[thread->priority]))
 		cpu->ready_mask &= ~(1u << thread->priority);
@@ -59,6 +67,16 @@ static int top_ready(struct cpu *cpu)
 	return -1;
 }
 
+/* Some are ready. */
+static int lowest_ready(struct cpu *cpu)
+{
+	int priority = __builtin_ctz(cpu->ready_mask);
+
+	while (list_empty(&cpu->ready[priority]))
+		priority++;
+	return priority;
+}
+
 static struct thread *take(struct cpu *cpu, int priority)
 {
 	struct thread *thread = container_of(cpu->ready[priority].next, struct thread, ready_link);
@@ -72,9 +90,10 @@ static bool allowed(const struct thread *thread, const struct cpu *cpu)
 	return thread->affinity >> cpu->id & 1;
 }
 
-static struct thread *steal_from(struct cpu *victim, struct cpu *cpu)
+/* Of at least this priority. */
+static struct thread *steal_from(struct cpu *victim, struct cpu *cpu, int least)
 {
-	for (int priority = top_ready(victim); priority >= 0; priority--) {
+	for (int priority = top_ready(victim); priority >= least; priority--) {
 		struct list_node *node;
 
 		list_for_each(node, &victim->ready[priority])
@@ -96,8 +115,27 @@ static struct thread *steal(struct cpu *cpu)
 
 	for (uint32_t i = 0; i < cpu_count && !thread; i++)
 		if (&cpus[i] != cpu)
-			thread = steal_from(&cpus[i], cpu);
+			thread = steal_from(&cpus[i], cpu, 0);
 	return thread;
+}
+
+/*
+ * Take a thread from where more wait, even if only one more: of three on two processors
+ * each is in turn the one that need not share.
+ */
+static void balance(struct cpu *cpu)
+{
+	struct cpu *fullest = cpu;
+	struct thread *thread;
+
+	for (uint32_t i = 0; i < cpu_count; i++)
+		if (scheds[i].waiting > scheds[fullest->id].waiting)
+			fullest = &cpus[i];
+	if (fullest == cpu)
+		return;
+	thread = steal_from(fullest, cpu, cpu->current->priority);
+	if (thread)
+		enqueue(cpu, thread, false);
 }
 
 /* --- where a thread shall run -------------------------------------------------------- */
@@ -229,7 +267,9 @@ static void arm(struct cpu *cpu, uint64_t deadline)
 
 static void sink(struct thread *thread)
 {
-	if (thread->priority % BAND)
+	bool program = thread->base_priority < PROGRAMS;
+
+	if (program ? thread->priority && thread->priority >= thread->base_priority : thread->priority % BAND)
 		thread->priority--;
 }
 
@@ -250,17 +290,30 @@ void sched_tick(uint64_t now)
 			sink(cpu->current);
 		sched->slice_end = now + SLICE_NS;
 		sched->yield = true;
+		sched->lowest_turn = ++sched->slices % LOWEST_TURN == 0;
 		cpu->need_resched = true;
+		balance(cpu);
 	}
 	arm(cpu, sched->slice_end);
 }
 
 /* --- the choice ----------------------------------------------------------------------------- */
 
+/* What schedule() takes: the highest that is ready, but a program's lowest when that has its turn. */
+static int choose(struct cpu *cpu)
+{
+	struct sched *sched = &scheds[cpu->id];
+	int best = top_ready(cpu);
+
+	return sched->lowest_turn && best >= 0 && best < (int)PROGRAMS ? lowest_ready(cpu) : best;
+}
+
 static bool keep(struct cpu *cpu, struct thread *current, int best)
 {
 	bool yield = scheds[cpu->id].yield;
 
+	if (scheds[cpu->id].lowest_turn && best >= 0)
+		return false;
 	return allowed(current, cpu) &&
 	       (best < (int)current->priority || (best == (int)current->priority && !yield));
 }
@@ -311,7 +364,7 @@ static void begin(struct cpu *cpu, struct thread *next, uint64_t now)
 	cpu->switches++;
 	sched->slice_thread = next;
 	sched->slice_end = now + SLICE_NS;
-	sched->yield = false;
+	sched->yield = sched->lowest_turn = false;
 	arm(cpu, sched->slice_end);
 }
 
@@ -330,7 +383,7 @@ struct thread *schedule(void)
 			return current;
 		}
 		put_back(cpu, current);
-		best = top_ready(cpu);
+		best = choose(cpu);
 	}
 	cpu->current = NULL;
 	if (best < 0) {

@@ -281,9 +281,14 @@ static long set_fault_endpoint(struct thread *thread, uint64_t handle)
 	return 0;
 }
 
+static uint64_t all_processors(void)
+{
+	return (1ul << cpu_count) - 1;
+}
+
 static long set_affinity(struct thread *thread, uint64_t mask)
 {
-	uint64_t all = (1ul << cpu_count) - 1;
+	uint64_t all = all_processors();
 
 	if (!(mask & all))
 		return -EINVAL;
@@ -390,6 +395,7 @@ static void fill_info(struct thread *thread, struct thread_info *info)
 		.system_ns = thread->system_ns,
 		.rip = thread->frame.rip,
 		.rsp = thread->frame.rsp,
+		.affinity = thread->affinity & all_processors(),
 	};
 	if (thread->state == THREAD_CALLING && thread->caller.badge) {
 		info->calling_badge = thread->caller.badge_number;

@@ -54,6 +54,7 @@ HANDLER(threads);
 HANDLER(trace_unknown);
 HANDLER(host_name);
 HANDLER(option);
+HANDLER(affinity);
 #undef HANDLER
 
 /* The live process that calls, or NULL. */

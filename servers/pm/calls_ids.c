@@ -171,6 +171,7 @@ long do_process_times(struct request *rq, const struct pm_process_times_req *in,
 	count_pages(process, &times);
 	out->state = process_entry(process)->state;
 	out->priority = 20 + (uint64_t)(int64_t)(int32_t)process_entry(process)->nice;
+	out->processor = process->threads ? machine_processor(process->threads) : 0;
 	status = request_write(rq, 0, &times, sizeof(times));
 	return status < 0 ? status : 0;
 }
@@ -288,4 +289,25 @@ long do_priority(struct request *rq, const struct pm_priority_req *in, struct pm
 			status = error;
 	}
 	return status || in->set ? status : best;
+}
+
+/* --- affinity ---------------------------------------------------------------------------------------------- */
+long do_affinity(struct request *rq, const struct pm_affinity_req *in, struct pm_affinity_reply *out)
+{
+	struct process *caller = caller_of(rq);
+	struct thread *thread = caller ? thread_by_tid((int32_t)(in->of ? in->of : in->tid)) : NULL;
+	const struct process_entry *from, *to;
+	long status;
+
+	if (!thread)
+		return -ESRCH;
+	from = process_entry(caller);
+	to = process_entry(thread->process);
+	if (in->set && from->euid && from->euid != to->uid && from->euid != to->euid)
+		return -EPERM;
+	if (in->set)
+		thread->process->flags |= PROC_BOUND;
+	status = in->set ? machine_bind(thread, in->mask) : 0;
+	out->mask = machine_affinity(thread);
+	return status;
 }

@@ -82,6 +82,8 @@ long do_thread_create(struct request *rq, const struct pm_thread_create_req *in,
 			     in->stack, ~0ull);
 	if (!thread)
 		return -EAGAIN;
+	if (caller_thread(rq, in->tid))
+		machine_bind_alike(thread, caller_thread(rq, in->tid));
 	if (in->tid_address)
 		kcall(space_write, process->image->space, in->tid_address, &thread->tid, sizeof(thread->tid));
 	out->thread_page = block_page(thread->block);

@@ -98,8 +98,10 @@ static void change_image(struct process *process, struct exec_state *exec)
 	struct thread *old = process_thread(process, exec->caller);
 
 	/* What waits for the calling thread waits for its successor; the others' signals end with them. */
-	if (old)
+	if (old) {
 		signal_move(old, exec->loader);
+		machine_bind_alike(exec->loader, old);
+	}
 	while (process->threads)
 		thread_end(process->threads);
 	if (process->image)

@@ -168,9 +168,8 @@ static void inherit(struct process *child, const struct process *parent, uint32_
 {
 	memcpy(child->limits, parent->limits, sizeof(child->limits));
 	timers_limit(child);
-	child->flags =
-	    PROC_STARTING |
-	    (parent->flags & (PROC_NO_NEW_PRIVS | PROC_KEEP_CAPS | PROC_NOCLDSTOP | PROC_NOCLDWAIT));
+	child->flags = PROC_STARTING | (parent->flags & (PROC_BOUND | PROC_NO_NEW_PRIVS | PROC_KEEP_CAPS |
+							 PROC_NOCLDSTOP | PROC_NOCLDWAIT));
 	child->exit_signal = exit_signal;
 	process_entry(child)->start_ns = machine_now();
 }
@@ -250,6 +249,8 @@ struct process *process_fork(struct thread *caller, bool share, uint64_t argumen
 	child->fd_table = (cap_t)kcall(table_clone, parent->fd_table, CAP_NONE);
 	if (child->private_table >= 0 && child->fd_table >= 0)
 		thread = share ? shared_thread(child, caller, argument) : copied_thread(child, caller);
+	if (thread)
+		machine_bind_alike(thread, caller);
 	if (!thread) {
 		process_undo(child);
 		return NULL;

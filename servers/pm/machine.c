@@ -109,3 +109,30 @@ void machine_priority(struct thread *thread, uint32_t nice)
 
 	kcall(thread_set, thread->cap, THREAD_PRIORITY, 8 - steps / 5);
 }
+
+uint64_t machine_processor(const struct thread *thread)
+{
+	struct thread_info info = { 0 };
+
+	kcall(thread_info, thread->cap, &info);
+	return info.processor;
+}
+
+uint64_t machine_affinity(const struct thread *thread)
+{
+	struct thread_info info = { 0 };
+
+	kcall(thread_info, thread->cap, &info);
+	return info.affinity;
+}
+
+long machine_bind(struct thread *thread, uint64_t mask)
+{
+	return kcall(thread_set, thread->cap, THREAD_AFFINITY, mask);
+}
+
+void machine_bind_alike(struct thread *thread, const struct thread *model)
+{
+	if (model->process->flags & PROC_BOUND)
+		machine_bind(thread, machine_affinity(model));
+}

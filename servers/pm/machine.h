@@ -21,5 +21,10 @@ void machine_timer(struct timer *timer, uint64_t deadline,
 void machine_times(const struct thread *thread, uint64_t *user_ns, uint64_t *system_ns);
 bool machine_thread_gone(const struct thread *thread);
 void machine_priority(struct thread *thread, uint32_t nice);
+uint64_t machine_processor(const struct thread *thread);       /* where it runs or ran last */
+uint64_t machine_affinity(const struct thread *thread);        /* a bit for each processor */
+long machine_bind(struct thread *thread, uint64_t processors); /* -EINVAL if there is none of them */
+/* A new thread, that has not run, may run where another may. */
+void machine_bind_alike(struct thread *thread, const struct thread *model);
 
 #endif

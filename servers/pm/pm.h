@@ -102,6 +102,7 @@ enum process_flags {
 	PROC_KEEP_CAPS = 0x200,
 	PROC_NOCLDSTOP = 0x400, /* flags of SIGCHLD's action; which signals are ignored and caught */
 	PROC_NOCLDWAIT = 0x800, /* stands in the process table */
+	PROC_BOUND = 0x1000,    /* a thread of it, or of who made it, was given an affinity */
 };
 
 enum { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_NPROC = 6, RLIMIT_NOFILE, RLIMIT_AS = 9 };

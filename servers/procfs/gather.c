@@ -70,6 +70,7 @@ static void take_answer(struct gather *g, struct acall *call, uint32_t need)
 		memcpy(&g->times, slot_of(g) + TIMES_AT, sizeof g->times);
 		g->state = times->state;
 		g->priority = times->priority;
+		g->processor = times->processor;
 		break;
 	case NEED_SPACE: take_cap(call, &g->space); break;
 	case NEED_TABLE: take_cap(call, &g->table); break;

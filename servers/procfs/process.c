@@ -44,9 +44,9 @@ static void render_stat(struct text *t, struct node node, struct gather *g)
 	    g->times.children_user_ns / TICK_NS, g->times.children_system_ns / TICK_NS);
 	put(t, "%lu %d %u 0 %lu %lu %lu 18446744073709551615 ", g->priority, (int32_t)p->nice, p->threads,
 	    p->start_ns / TICK_NS, stat.mapped_pages * PAGE, stat.resident_pages);
-	put(t, "0 0 0 0 0 0 0 %lu %lu 0 0 0 17 0 0 0 0 0 0 0 0 0 %lu %lu %lu %lu 0\n",
-	    p->signals_ignored & 0x7fffffff, p->signals_caught & 0x7fffffff, p->args_start, p->args_end,
-	    p->env_start, p->env_end);
+	put(t, "0 0 0 0 0 0 0 %lu %lu 0 0 0 17 %lu 0 0 0 0 0 0 0 0 %lu %lu %lu %lu 0\n",
+	    p->signals_ignored & 0x7fffffff, p->signals_caught & 0x7fffffff, g->processor, p->args_start,
+	    p->args_end, p->env_start, p->env_end);
 }
 
 static void render_statm(struct text *t, struct node node, struct gather *g)

@@ -54,7 +54,7 @@ struct gather {
 	long error;         /* that makes the whole fail */
 	cap_t space, table; /* CAP_NONE: not there */
 	struct process_times times;
-	uint64_t state, priority;
+	uint64_t state, priority, processor;
 	uint64_t processes, running, forks, last_pid;
 	struct host_names host;
 	uint32_t thread_count;

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Several processors: busy processes use all, share fairly when there are fewer, obey
+ * affinity and niceness; the clock is one on all. On one processor what remains is tested.
+ * TEST: stock timeout=180
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "check.h"
+
+#define LOOPS_MAX 8
+#define NS 1000000000l
+
+static long processors;
+
+/* What the busy children tell. */
+static struct shared {
+	volatile int go, stop;
+	struct {
+		volatile unsigned long turns;
+	} of[LOOPS_MAX];
+	volatile long latest_ns;
+	volatile unsigned long backwards;
+} * shared;
+
+static long now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * NS + now.tv_nsec;
+}
+
+/* The field of /proc/PID/stat, counted from 1 as proc(5) does. */
+static long stat_field(pid_t pid, int field)
+{
+	char path[64], text[1024], *at;
+	ssize_t length;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return -1;
+	length = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (length <= 0)
+		return -1;
+	text[length] = 0;
+	at = strrchr(text, ')');
+	for (int i = 2; at && i < field; i++)
+		at = strchr(at + 1, ' ');
+	return at ? atol(at) : -1;
+}
+
+static long cpu_ms(pid_t pid)
+{
+	return (stat_field(pid, 14) + stat_field(pid, 15)) * 1000 / sysconf(_SC_CLK_TCK);
+}
+
+static pid_t busy(int number, int nice_value, long processor)
+{
+	pid_t pid = fork();
+
+	NEED(pid >= 0);
+	if (pid)
+		return pid;
+	if (processor >= 0) {
+		cpu_set_t set;
+
+		CPU_ZERO(&set);
+		CPU_SET(processor, &set);
+		if (sched_setaffinity(0, sizeof(set), &set))
+			_exit(1);
+	}
+	if (nice_value && setpriority(PRIO_PROCESS, 0, nice_value))
+		_exit(1);
+	while (!shared->go)
+		usleep(1000);
+	while (!shared->stop)
+		shared->of[number].turns++;
+	_exit(0);
+}
+
+static void begin(void)
+{
+	memset((void *)shared, 0, sizeof(*shared));
+}
+
+/* Let them run for so long; what each used of the processors in that time. */
+static void run(pid_t *pids, int count, long ms, long *used)
+{
+	shared->go = 1;
+	usleep(50000);
+	for (int i = 0; i < count; i++)
+		used[i] = cpu_ms(pids[i]);
+	usleep((useconds_t)ms * 1000);
+	for (int i = 0; i < count; i++)
+		used[i] = cpu_ms(pids[i]) - used[i];
+}
+
+static int end(pid_t *pids, int count)
+{
+	int bad = 0, status;
+
+	shared->stop = 1;
+	for (int i = 0; i < count; i++)
+		bad += waitpid(pids[i], &status, 0) != pids[i] || status;
+	return bad;
+}
+
+static int all_apart(pid_t *pids, int count)
+{
+	unsigned long seen = 0;
+
+	for (int i = 0; i < count; i++)
+		seen |= 1ul << (stat_field(pids[i], 39) & 63);
+	return __builtin_popcountl(seen) == count;
+}
+
+/* As many loops as there are processors: each has one to itself. Looking takes a processor too, so that
+ * it need not be so at each look. */
+static void test_all_used(void)
+{
+	long used[LOOPS_MAX], least, start;
+	pid_t pids[LOOPS_MAX];
+	int count = processors > LOOPS_MAX ? LOOPS_MAX : (int)processors, apart = 0;
+
+	begin();
+	for (int i = 0; i < count; i++)
+		pids[i] = busy(i, 0, -1);
+	start = now_ns();
+	run(pids, count, 1000, used);
+	start = now_ns() - start;
+	least = used[0];
+	for (int i = 0; i < count; i++)
+		least = used[i] < least ? used[i] : least;
+	for (int i = 0; i < 20; i++, usleep(10000))
+		apart += all_apart(pids, count);
+	CHECK("all_ended", end(pids, count) == 0);
+	CHECK("each_on_its_own_processor", apart >= 5);
+	CHECK("each_has_a_whole_processor", least * 1000000 > start * 6 / 10);
+}
+
+/* Twice as many: within 25 % of each other. */
+static void test_fair(void)
+{
+	long used[LOOPS_MAX], least, most;
+	pid_t pids[LOOPS_MAX];
+	int count = processors * 2 > LOOPS_MAX ? LOOPS_MAX : (int)processors * 2;
+
+	begin();
+	for (int i = 0; i < count; i++)
+		pids[i] = busy(i, 0, -1);
+	run(pids, count, 2000, used);
+	least = most = used[0];
+	for (int i = 0; i < count; i++) {
+		least = used[i] < least ? used[i] : least;
+		most = used[i] > most ? used[i] : most;
+	}
+	CHECK("no_trouble", end(pids, count) == 0);
+	if (least * 4 < most * 3)
+		printf("shares of %d from %ld to %ld ms\n", count, least, most);
+	CHECK("twice_as_many_share_alike", least > 0 && least * 4 >= most * 3);
+}
+
+/* One loop more than processors: none may starve. */
+static void test_odd(void)
+{
+	long used[LOOPS_MAX + 1], least, most;
+	pid_t pids[LOOPS_MAX + 1];
+	int count = processors + 1 > LOOPS_MAX ? LOOPS_MAX : (int)processors + 1;
+
+	begin();
+	for (int i = 0; i < count; i++)
+		pids[i] = busy(i, 0, -1);
+	run(pids, count, 2000, used);
+	least = most = used[0];
+	for (int i = 0; i < count; i++) {
+		least = used[i] < least ? used[i] : least;
+		most = used[i] > most ? used[i] : most;
+	}
+	end(pids, count);
+	if (least * 4 < most)
+		printf("shares of %d from %ld to %ld ms\n", count, least, most);
+	CHECK("one_too_many_starves_nobody", least > 0 && least * 4 >= most);
+}
+
+static void test_affinity(void)
+{
+	pid_t pids[LOOPS_MAX];
+	long used[LOOPS_MAX], last = processors - 1;
+	int wrong = 0;
+	cpu_set_t set;
+
+	begin();
+	for (int i = 0; i < 3; i++)
+		pids[i] = busy(i, 0, last);
+	run(pids, 3, 1000, used);
+	for (int i = 0; i < 10; i++, usleep(10000))
+		for (int j = 0; j < 3; j++)
+			wrong += stat_field(pids[j], 39) != last;
+	CHECK("affinity_end", end(pids, 3) == 0);
+	CHECK("bound_to_the_last_processor", wrong == 0);
+	CHECK("bound_ones_share_it",
+	      used[0] + used[1] + used[2] < 1400 && used[0] > 0 && used[1] > 0 && used[2] > 0);
+	CPU_ZERO(&set);
+	CPU_SET(processors, &set);
+	CHECK_ERROR("no_such_processor", sched_setaffinity(0, sizeof(set), &set), EINVAL);
+	CPU_ZERO(&set);
+	CHECK("what_is_set_is_told",
+	      sched_getaffinity(0, sizeof(set), &set) == 0 && CPU_COUNT(&set) == processors);
+}
+
+static void test_moving(void)
+{
+	int wrong = 0;
+
+	for (int i = 0; i < 200; i++) {
+		long to = i % processors;
+		cpu_set_t set;
+
+		CPU_ZERO(&set);
+		CPU_SET(to, &set);
+		NEED(sched_setaffinity(0, sizeof(set), &set) == 0);
+		wrong += sched_getcpu() != to;
+	}
+	CHECK("moves_at_once", wrong == 0);
+	cpu_set_t all;
+	CPU_ZERO(&all);
+	for (long i = 0; i < processors; i++)
+		CPU_SET(i, &all);
+	NEED(sched_setaffinity(0, sizeof(all), &all) == 0);
+}
+
+static void test_nice(void)
+{
+	pid_t pids[2];
+	long used[2];
+
+	begin();
+	pids[0] = busy(0, 0, 0);
+	pids[1] = busy(1, 19, 0);
+	run(pids, 2, 1500, used);
+	CHECK("nice_end", end(pids, 2) == 0);
+	CHECK("nice_has_an_effect", used[0] > 2 * used[1] && used[1] > 0);
+}
+
+/* Who sleeps and wakes again is not kept waiting by who does nothing else but work. */
+static void test_responsive(void)
+{
+	pid_t pids[LOOPS_MAX];
+	long used[LOOPS_MAX], worst = 0;
+	int count = processors * 2 > LOOPS_MAX ? LOOPS_MAX : (int)processors * 2;
+
+	begin();
+	for (int i = 0; i < count; i++)
+		pids[i] = busy(i, 0, -1);
+	run(pids, count, 200, used);
+	for (int i = 0; i < 50; i++) {
+		long before = now_ns(), late;
+
+		usleep(10000);
+		late = now_ns() - before - 10000000;
+		worst = late > worst ? late : worst;
+	}
+	end(pids, count);
+	if (worst >= 150000000)
+		printf("woken %ld ms late\n", worst / 1000000);
+	CHECK("who_sleeps_is_woken_soon", worst < 150000000);
+}
+
+/* Each reads the clock and compares it with the latest that any has read. */
+static void clock_watch(void)
+{
+	for (int i = 0; i < 100000; i++) {
+		long seen = shared->latest_ns, now = now_ns();
+
+		if (now < seen)
+			__atomic_fetch_add(&shared->backwards, 1, __ATOMIC_RELAXED);
+		while (seen < now && !__atomic_compare_exchange_n(&shared->latest_ns, &seen, now, 0,
+								  __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+			;
+	}
+	_exit(0);
+}
+
+static void test_clock(void)
+{
+	int count = processors > LOOPS_MAX ? LOOPS_MAX : (int)processors, bad = 0, status;
+
+	begin();
+	for (int i = 0; i < count; i++)
+		if (!fork())
+			clock_watch();
+	for (int i = 0; i < count; i++)
+		bad += wait(&status) < 0 || status;
+	CHECK("one_clock_on_all", bad == 0 && shared->backwards == 0);
+}
+
+int main(void)
+{
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	NEED(shared != MAP_FAILED);
+	processors = sysconf(_SC_NPROCESSORS_ONLN);
+	CHECK("processors", processors >= 1);
+	test_clock();
+	test_all_used();
+	test_fair();
+	test_odd();
+	test_affinity();
+	test_moving();
+	test_nice();
+	test_responsive();
+	return check_result();
+}
