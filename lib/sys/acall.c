@@ -12,7 +12,8 @@
 enum acall_state {
 	ACALL_UNUSED = 0, /* no call object yet */
 	ACALL_FREE,
-	ACALL_HELD, /* by its owner, not sent */
+	ACALL_HELD,  /* by its owner, not sent */
+	ACALL_READY, /* to be sent with the commit */
 	ACALL_SENT,
 	ACALL_ANSWERED, /* `done` runs, or is to run */
 };
@@ -24,6 +25,7 @@ static PRESERVED struct acall *running;
 static PRESERVED unsigned running_crashes;
 
 static struct acall *free_calls;
+static struct acall *ready_calls, **ready_end = &ready_calls; /* in the order of sending */
 struct acall *failed_calls; /* answered without having been sent, and those left by a crash */
 
 static void put_free(struct acall *call)
@@ -71,6 +73,7 @@ struct acall *acall_new(void (*done)(struct acall *call), void *owner)
 	call->in = call->out = (struct call_buffer){ 0 };
 	call->caps_count = call->recv_count = call->received_count = 0;
 	call->keep = false;
+	call->made = tx_sequence();
 	call->state = ACALL_HELD;
 	return call;
 }
@@ -94,50 +97,126 @@ static void fail_later(struct acall *call, long status)
 {
 	call->status = status;
 	call->received_count = 0;
+	call->ran = 0;
 	call->state = ACALL_ANSWERED;
 	call->next = failed_calls;
 	failed_calls = call;
 }
 
-long proto_send(struct acall *call, cap_t to, uint64_t op, uint32_t op_flags, const void *request,
-		size_t request_size)
+static void send_now(struct acall *call)
 {
-	struct call_send send;
+	struct call_send send = { .op = call->op, .cookie = (uintptr_t)call, .reply_to = SLOT_ENDPOINT };
 	long error;
 
-	send.op = op;
-	memset(send.w, 0, sizeof send.w);
-	memcpy(send.w, request, request_size);
-	send.cookie = (uintptr_t)call;
-	send.reply_to = SLOT_ENDPOINT;
-	send.recv_count = call->recv_count ? call->recv_count : OP_RCAPS_OF(op_flags);
+	memcpy(send.w, call->request, sizeof send.w);
+	send.recv_count = call->recv_count ? call->recv_count : OP_RCAPS_OF(call->op_flags);
 	send.flags = send.recv_count ? IPC_RECV_CAPS : 0;
-	if (request_size > 8 * IPC_WORDS || call->caps_count)
+	for (unsigned i = IPC_WORDS; i < IPC_ALL_WORDS; i++)
+		if (call->request[i])
+			send.flags |= IPC_EXTRA;
+	if (call->caps_count)
 		send.flags |= IPC_EXTRA;
 	send.caps_count = call->caps_count;
 	memcpy(send.caps, call->caps, sizeof send.caps);
 	send.in = buffer_of(&call->in);
 	send.out = buffer_of(&call->out);
 	call->state = ACALL_SENT;
-	error = kcall(call_send, call->object, to, &send);
+	error = kcall(call_send, call->object, call->to, &send);
 	if (error < 0)
 		fail_later(call, error);
+}
+
+long proto_send(struct acall *call, cap_t to, uint64_t op, uint32_t op_flags, const void *request,
+		size_t request_size)
+{
+	memset(call->request, 0, sizeof call->request);
+	memcpy(call->request, request, request_size);
+	call->op = op;
+	call->op_flags = op_flags;
+	call->to = to;
+	if (!service->transactional) {
+		send_now(call);
+		return 0;
+	}
+	call->sent_in = tx_sequence();
+	call->next = NULL;
+	call->state = ACALL_READY;
+	*ready_end = call;
+	ready_end = &call->next;
+	tx_effects = true;
 	return 0;
 }
 
-/* A function of the same binary, in preserved memory all the while. */
-static void run_done(struct acall *call)
+void acalls_flush(void)
 {
-	running = call;
-	call->done(call);
-	running = NULL;
-	running_crashes = 0;
+	struct acall *call, *next;
+
+	for (call = ready_calls; call; call = next) {
+		next = call->next;
+		send_now(call);
+	}
+	ready_calls = NULL;
+	ready_end = &ready_calls;
+}
+
+void acalls_forget(void)
+{
+	struct acall *call, *next;
+
+	for (call = ready_calls; call; call = next) {
+		next = call->next;
+		if (call->made == tx_sequence())
+			put_free(call);
+		else
+			call->state = ACALL_HELD;
+	}
+	ready_calls = NULL;
+	ready_end = &ready_calls;
+}
+
+/* What `done` may change and would find changed if it had to run again. */
+static void save(struct acall *call)
+{
+	call->ran = tx_sequence();
+	memcpy(call->saved.tag, call->tag, sizeof call->tag);
+	call->saved.in = call->in;
+	call->saved.out = call->out;
+	call->saved.owner = call->owner;
+	call->saved.done = call->done;
+}
+
+static void restore(struct acall *call)
+{
+	memcpy(call->tag, call->saved.tag, sizeof call->tag);
+	call->in = call->saved.in;
+	call->out = call->saved.out;
+	call->owner = call->saved.owner;
+	call->done = call->saved.done;
+	call->state = ACALL_ANSWERED;
+}
+
+static void settle(struct acall *call)
+{
 	if (call->state != ACALL_ANSWERED)
 		return; /* freed, or sent again */
 	if (call->keep)
 		call->state = ACALL_HELD;
 	else
 		put_free(call);
+}
+
+/* A function of the same binary, in preserved memory all the while. */
+static void run_done(struct acall *call)
+{
+	running_request = NULL;
+	running = call;
+	if (service->transactional)
+		save(call);
+	call->done(call);
+	tx_end();
+	running = NULL;
+	running_crashes = 0;
+	settle(call);
 }
 
 void acall_answered(const struct request *message)
@@ -156,6 +235,7 @@ void acall_answered(const struct request *message)
 		call->received_count = count < IPC_MAX_CAPS ? count : IPC_MAX_CAPS;
 		memcpy(call->received, message_page->caps, sizeof call->received);
 	}
+	call->ran = 0;
 	call->state = ACALL_ANSWERED;
 	run_done(call);
 }
@@ -171,9 +251,48 @@ bool acalls_run_failed(void)
 	return true;
 }
 
+static void recover_answered(struct acall *call)
+{
+	if (call == running && running_crashes >= POISON_CRASHES) {
+		slog("dropped an answer that has crashed %u incarnations", running_crashes);
+		put_free(call);
+		return;
+	}
+	call->next = failed_calls;
+	failed_calls = call;
+}
+
+/* A transaction that was not committed has not taken it from the pool, not sent it, not run `done`; one that was
+ * has. Answers whether that settles it. */
+static bool recover_committed(struct acall *call)
+{
+	uint64_t sequence = tx_sequence();
+
+	if (!service->transactional || call->state <= ACALL_FREE)
+		return false;
+	if (call->made == sequence) {
+		put_free(call);
+	} else if (call->ran == sequence && call->state != ACALL_SENT) {
+		restore(call);
+		recover_answered(call);
+	} else if (call->state == ACALL_READY) {
+		if (call->sent_in == sequence)
+			call->state = ACALL_HELD;
+		else
+			send_now(call);
+	} else if (call->state == ACALL_ANSWERED && call->ran) {
+		settle(call);
+	} else {
+		return call->state == ACALL_HELD;
+	}
+	return true;
+}
+
 /* An entry as a crash has left it. */
 static void recover(struct acall *call)
 {
+	if (recover_committed(call))
+		return;
 	switch (call->state) {
 	case ACALL_UNUSED:
 		call->next = free_calls;
@@ -187,15 +306,7 @@ static void recover(struct acall *call)
 		if (kcall(call_state, call->object) == 0)
 			fail_later(call, -ERESTART);
 		break;
-	case ACALL_ANSWERED:
-		if (call == running && running_crashes >= POISON_CRASHES) {
-			slog("dropped an answer that has crashed %u incarnations", running_crashes);
-			put_free(call);
-			break;
-		}
-		call->next = failed_calls;
-		failed_calls = call;
-		break;
+	case ACALL_ANSWERED: recover_answered(call); break;
 	default: put_free(call);
 	}
 }

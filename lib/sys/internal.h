@@ -17,7 +17,31 @@ void pheap_start(void); /* fresh: formats it; else makes the free lists anew */
 /* Where this thread's message page is; RS sets its own before service_main. */
 extern struct ipc_page *message_page;
 
+/* tx.c */
+extern bool tx_effects; /* something waits for the commit besides what the log has saved */
+void tx_undo(void);
+void tx_finish(void);
+static inline void tx_next(void)
+{
+	tx_log.word = (tx_log.word | UINT32_MAX) + 1;
+}
+static inline void tx_end(void)
+{
+	if (__builtin_expect((uint32_t)tx_log.word | tx_effects, 0))
+		tx_finish();
+	else
+		tx_next();
+}
+void pheap_commit(void); /* frees what was freed in this transaction */
+void pheap_forget(void); /* ... does not */
+
 /* request.c */
+/* In request.sequence, beside the number of the transaction that has changed it last. */
+#define REQUEST_RUNS (1ull << 63)  /* it was its own handler */
+#define REQUEST_SAVED (1ull << 62) /* `saved` is what the handler's fields were before; else they were zero */
+#define REQUEST_SEQUENCE (UINT64_MAX >> 2)
+void requests_flush(void);       /* answers what was answered out of turn */
+void requests_begin_again(void); /* the running one, in a new transaction */
 enum request_state {
 	REQUEST_FREE = 0,
 	REQUEST_RUNNING, /* its handler runs, or ran in an incarnation before */
@@ -26,6 +50,8 @@ enum request_state {
 	REQUEST_DONE,    /* status and reply are final; the kernel may not have them yet */
 };
 extern const struct service *service;
+extern struct request *running_request;
+long fault_request(struct request *rq); /* fault.c: service.inject, service.points */
 void requests_start(bool restarted);
 void requests_grow(void); /* if memory allows */
 struct request *request_find(uint64_t token);
@@ -62,6 +88,8 @@ void acalls_start(bool restarted);
 void acall_answered(const struct request *message);
 bool acalls_run_failed(void); /* `done` of one that could not be sent; false if there is none */
 extern struct acall *failed_calls;
+void acalls_flush(void);  /* sends what was sent in the transaction */
+void acalls_forget(void); /* it is undone */
 
 /* watch.c, timer.c, clock.c */
 void watches_start(bool restarted);

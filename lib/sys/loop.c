@@ -8,6 +8,7 @@
 #include <proto/service.h>
 
 const struct service *service;
+struct request *running_request;
 
 /* Its answer leaves with the next wait. */
 static struct request *outgoing;
@@ -29,6 +30,8 @@ static long serve_rs(struct request *rq)
 		return 0;
 	if (rq->op == service_op_shutdown)
 		return service->shutdown ? service->shutdown(rq) : 0;
+	if (IPC_OP_PROTO(rq->op) == PROTO_ID_SERVICE)
+		return fault_request(rq);
 	return -ENOSYS;
 }
 
@@ -65,8 +68,12 @@ static void run(struct request *rq)
 {
 	request_close_given(rq);
 	rq->state = REQUEST_RUNNING;
+	request_change(rq);
+	rq->sequence |= REQUEST_RUNS;
+	running_request = rq;
 	settle(rq, rq->badge == BADGE_RS && IPC_OP_PROTO(rq->op) == PROTO_ID_SERVICE ? serve_rs(rq)
 										     : service->dispatch(rq));
+	tx_end();
 }
 
 /* Everything that a call can be besides plain words from a client. */
@@ -91,14 +98,18 @@ static inline bool take_call(struct request *rq)
 		take_special(rq);
 		return false;
 	}
+	rq->sequence = tx_sequence() | REQUEST_RUNS;
+	running_request = rq;
 	status = service->dispatch(rq);
 	if (__builtin_expect(status <= PARK || rq->state != REQUEST_RUNNING, 0)) {
 		settle(rq, status);
+		tx_end();
 		return false;
 	}
 	rq->status = status;
 	rq->state = REQUEST_DONE;
 	outgoing = rq;
+	tx_end();
 	return !(rq->reply_caps_count | rq->long_reply | (uintptr_t)ready_requests.first |
 		 (uintptr_t)failed_calls);
 }
@@ -126,23 +137,29 @@ static void take_cancel(uint64_t token, bool dead)
 	} else if (rq->state == REQUEST_RUNNING) {
 		run(rq); /* left by the incarnation before: see what it holds */
 	} else {
+		request_change(rq);
 		rq->cancel_told = false;
 		settle(rq, PARK);
+		tx_end();
 	}
 }
 
 static void take_notification(uint64_t bits)
 {
+	running_request = NULL;
 	if (bits & NOTIFY_TIMER)
 		timers_run();
 	if (bits & ~NOTIFY_LIB && service->notify)
 		service->notify(bits & ~NOTIFY_LIB);
+	tx_end();
 }
 
 static void take_release(uint64_t badge)
 {
+	running_request = NULL;
 	if (service->release)
 		service->release(badge);
+	tx_end();
 	kcall(badge_destroy, SLOT_ENDPOINT, badge);
 }
 
@@ -255,16 +272,20 @@ static void start(void)
 	bool restarted = startup->incarnation > 1;
 	long error;
 
+	if (restarted)
+		tx_undo();
 	pheap_start();
 	clock_start();
 	requests_start(restarted);
 	acalls_start(restarted);
 	watches_start(restarted);
+	tx_next();
 	error = service->start ? service->start(restarted) : 0;
 	if (error) {
 		slog("cannot start: error %ld", -error);
 		service_exit((int)-error);
 	}
+	tx_end();
 	if (restarted)
 		take_notification(NOTIFY_TIMER - 1);
 }

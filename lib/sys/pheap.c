@@ -27,6 +27,10 @@ struct heap {
 };
 
 static PRESERVED struct heap heap;
+#define FREES_MAX 4096u
+static struct block *frees[FREES_MAX]; /* in this transaction */
+static unsigned frees_count;
+static bool allocated; /* in this transaction, perhaps */
 static struct block *bins[BINS];
 static uint64_t bin_map[BINS / 64];
 
@@ -197,6 +201,10 @@ void *pheap_alloc(size_t size)
 	if (!block)
 		return NULL;
 	bin_remove(block);
+	if (service->transactional) {
+		tx_save_word(&block->size);
+		allocated = true;
+	}
 	split(block, size);
 	clear(block, touched);
 	block->size |= BLOCK_USED;
@@ -210,14 +218,8 @@ static void join(struct block *block, const struct block *right)
 	set_previous(block);
 }
 
-void pheap_free(void *memory)
+static void free_block(struct block *block)
 {
-	struct block *block;
-
-	if (!memory)
-		return;
-	block = (struct block *)((char *)memory - 16);
-	CHECK(preserved_contains(memory, 16) && block->size & BLOCK_USED);
 	block->size &= ~BLOCK_USED;
 	if (!is_last(block) && !(block_after(block)->size & BLOCK_USED)) {
 		bin_remove(block_after(block));
@@ -228,11 +230,50 @@ void pheap_free(void *memory)
 
 		if (!(left->size & BLOCK_USED)) {
 			bin_remove(left);
+			if (service->transactional)
+				tx_save_word(&left->size);
 			join(left, block);
 			block = left;
 		}
 	}
 	bin_insert(block);
+}
+
+/* What a transaction frees stays as it is until the commit, unless it frees very much. */
+void pheap_free(void *memory)
+{
+	struct block *block;
+
+	if (!memory)
+		return;
+	block = (struct block *)((char *)memory - 16);
+	CHECK(preserved_contains(memory, 16) && block->size & BLOCK_USED);
+	if (!service->transactional) {
+		free_block(block);
+		return;
+	}
+	if (frees_count == FREES_MAX)
+		pheap_commit();
+	frees[frees_count++] = block;
+	tx_effects = true;
+}
+
+void pheap_commit(void)
+{
+	for (unsigned i = 0; i < frees_count; i++) {
+		tx_save(frees[i], sizeof(struct block)); /* the links overwrite its first bytes */
+		free_block(frees[i]);
+	}
+	frees_count = 0;
+	allocated = false;
+}
+
+void pheap_forget(void)
+{
+	frees_count = 0;
+	if (allocated)
+		pheap_start(); /* what was taken from the free lists is free again */
+	allocated = false;
 }
 
 static void format(void)

@@ -124,6 +124,82 @@ struct request *request_next_ready(void)
 	return rq;
 }
 
+/* --- transactions ------------------------------------------------------------------------- */
+
+void request_change(struct request *rq)
+{
+	uint64_t sequence = tx_sequence();
+
+	if ((rq->sequence & REQUEST_SEQUENCE) == sequence)
+		return;
+	memcpy(rq->saved, rq->progress, sizeof rq->saved);
+	rq->saved_context = rq->context;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	rq->sequence = sequence | REQUEST_SAVED;
+}
+
+void requests_begin_again(void)
+{
+	if (!running_request)
+		return;
+	request_change(running_request);
+	running_request->sequence |= REQUEST_RUNS;
+}
+
+/* A transaction was not committed: what it has done to a request did not happen. Answers whether it was the
+ * request's own. */
+static bool undo(struct request *rq)
+{
+	if ((rq->sequence & REQUEST_SEQUENCE) != tx_sequence())
+		return false;
+	if (rq->sequence & REQUEST_SAVED) {
+		memcpy(rq->progress, rq->saved, sizeof rq->progress);
+		rq->context = rq->saved_context;
+	} else {
+		memset(rq->progress, 0, sizeof rq->progress);
+		rq->context = NULL;
+	}
+	rq->state = REQUEST_RUNNING;
+	return rq->sequence & REQUEST_RUNS;
+}
+
+long request_give(struct request *rq, cap_t slot, uint32_t rights, bool close)
+{
+	unsigned i = rq->reply_caps_count;
+
+	if (i == IPC_MAX_CAPS)
+		return -E2BIG;
+	rq->reply_caps[i] = (struct ipc_cap){ slot, rights, 0 };
+	rq->reply_caps_close[i] = close;
+	rq->reply_caps_count = i + 1;
+	return 0;
+}
+
+/* A badge that lives already is that of this same request, run before a crash; one whose release
+ * is not acknowledged yet belongs to a capability that no longer exists. */
+long request_give_badge(struct request *rq, uint64_t badge)
+{
+	long slot = kcall(badge_create, SLOT_ENDPOINT, badge);
+
+	if (slot == -EEXIST)
+		slot = kcall(badge_cap, SLOT_ENDPOINT, badge);
+	if (slot == -ENOENT) {
+		kcall(badge_destroy, SLOT_ENDPOINT, badge);
+		slot = kcall(badge_create, SLOT_ENDPOINT, badge);
+	}
+	if (slot < 0)
+		return slot;
+	return request_give(rq, (cap_t)slot, CAP_ALL, true);
+}
+
+cap_t request_take(struct request *rq, unsigned i)
+{
+	if (i >= rq->caps_count)
+		return CAP_NONE;
+	rq->caps_taken |= (uint8_t)(1u << i);
+	return rq->caps[i].slot;
+}
+
 /* --- the pool ----------------------------------------------------------------------------- */
 
 void requests_grow(void)
@@ -196,7 +272,7 @@ static void make_stale(struct request *rq)
 	if (rq->queue && preserved_contains(rq->queue, sizeof *rq->queue))
 		*rq->queue = (struct waitq){ NULL, NULL };
 	rq->queue = NULL;
-	if (rq->state == REQUEST_RUNNING && startup->crashed)
+	if ((service->transactional ? undo(rq) : rq->state == REQUEST_RUNNING) && startup->crashed)
 		rq->crashes++;
 	if (rq->state != REQUEST_DONE)
 		rq->state = REQUEST_RUNNING;
@@ -323,51 +399,34 @@ void request_send(struct request *rq)
 	request_release(rq);
 }
 
+/* Answered within this transaction, to be sent when it is committed. */
+static struct request *answers;
+
 void request_answer(struct request *rq, long status)
 {
 	if (rq->state == REQUEST_FREE || rq->state == REQUEST_DONE)
 		return;
 	request_dequeue(rq);
+	request_change(rq);
 	rq->status = status;
 	rq->state = REQUEST_DONE;
-	request_send(rq);
-}
-
-long request_give(struct request *rq, cap_t slot, uint32_t rights, bool close)
-{
-	unsigned i = rq->reply_caps_count;
-
-	if (i == IPC_MAX_CAPS)
-		return -E2BIG;
-	rq->reply_caps[i] = (struct ipc_cap){ slot, rights, 0 };
-	rq->reply_caps_close[i] = close;
-	rq->reply_caps_count = i + 1;
-	return 0;
-}
-
-/* A badge that lives already is that of this same request, run before a crash; one whose release
- * is not acknowledged yet belongs to a capability that no longer exists. */
-long request_give_badge(struct request *rq, uint64_t badge)
-{
-	long slot = kcall(badge_create, SLOT_ENDPOINT, badge);
-
-	if (slot == -EEXIST)
-		slot = kcall(badge_cap, SLOT_ENDPOINT, badge);
-	if (slot == -ENOENT) {
-		kcall(badge_destroy, SLOT_ENDPOINT, badge);
-		slot = kcall(badge_create, SLOT_ENDPOINT, badge);
+	if (!service->transactional) {
+		request_send(rq);
+		return;
 	}
-	if (slot < 0)
-		return slot;
-	return request_give(rq, (cap_t)slot, CAP_ALL, true);
+	rq->next = answers;
+	answers = rq;
+	tx_effects = true;
 }
 
-cap_t request_take(struct request *rq, unsigned i)
+void requests_flush(void)
 {
-	if (i >= rq->caps_count)
-		return CAP_NONE;
-	rq->caps_taken |= (uint8_t)(1u << i);
-	return rq->caps[i].slot;
+	struct request *rq;
+
+	while ((rq = answers)) {
+		answers = rq->next;
+		request_send(rq);
+	}
 }
 
 /* --- the caller's buffers ----------------------------------------------------------------- */

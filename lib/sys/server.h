@@ -16,6 +16,7 @@
 #include <abi/startup.h>
 #include <proto/proto.h>
 #include <sys/kcall.h>
+#include <sys/tx.h>
 
 /* State that every incarnation finds again: static variables with this attribute, zero at the
  * first start. May hold no pointers but to other preserved memory and to functions and constants of the
@@ -53,6 +54,9 @@ struct request {
 	void *context;               /* the handler's own; preserved memory or NULL */
 	struct waitq *queue;         /* loop's */
 	struct request *next, *previous;
+	uint64_t sequence; /* lib/sys: the transaction that has changed it */
+	uint64_t saved[8]; /* ... and what progress was before */
+	void *saved_context;
 	struct ipc_cap caps[IPC_MAX_CAPS]; /* received: closed after the answer unless taken */
 	struct ipc_cap reply_caps[IPC_MAX_CAPS];
 	bool reply_caps_close[IPC_MAX_CAPS]; /* close our copy after the answer */
@@ -100,6 +104,8 @@ struct service {
 	long (*cancel)(struct request *rq);
 	/* Before an ordered end: write back, quiesce. 0, or PARK as a handler would. */
 	long (*shutdown)(struct request *rq);
+	/* Its handlers are transactions: see sys/tx.h. */
+	bool transactional;
 };
 
 #define NOTIFY_TIMER (1ull << 62) /* lib/sys: timers */
@@ -117,6 +123,8 @@ void waitq_wake_one(struct waitq *queue);
 void request_wake(struct request *rq); /* just this one */
 /* Answer a parked request now, out of turn. */
 void request_answer(struct request *rq, long status);
+/* Of a transactional service, before the fields of a request that is not running are changed. */
+void request_change(struct request *rq);
 /* Copy from the caller's in buffer (at offset) or into its out buffer. Answer length or -errno
  * (EFAULT: answer that; libposix brings the page in and calls again). */
 long request_read(struct request *rq, uint64_t offset, void *to, size_t length);
@@ -154,6 +162,18 @@ struct acall {
 	uint32_t state;
 	struct acall *next;
 	bool keep;
+	uint64_t made, ran; /* the transactions that have taken it from the pool, and run `done` */
+	/* What is sent once the transaction is committed. */
+	uint64_t sent_in, op;
+	uint32_t op_flags;
+	cap_t to;
+	uint64_t request[IPC_ALL_WORDS];
+	struct { /* as it was before `done` ran */
+		uint64_t tag[4];
+		struct call_buffer in, out;
+		void *owner;
+		void (*done)(struct acall *call);
+	} saved;
 };
 struct acall *acall_new(void (*done)(struct acall *call), void *owner);
 void acall_free(struct acall *call);
@@ -214,6 +234,32 @@ static inline bool stamp_is_service(uint64_t stamp)
 	return stamp & STAMP_SERVICE;
 }
 bool process_in_group(const struct process_entry *process, uint32_t gid); /* fsgid or supplementary */
+
+/* --- fault injection: sys/fault.c ------------------------------------------------------------------------------ */
+/* A labelled point at which RS can have the service fail, to test that nothing is lost. */
+struct fault_point {
+	const char *label;
+};
+enum fault_kind {
+	FAULT_NONE,
+	FAULT_SEGFAULT,
+	FAULT_ABORT, /* an invalid instruction */
+	FAULT_EXIT,
+	FAULT_LOOP,
+	FAULT_SILENT, /* waits for ever */
+	FAULT_WILD,   /* overwrites words of its own data, and goes on */
+	FAULT_KINDS,
+};
+extern bool fault_armed;
+void fault_hit(const struct fault_point *point);
+#define FAULT_POINT(text)                                                      \
+	do {                                                                   \
+		static const struct fault_point fault_point                    \
+		    __attribute__((section("fault_points"), used)) = { text }; \
+                                                                               \
+		if (__builtin_expect(fault_armed, 0))                          \
+			fault_hit(&fault_point);                               \
+	} while (0)
 
 /* --- log, strings -------------------------------------------------------------------------------------------- */
 void slog(const char *format, ...) __attribute__((format(printf, 1, 2)));

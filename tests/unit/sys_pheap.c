@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The preserved heap: random allocation with every byte watched, and a restart in the middle of it again
- * and again: what was allocated must be there, and free memory must be found again.
- * SOURCES: lib/sys/pheap.c
+ * and again: what was allocated must be there, and free memory must be found again. Then the same in transactions, which
+ * end by a crash at any of their points: what was committed must be there, and nothing else.
+ * SOURCES: lib/sys/pheap.c lib/sys/tx.c
  */
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,10 +31,30 @@ const struct startup *const startup = &page;
 __asm__(".pushsection .data\n.globl __preserved_start, __preserved_end\n"
 	"__preserved_start:\n__preserved_end:\n.quad 0\n.popsection");
 
-static struct {
+static struct service definition;
+const struct service *service = &definition;
+
+/* A crash at a point of fault injection. */
+bool fault_armed;
+static unsigned crash_in;
+static jmp_buf crashed;
+void fault_hit(const struct fault_point *point)
+{
+	(void)point;
+	if (!--crash_in)
+		longjmp(crashed, 1);
+}
+
+/* What else a commit does. */
+void acalls_flush(void) {}
+void acalls_forget(void) {}
+void requests_flush(void) {}
+void requests_begin_again(void) {}
+
+static struct piece {
 	unsigned char *memory, fill;
 	size_t size;
-} blocks[BLOCKS];
+} blocks[BLOCKS], committed[BLOCKS];
 
 void check_failed(const char *file, int line, const char *what)
 {
@@ -78,6 +100,58 @@ static void step(void)
 	memset(blocks[i].memory, blocks[i].fill, blocks[i].size);
 }
 
+/* Change some bytes, and perhaps all of the piece by that. */
+static void change(void)
+{
+	struct piece *piece = &blocks[rand() % BLOCKS];
+
+	if (!piece->memory || piece->size > 8192)
+		return;
+	tx_save(piece->memory, piece->size);
+	piece->fill++;
+	memset(piece->memory, piece->fill, piece->size);
+}
+
+static void check_all(void)
+{
+	for (unsigned i = 0; i < BLOCKS; i++)
+		if (blocks[i].memory)
+			check(i);
+}
+
+/* A transaction of some steps that is committed, given up, or ended by a crash anywhere. */
+static void transaction(void)
+{
+	uint64_t before = tx_sequence();
+
+	memcpy(committed, blocks, sizeof blocks);
+	fault_armed = rand() % 2;
+	crash_in = (unsigned)rand() % 20 + 1;
+	if (setjmp(crashed)) {
+		bool done = tx_sequence() != before;
+
+		fault_armed = false;
+		tx_undo();
+		if (!done)
+			memcpy(blocks, committed, sizeof blocks);
+		pheap_forget();
+		tx_effects = false;
+		pheap_start();
+		check_all();
+		return;
+	}
+	for (int steps = rand() % 8; steps >= 0; steps--)
+		rand() % 2 ? step() : change();
+	if (rand() % 8 == 0) {
+		REQUIRE(tx_abort(-5) == -5);
+		memcpy(blocks, committed, sizeof blocks);
+		check_all();
+		return;
+	}
+	tx_end();
+	fault_armed = false;
+}
+
 int main(void)
 {
 	void *at = mmap((void *)PRESERVED_BASE, SIZE, PROT_READ | PROT_WRITE,
@@ -90,6 +164,10 @@ int main(void)
 		if (i % 1000 == 0)
 			pheap_start();
 	}
+	definition.transactional = true;
+	for (int i = 0; i < 20000; i++)
+		transaction();
+	definition.transactional = false;
 	for (unsigned i = 0; i < BLOCKS; i++)
 		if (blocks[i].memory) {
 			check(i);

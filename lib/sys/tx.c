@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The undo log. A record is the old bytes, padded to words, then where they belong and how many; a capability is a
+ * record without an address. It counts only once tx_log.word covers it, so a crash at any instruction leaves a log that
+ * leads back to the last commit. Going back is repeatable.
+ */
+#include "internal.h"
+
+#define BARRIER() __atomic_signal_fence(__ATOMIC_SEQ_CST)
+#define CLOSES_MAX 64u
+
+struct record {
+	void *at;        /* NULL: a capability */
+	uint64_t length; /* or its slot */
+};
+
+PRESERVED struct tx_log tx_log;
+static cap_t closes[CLOSES_MAX];
+static unsigned closes_count;
+
+bool tx_effects;
+
+static uint32_t used(void)
+{
+	return (uint32_t)tx_log.word;
+}
+
+static uint8_t *reserve(size_t bytes)
+{
+	CHECK(bytes <= TX_LOG_SIZE - used());
+	return tx_log.bytes + used();
+}
+
+static void append(uint8_t *at, void *memory, uint64_t length, size_t padded)
+{
+	*(struct record *)(at + padded) = (struct record){ memory, length };
+	BARRIER();
+	tx_log.word += padded + sizeof(struct record);
+	BARRIER();
+}
+
+void tx_save(void *memory, size_t length)
+{
+	size_t padded = (length + 7) & ~7ul;
+	uint8_t *at = reserve(padded + sizeof(struct record));
+
+	FAULT_POINT("tx: before a change");
+	memcpy(at, memory, length);
+	append(at, memory, length, padded);
+}
+
+void tx_save_word(void *memory)
+{
+	uint8_t *at = reserve(8 + sizeof(struct record));
+
+	FAULT_POINT("tx: before a change");
+	*(uint64_t *)at = *(uint64_t *)memory;
+	append(at, memory, 8, 8);
+}
+
+long tx_made(long slot)
+{
+	if (slot >= 0)
+		append(reserve(sizeof(struct record)), NULL, (uint64_t)slot, 0);
+	return slot;
+}
+
+void tx_close(cap_t slot)
+{
+	if (closes_count == CLOSES_MAX || !service->transactional)
+		kcall(cap_close, slot);
+	else
+		closes[closes_count++] = slot;
+	tx_effects = closes_count > 0;
+}
+
+/* The last record of a log of `size` bytes: *size is the log without it. NULL at its beginning. */
+static const struct record *last_record(const uint8_t *bytes, uint32_t *size)
+{
+	const struct record *record;
+	size_t padded;
+
+	if (*size < sizeof *record)
+		return NULL;
+	*size -= (uint32_t)sizeof *record;
+	record = (const struct record *)(bytes + *size);
+	padded = record->at ? (record->length + 7) & ~7ul : 0;
+	if (padded > *size)
+		return NULL;
+	*size -= (uint32_t)padded;
+	return record;
+}
+
+void tx_undo(void)
+{
+	uint32_t size = used();
+	const struct record *record;
+
+	while ((record = last_record(tx_log.bytes, &size))) {
+		if (record->at)
+			memcpy(record->at, tx_log.bytes + size, record->length);
+		else
+			kcall(cap_close, (cap_t)record->length);
+	}
+	BARRIER();
+	tx_log.word &= ~(uint64_t)UINT32_MAX;
+	closes_count = 0;
+}
+
+long tx_abort(long status)
+{
+	tx_undo();
+	pheap_forget();
+	acalls_forget();
+	return status;
+}
+
+static void close_all(void)
+{
+	for (unsigned i = 0; i < closes_count; i++)
+		kcall(cap_close, closes[i]);
+	closes_count = 0;
+}
+
+/* What only a transaction that has something to show needs. */
+void tx_finish(void)
+{
+	FAULT_POINT("tx: before the commit");
+	pheap_commit();
+	tx_next();
+	FAULT_POINT("tx: after the commit");
+	tx_effects = false;
+	close_all();
+	acalls_flush();
+	requests_flush();
+}
+
+void tx_checkpoint(void)
+{
+	tx_end();
+	requests_begin_again();
+}
