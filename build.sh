@@ -56,7 +56,7 @@ need_qemu() {
 }
 
 ports() {
-	distrib/ports/port.sh musl busybox
+	distrib/ports/port.sh $(sed -n 's/^PORTS = //p' mk/image.mk)
 }
 
 # What the options of run, exec and debug boot.

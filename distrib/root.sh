@@ -14,10 +14,13 @@ for d in bin sbin boot dev etc home host lib mnt proc root run sys tmp usr/bin u
 done
 
 for port; do
-	[ "$port" = musl ] || cp -a "$cache/stage/$port/." "$root/"
+	# A port may have what busybox has too, and must not be written through busybox's link.
+	[ "$port" = musl ] || cp -a --remove-destination "$cache/stage/$port/." "$root/"
 done
-# Of musl, what running programs need; the headers belong to a tool chain.
-cp "$cache/stage/musl/usr/lib/libc.so" "$root/lib/libc.so"
+# What programs run with, and what a compiler wants.
+cp -a "$cache/sysroot/include" "$cache/sysroot/lib" "$root/usr/"
+mv "$root/usr/lib/libc.so" "$root/lib/libc.so"
+ln -s ../../lib/libc.so "$root/usr/lib/libc.so"
 ln -s libc.so "$root/lib/ld-musl-x86_64.so.1"
 ln -s ../lib/ld-musl-x86_64.so.1 "$root/bin/ldd"
 

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+int square(int n);
+int cube(int n);

@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+#include "powers.h"
+
+int square(int n)
+{
+	return n * n;
+}
