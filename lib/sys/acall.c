@@ -322,3 +322,14 @@ void acalls_start(bool restarted)
 			recover(&chunks[c][i]);
 	running = NULL;
 }
+
+#ifdef TXCHECK
+bool acall_contains(const void *at)
+{
+	for (unsigned c = 0; c < chunk_count; c++)
+		if ((const struct acall *)at >= chunks[c] &&
+		    (const struct acall *)at < chunks[c] + CHUNK_CALLS)
+			return true;
+	return false;
+}
+#endif

@@ -20,6 +20,13 @@ extern struct ipc_page *message_page;
 /* tx.c */
 extern bool tx_effects; /* something waits for the commit besides what the log has saved */
 void tx_undo(void);
+struct tx_record {
+	void *at;        /* NULL: a capability */
+	uint64_t length; /* or its slot */
+};
+/* The last record of a log of *size bytes; *size is then the log without it, and where the old bytes begin. NULL at
+ * its beginning. */
+const struct tx_record *tx_last_record(const uint8_t *bytes, uint32_t *size);
 void tx_finish(void);
 static inline void tx_next(void)
 {
@@ -34,6 +41,20 @@ static inline void tx_end(void)
 }
 void pheap_commit(void); /* frees what was freed in this transaction */
 void pheap_forget(void); /* ... does not */
+
+/* txcheck.c, only in a build that checks */
+#ifdef TXCHECK
+void txcheck_start(void);
+void txcheck_allocated(const void *at, size_t size);
+bool request_is_own(const void *at); /* of a request that this transaction may change */
+bool acall_contains(const void *at);
+#else
+static inline void txcheck_start(void) {}
+static inline void txcheck_allocated(const void *at, size_t size)
+{
+	(void)at, (void)size;
+}
+#endif
 
 /* request.c */
 /* In request.sequence, beside the number of the transaction that has changed it last. */

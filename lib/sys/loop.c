@@ -286,6 +286,7 @@ static void start(void)
 		service_exit((int)-error);
 	}
 	tx_end();
+	txcheck_start();
 	if (restarted)
 		take_notification(NOTIFY_TIMER - 1);
 }

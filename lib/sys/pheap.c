@@ -208,6 +208,7 @@ void *pheap_alloc(size_t size)
 	split(block, size);
 	clear(block, touched);
 	block->size |= BLOCK_USED;
+	txcheck_allocated((char *)block + 16, block_size(block) - 16);
 	return (char *)block + 16;
 }
 

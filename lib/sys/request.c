@@ -302,6 +302,20 @@ void requests_start(bool restarted)
 		requests_grow();
 }
 
+#ifdef TXCHECK
+bool request_is_own(const void *at)
+{
+	for (unsigned c = 0; c < chunk_count; c++)
+		if ((const struct request *)at >= chunks[c] &&
+		    (const struct request *)at < chunks[c] + CHUNK_REQUESTS) {
+			const struct request *rq = chunks[c] + ((const struct request *)at - chunks[c]);
+
+			return (rq->sequence & REQUEST_SEQUENCE) == tx_sequence();
+		}
+	return false;
+}
+#endif
+
 /* --- receiving ---------------------------------------------------------------------------- */
 
 void request_receive_rest(struct request *rq)

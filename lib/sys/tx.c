@@ -9,11 +9,6 @@
 #define BARRIER() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 #define CLOSES_MAX 64u
 
-struct record {
-	void *at;        /* NULL: a capability */
-	uint64_t length; /* or its slot */
-};
-
 PRESERVED struct tx_log tx_log;
 static cap_t closes[CLOSES_MAX];
 static unsigned closes_count;
@@ -33,16 +28,16 @@ static uint8_t *reserve(size_t bytes)
 
 static void append(uint8_t *at, void *memory, uint64_t length, size_t padded)
 {
-	*(struct record *)(at + padded) = (struct record){ memory, length };
+	*(struct tx_record *)(at + padded) = (struct tx_record){ memory, length };
 	BARRIER();
-	tx_log.word += padded + sizeof(struct record);
+	tx_log.word += padded + sizeof(struct tx_record);
 	BARRIER();
 }
 
 void tx_save(void *memory, size_t length)
 {
 	size_t padded = (length + 7) & ~7ul;
-	uint8_t *at = reserve(padded + sizeof(struct record));
+	uint8_t *at = reserve(padded + sizeof(struct tx_record));
 
 	FAULT_POINT("tx: before a change");
 	memcpy(at, memory, length);
@@ -51,7 +46,7 @@ void tx_save(void *memory, size_t length)
 
 void tx_save_word(void *memory)
 {
-	uint8_t *at = reserve(8 + sizeof(struct record));
+	uint8_t *at = reserve(8 + sizeof(struct tx_record));
 
 	FAULT_POINT("tx: before a change");
 	*(uint64_t *)at = *(uint64_t *)memory;
@@ -61,7 +56,7 @@ void tx_save_word(void *memory)
 long tx_made(long slot)
 {
 	if (slot >= 0)
-		append(reserve(sizeof(struct record)), NULL, (uint64_t)slot, 0);
+		append(reserve(sizeof(struct tx_record)), NULL, (uint64_t)slot, 0);
 	return slot;
 }
 
@@ -74,16 +69,15 @@ void tx_close(cap_t slot)
 	tx_effects = closes_count > 0;
 }
 
-/* The last record of a log of `size` bytes: *size is the log without it. NULL at its beginning. */
-static const struct record *last_record(const uint8_t *bytes, uint32_t *size)
+const struct tx_record *tx_last_record(const uint8_t *bytes, uint32_t *size)
 {
-	const struct record *record;
+	const struct tx_record *record;
 	size_t padded;
 
 	if (*size < sizeof *record)
 		return NULL;
 	*size -= (uint32_t)sizeof *record;
-	record = (const struct record *)(bytes + *size);
+	record = (const struct tx_record *)(bytes + *size);
 	padded = record->at ? (record->length + 7) & ~7ul : 0;
 	if (padded > *size)
 		return NULL;
@@ -94,9 +88,9 @@ static const struct record *last_record(const uint8_t *bytes, uint32_t *size)
 void tx_undo(void)
 {
 	uint32_t size = used();
-	const struct record *record;
+	const struct tx_record *record;
 
-	while ((record = last_record(tx_log.bytes, &size))) {
+	while ((record = tx_last_record(tx_log.bytes, &size))) {
 		if (record->at)
 			memcpy(record->at, tx_log.bytes + size, record->length);
 		else

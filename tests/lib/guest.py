@@ -16,7 +16,7 @@ import sys
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-BUILD = os.path.join(TOP, "build")
+BUILD = os.environ.get("ANOLE_BUILD") or os.path.join(TOP, "build")
 
 # One guest instruction is one nanosecond, and a figure is the same on every machine.
 ICOUNT = ["-icount", "shift=0,sleep=off"]
