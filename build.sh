@@ -85,7 +85,7 @@ test)
 	need_image
 	need_qemu
 	need "to check the style" clang-format-14
-	case " $* " in *" full "* | *" compiler"*) need "to compile everything with it too" clang ;; esac
+	need "to fuzz with libFuzzer" clang libclang-rt-14-dev
 	ports
 	exec tests/run "$@"
 	;;

@@ -37,3 +37,4 @@ LDFLAGS_libposix = $(LDFLAGS_ALL) -pie -Wl,--no-dynamic-linker -Wl,-z,text
 CFLAGS_guest = -std=gnu17 -O2 -g -Wall -Wextra -Werror -Iinclude
 CFLAGS_unit = -std=gnu17 -O1 -g -Wall -Wextra -Werror -fsanitize=address,undefined -fno-sanitize-recover=all \
 	-Iinclude -Ilib -I. -iquote tests/unit/kernel -iquote kernel
+CFLAGS_fuzz = $(CFLAGS_unit) -fsanitize=fuzzer

@@ -89,16 +89,6 @@ static uint64_t window_of_other(struct ext2 *fs, const struct inode *inode, uint
 
 /* --- blocks ----------------------------------------------------------------------------------------- */
 
-/* What the group itself consists of, apart from data. */
-static bool is_system(const struct ext2 *fs, const struct ext2_group *group, uint64_t block, uint32_t count)
-{
-	uint64_t end = block + count;
-
-	return (group->block_bitmap >= block && group->block_bitmap < end) ||
-	       (group->inode_bitmap >= block && group->inode_bitmap < end) ||
-	       (block < group->inode_table + (uint64_t)fs->table_blocks && end > group->inode_table);
-}
-
 struct search {
 	struct ext2 *fs;
 	struct inode *inode;
@@ -183,8 +173,9 @@ static long take_run(const struct search *s, struct ext2_group *group, uint8_t *
 {
 	struct ext2 *fs = s->fs;
 	uint64_t block = s->first + bit;
+	uint32_t number = (uint32_t)((s->first - fs->first_data_block) / fs->blocks_per_group);
 
-	if (!block_valid(fs, block) || is_system(fs, group, block, count))
+	if (!block_valid(fs, block) || blocks_of_system(fs, number, group, block, count))
 		return corrupt(fs, "a block bitmap", block);
 	if (count > group->free_blocks)
 		return corrupt(fs, "a count of free blocks", block);
@@ -276,7 +267,7 @@ static long free_in_group(struct ext2 *fs, uint32_t number, uint64_t start, uint
 	bits = meta_get(fs, group->block_bitmap);
 	if (is_error(bits))
 		return error_of(bits);
-	if (is_system(fs, group, start, count))
+	if (blocks_of_system(fs, number, group, start, count))
 		return corrupt(fs, "a file's block is the system's", start);
 	for (uint32_t i = 0; i < count; i++)
 		if (!bit_set(bits, bit + i))

@@ -99,6 +99,8 @@ void *meta_new(struct ext2 *fs, uint64_t block)
 			return error_pointer(status);
 		}
 	}
+	/* The old contents too: where a bitmap is wrong they are somebody's. */
+	tx_add(fs, fs->cache.base + at, fs->block_size);
 	tx_add(fs, &fs->cache.state[at >> 12], 1);
 	mark_dirty(fs, at);
 	memset(fs->cache.base + at, 0, fs->block_size);

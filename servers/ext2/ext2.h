@@ -122,11 +122,15 @@ struct ext2 {
 	uint32_t incompat, ro_compat, compat, revision;
 	uint64_t size_max; /* largest file that the mapping can hold */
 	uint32_t free_blocks, free_inodes;
-	bool read_only, has_errors, super_dirty;
+	bool read_only; /* nothing is written at all */
+	bool stopped;   /* damage was found, and errors=remount-ro: no further changes */
+	bool stop_on_damage;
+	bool has_errors, super_dirty;
 	bool attention;  /* something new is dirty or in memory: the server looks after the operation */
 	bool disk_valid; /* the superblock on the disk says that it was unmounted cleanly */
 	bool privileged; /* the current operation may use the reserved blocks */
 	uint16_t state_at_mount;
+	uint32_t reports;         /* of damage, logged so far */
 	uint32_t directory_group; /* where the last top-level directory went */
 	uint32_t inode_count;     /* in memory */
 	uint32_t epoch;           /* counts rollbacks */
@@ -245,12 +249,21 @@ uint64_t page_set_next(const struct page_set *set, uint64_t page, uint64_t limit
 /* --- super.c ----------------------------------------------------------------------------------------------- */
 /* Check the superblock and fill in fs. `device_bytes`: of the device. */
 long super_read(struct ext2 *fs, const struct ext2_super *super, uint64_t device_bytes);
+static inline bool refuses_changes(const struct ext2 *fs)
+{
+	return fs->read_only || fs->stopped;
+}
 struct ext2_super *super_get(struct ext2 *fs);
 /* Counters, times and state into the superblock's block. */
 long super_store(struct ext2 *fs, bool clean);
 long super_mounted(struct ext2 *fs);
 long corrupt(struct ext2 *fs, const char *what, uint64_t number); /* notes it, answers -EUCLEAN */
 struct ext2_group *group_get(struct ext2 *fs, uint32_t group);
+/* Blocks that a file names: 0 if they may be a file's, EXT2_WAIT, or damage. `number`: the inode, for the log. */
+long blocks_check(struct ext2 *fs, uint64_t start, uint64_t count, uint64_t number);
+/* Whether any of the blocks, all of one group, are what the file system itself consists of. */
+bool blocks_of_system(const struct ext2 *fs, uint32_t number, const struct ext2_group *group, uint64_t start,
+		      uint64_t count);
 uint64_t group_first_block(const struct ext2 *fs, uint32_t group);
 uint32_t group_blocks(const struct ext2 *fs, uint32_t group);
 static inline bool block_valid(const struct ext2 *fs, uint64_t block)
@@ -327,6 +340,7 @@ uint8_t dir_type(uint32_t mode);
 /* A position is the entry's byte offset in the directory divided by four. */
 #define INDEX_END UINT32_MAX
 bool index_begin(struct inode *dir); /* an empty index; false: there is no memory for one */
+/* false: there is no index any more. */
 bool index_add(struct inode *dir, struct name name, uint32_t position);
 void index_remove(struct inode *dir, struct name name, uint32_t position);
 /* Positions of names with the same hash: from `*slot` (0 at first) on; INDEX_END. */

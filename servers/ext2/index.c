@@ -109,19 +109,23 @@ static bool grow(struct inode *dir)
 	return true;
 }
 
-/* Remember that rolling back concerns this index; where too many change at once it is given up. */
-static void changed(struct inode *dir)
+/*
+ * Remember that rolling back concerns this index; where too many change at once it is given up (false). As long as
+ * a transaction has changed nothing there is nothing to roll back, and nobody ends it.
+ */
+static bool changed(struct inode *dir)
 {
 	struct tx *tx = &dir->fs->tx;
 
-	if (dir->index->changed)
-		return;
+	if (dir->index->changed || !tx->used)
+		return true;
 	if (tx->index_changed == TX_INDEXES) {
 		index_drop(dir);
-		return;
+		return false;
 	}
 	dir->index->changed = true;
 	tx->indexes[tx->index_changed++] = dir;
+	return true;
 }
 
 bool index_add(struct inode *dir, struct name name, uint32_t position)
@@ -133,8 +137,7 @@ bool index_add(struct inode *dir, struct name name, uint32_t position)
 		return false;
 	}
 	insert(dir->index, hash_of(name), position);
-	changed(dir);
-	return true;
+	return changed(dir);
 }
 
 void index_remove(struct inode *dir, struct name name, uint32_t position)

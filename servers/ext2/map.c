@@ -40,12 +40,14 @@ static uint64_t hole_length(const struct ext2 *fs, const struct path *path, uint
 	return span - position;
 }
 
-static uint32_t *next_level(struct ext2 *fs, uint32_t block, uint32_t offset)
+static uint32_t *next_level(struct inode *inode, uint32_t block, uint32_t offset)
 {
+	struct ext2 *fs = inode->fs;
+	long status = blocks_check(fs, block, 1, inode->number);
 	uint32_t *pointers;
 
-	if (!block_valid(fs, block))
-		return error_pointer(corrupt(fs, "an indirect block", block));
+	if (status < 0)
+		return error_pointer(status);
 	pointers = meta_get(fs, block);
 	return is_error(pointers) ? pointers : pointers + offset;
 }
@@ -58,21 +60,19 @@ static uint64_t pointers_left(const struct ext2 *fs, const struct path *path)
 	return path->depth == 1 ? EXT2_DIRECT - at : (1u << fs->pointers_shift) - at;
 }
 
-static long read_run(struct ext2 *fs, const uint32_t *p, uint64_t limit, struct extent *out)
+static long read_run(struct inode *inode, const uint32_t *p, uint64_t limit, struct extent *out)
 {
 	uint64_t n = 1;
 
 	out->physical = *p;
-	if (*p && (!block_valid(fs, *p)))
-		return corrupt(fs, "a file's block", *p);
 	if (*p)
-		while (n < limit && p[n] == *p + n && *p + n < fs->blocks)
+		while (n < limit && p[n] == *p + n)
 			n++;
 	else
 		while (n < limit && !p[n])
 			n++;
 	out->count = n;
-	return 0;
+	return *p ? blocks_check(inode->fs, *p, n, inode->number) : 0;
 }
 
 static bool from_last(struct inode *inode, uint64_t logical, uint64_t want, struct extent *out)
@@ -115,12 +115,12 @@ long map_find(struct inode *inode, uint64_t logical, uint64_t want, struct exten
 				out->count = want;
 			return 0;
 		}
-		p = next_level(fs, *p, path.offset[level + 1]);
+		p = next_level(inode, *p, path.offset[level + 1]);
 		if (is_error(p))
 			return error_of(p);
 	}
 	limit = pointers_left(fs, &path);
-	status = read_run(fs, p, limit, out);
+	status = read_run(inode, p, limit, out);
 	if (status == 0 && out->physical)
 		remember(inode, out);
 	if (out->count > want)
@@ -192,7 +192,7 @@ static uint32_t *walk_alloc(struct inode *inode, uint64_t logical, const struct 
 				return error_pointer(block);
 			*goal = (uint64_t)block + 1;
 		}
-		p = next_level(inode->fs, *p, offset);
+		p = next_level(inode, *p, offset);
 		if (is_error(p))
 			return p;
 		if (inode->next_logical != logical)
@@ -234,7 +234,7 @@ long map_alloc(struct inode *inode, uint64_t logical, uint64_t want, struct exte
 	if (is_error(p))
 		return error_of(p);
 	limit = pointers_left(inode->fs, &path);
-	status = read_run(inode->fs, p, limit < want ? limit : want, out);
+	status = read_run(inode, p, limit < want ? limit : want, out);
 	if (status < 0)
 		return status;
 	if (!out->physical) {

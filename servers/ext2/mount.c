@@ -141,15 +141,31 @@ static long ask_info(struct request *rq)
 	return request_park(rq, &info_queue);
 }
 
-static bool says_read_only(struct request *rq)
+/* Whether the word is one of the options, which commas separate. */
+static bool has_option(const char *options, const char *word)
 {
-	char options[256];
-	size_t length = rq->in_length < sizeof options ? rq->in_length : sizeof options;
+	size_t length = strlen(word);
+
+	while (options) {
+		if (!strncmp(options, word, length) && (!options[length] || options[length] == ','))
+			return true;
+		options = strchr(options, ',');
+		options = options ? options + 1 : NULL;
+	}
+	return false;
+}
+
+static void read_options(struct request *rq)
+{
+	char options[256] = "";
+	size_t length = rq->in_length < sizeof options ? rq->in_length : sizeof options - 1;
 
 	if (request_read(rq, 0, options, length) != (long)length)
-		return false;
-	return length >= 2 && options[0] == 'r' && options[1] == 'o' &&
-	       (length == 2 || options[2] == ',' || !options[2]);
+		return;
+	if (has_option(options, "ro"))
+		fs.read_only = true;
+	mount.stop_on_damage = has_option(options, "errors=remount-ro");
+	mount.go_on_after_damage = has_option(options, "errors=continue");
 }
 
 static long attach(struct request *rq, const struct fs_mount_req *in)
@@ -161,7 +177,8 @@ static long attach(struct request *rq, const struct fs_mount_req *in)
 			return -ENOTBLK;
 		mount.device = request_take(rq, 0);
 		mount.device_number = in->device;
-		fs.read_only = (in->flags & MS_RDONLY) || says_read_only(rq);
+		fs.read_only = in->flags & MS_RDONLY;
+		read_options(rq);
 	}
 	if (!mount.sectors)
 		return mount.info_status < 0 && mount.info_status != PARK ? mount.info_status : ask_info(rq);
@@ -180,15 +197,20 @@ static long read_super(void)
 {
 	uint64_t page = EXT2_SUPER_OFFSET >> PAGE_BITS;
 
+	long status;
+
 	if (!(fs.cache.state[page] & CACHE_PRESENT)) {
-		long status = core_fetch(&fs, page);
+		status = core_fetch(&fs, page);
 
 		if (status < 0) {
 			fs.wait_page = page;
 			return status;
 		}
 	}
-	return super_read(&fs, (struct ext2_super *)(fs.cache.base + EXT2_SUPER_OFFSET), mount.sectors * 512);
+	status =
+	    super_read(&fs, (struct ext2_super *)(fs.cache.base + EXT2_SUPER_OFFSET), mount.sectors * 512);
+	fs.stop_on_damage = mount.stop_on_damage || (fs.stop_on_damage && !mount.go_on_after_damage);
+	return status;
 }
 
 /* A file system of which an unclean end is known is mounted all the same, as Linux does, with a word; it is not
@@ -282,6 +304,7 @@ long remount_request(struct request *rq, const struct fs_remount_req *in, struct
 			fs.read_only = true;
 		return status;
 	}
+	fs.stopped = false;
 	if (!fs.read_only)
 		return 0;
 	if (fs.ro_compat & ~EXT2_RO_KNOWN)

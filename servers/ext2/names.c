@@ -39,7 +39,7 @@ static long check_change(const struct inode *dir, struct name name)
 
 	if (status < 0)
 		return status;
-	if (dir->fs->read_only)
+	if (refuses_changes(dir->fs))
 		return -EROFS;
 	return dir->d.flags & EXT2_FLAG_IMMUTABLE ? -EPERM : 0;
 }

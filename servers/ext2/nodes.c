@@ -300,7 +300,7 @@ long inode_set_attributes(struct inode *inode, const struct attributes *a)
 {
 	struct inode_data *d = &inode->d;
 
-	if (fs.read_only)
+	if (refuses_changes(&fs))
 		return -EROFS;
 	if (a->atime.nanoseconds >= 1000000000 || a->mtime.nanoseconds >= 1000000000)
 		return -EINVAL;
@@ -351,7 +351,7 @@ static long open(struct request *rq, const struct fs_open_req *in, struct fs_ope
 		return error_of(inode);
 	if ((inode->d.mode & S_IFMT) != S_IFREG)
 		return -EINVAL;
-	if ((in->flags & O_ACCMODE) != O_RDONLY && fs.read_only)
+	if ((in->flags & O_ACCMODE) != O_RDONLY && refuses_changes(&fs))
 		return -EROFS;
 	if ((in->flags & O_TRUNC) && inode->d.size && !in->exec) {
 		status = inode_truncate(rq, inode, 0);
@@ -438,7 +438,7 @@ void statfs_fill(struct file_statfs *out)
 		.ffree = n.free_files,
 		.fsid = { (int32_t)mount.device_number, (int32_t)(mount.device_number >> 32) },
 		.namelen = EXT2_NAME_MAX,
-		.flags = fs.read_only ? 1 : 0,
+		.flags = refuses_changes(&fs) ? 1 : 0,
 	};
 }
 

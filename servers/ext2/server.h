@@ -61,7 +61,8 @@ struct description {
 extern struct ext2 fs;
 void reap_soon(void); /* an unlinked inode may have lost its last user */
 struct mount {
-	bool mounted, attached; /* attached: the device is there, its cache is mapped */
+	bool mounted, attached;                  /* attached: the device is there, its cache is mapped */
+	bool stop_on_damage, go_on_after_damage; /* the options errors=remount-ro, errors=continue */
 	long info_status;
 	cap_t device;       /* speaks blk */
 	cap_t meta, tables; /* memory objects: metadata cache; its state */

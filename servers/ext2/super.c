@@ -4,10 +4,17 @@
 
 #include <util/string.h>
 
+#define REPORTS_MAX 16u
+#define ERRORS_CONTINUE 1 /* the superblock's `errors`; 2 remount-ro, 3 panic */
+
 long corrupt(struct ext2 *fs, const char *what, uint64_t number)
 {
-	if (!fs->has_errors)
-		core_log("file system is damaged: %s (%lu)", what, (unsigned long)number);
+	if (fs->reports++ < REPORTS_MAX)
+		core_log("file system is damaged: %s (%lu)%s", what, (unsigned long)number,
+			 fs->reports == REPORTS_MAX ? "; what else is found is not logged" : "");
+	if (fs->stop_on_damage && !fs->stopped)
+		core_log("no further changes (errors=remount-ro)");
+	fs->stopped = fs->stop_on_damage;
 	fs->has_errors = true;
 	fs->super_dirty = true;
 	return -EUCLEAN;
@@ -26,6 +33,11 @@ static bool group_has_super(const struct ext2 *fs, uint32_t group)
 	if (!(fs->ro_compat & EXT2_RO_SPARSE_SUPER) || group <= 1)
 		return true;
 	return power_of(group, 3) || power_of(group, 5) || power_of(group, 7);
+}
+
+static uint64_t descriptor_blocks(const struct ext2 *fs)
+{
+	return (fs->groups * sizeof(struct ext2_group) + fs->block_size - 1) >> fs->block_shift;
 }
 
 uint64_t group_first_block(const struct ext2 *fs, uint32_t group)
@@ -133,6 +145,7 @@ static void fill_geometry(struct ext2 *fs, const struct ext2_super *super)
 	fs->state_at_mount = super->state;
 	fs->disk_valid = super->state & EXT2_STATE_VALID;
 	fs->has_errors = super->state & EXT2_STATE_ERROR;
+	fs->stop_on_damage = super->errors > ERRORS_CONTINUE;
 	fs->size_max = largest_file(fs);
 	if (!super->revision && fs->size_max > INT32_MAX) /* no features, so no large files */
 		fs->size_max = INT32_MAX;
@@ -217,10 +230,42 @@ struct ext2_group *group_get(struct ext2 *fs, uint32_t group)
 	return g;
 }
 
+bool blocks_of_system(const struct ext2 *fs, uint32_t number, const struct ext2_group *group, uint64_t start,
+		      uint64_t count)
+{
+	uint64_t end = start + count, copies = 0;
+
+	if (group_has_super(fs, number))
+		copies = group_first_block(fs, number) + 1 + descriptor_blocks(fs);
+	return start < copies || (group->block_bitmap >= start && group->block_bitmap < end) ||
+	       (group->inode_bitmap >= start && group->inode_bitmap < end) ||
+	       (start < group->inode_table + (uint64_t)fs->table_blocks && end > group->inode_table);
+}
+
+long blocks_check(struct ext2 *fs, uint64_t start, uint64_t count, uint64_t number)
+{
+	uint64_t end = start + count;
+
+	if (!block_valid(fs, start) || count > fs->blocks - start)
+		return corrupt(fs, "a file's block is beyond the end; inode", number);
+	while (start < end) {
+		uint32_t of = (uint32_t)((start - fs->first_data_block) / fs->blocks_per_group);
+		uint64_t limit = group_first_block(fs, of) + fs->blocks_per_group;
+		const struct ext2_group *group = group_get(fs, of);
+
+		if (is_error(group))
+			return error_of(group);
+		if (blocks_of_system(fs, of, group, start, (end < limit ? end : limit) - start))
+			return corrupt(fs, "a file's block is the system's; inode", number);
+		start = limit;
+	}
+	return 0;
+}
+
 /* What statfs calls blocks leaves out what the file system itself needs. */
 void ext2_statfs(struct ext2 *fs, struct statfs_numbers *out)
 {
-	uint64_t descriptors = (fs->groups * 32ull + fs->block_size - 1) >> fs->block_shift;
+	uint64_t descriptors = descriptor_blocks(fs);
 	uint64_t overhead = fs->first_data_block;
 
 	for (uint32_t g = 0; g < fs->groups; g++)

@@ -29,7 +29,7 @@ void touch_access(struct inode *inode, uint32_t flags)
 		   (d->atime.seconds == d->mtime.seconds && d->atime.nanoseconds <= d->mtime.nanoseconds) ||
 		   (d->atime.seconds == d->ctime.seconds && d->atime.nanoseconds <= d->ctime.nanoseconds);
 
-	if (fs.read_only || (flags & O_NOATIME))
+	if (refuses_changes(&fs) || (flags & O_NOATIME))
 		return;
 	if (!old && d->atime.seconds + DAY > opened_last)
 		return;
@@ -403,7 +403,7 @@ static long check_write(const struct description *d)
 {
 	if (!d || (d->flags & O_ACCMODE) == O_RDONLY)
 		return -EBADF;
-	return fs.read_only ? -EROFS : 0;
+	return refuses_changes(&fs) ? -EROFS : 0;
 }
 
 /* O_SYNC, O_DSYNC: the bytes are written; now wait for the disk. progress[3] says so when it runs again. */

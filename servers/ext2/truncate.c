@@ -76,7 +76,7 @@ static void begin_cut(struct request *rq, struct inode *inode, uint64_t size)
 
 long inode_truncate(struct request *rq, struct inode *inode, uint64_t size)
 {
-	if (fs.read_only)
+	if (refuses_changes(&fs))
 		return -EROFS;
 	if (size > fs.size_max)
 		return -EFBIG;

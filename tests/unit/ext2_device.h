@@ -216,7 +216,7 @@ static long delete_orphan(struct ext2 *fs, struct inode *inode)
 	}
 }
 
-static void reap(struct ext2 *fs)
+static inline void reap(struct ext2 *fs)
 {
 	struct inode *next;
 
