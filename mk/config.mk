@@ -19,7 +19,7 @@ CFLAGS_ALL = -std=gnu17 -ffreestanding -fbuiltin -O2 -g -Wall -Wextra -Werror \
 	-ffunction-sections -fdata-sections -fcf-protection=none -mgeneral-regs-only
 CFLAGS_server = $(CFLAGS_ALL) -fno-pic -fno-pie $(if $(TXCHECK),$(CFLAGS_txcheck))
 # make TXCHECK=1 BUILD=build/txcheck: services whose every store is checked (lib/sys/txcheck.c); gcc only.
-CFLAGS_txcheck = -DTXCHECK $(if $(filter lib/sys/% lib/util/%,$<),,-include lib/sys/txcheck.h -fsanitize=kernel-address \
+CFLAGS_txcheck = -DTXCHECK $(if $(filter lib/sys/% lib/util/% %.S,$<),,-include lib/sys/txcheck.h -fsanitize=kernel-address \
 	--param asan-instrumentation-with-call-threshold=0 --param asan-stack=0 --param asan-globals=0 \
 	--param asan-instrument-reads=0)
 CFLAGS_kernel = $(CFLAGS_ALL) -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone

@@ -15,10 +15,10 @@ static bool claim(struct description *d)
 		index = (descriptions.free_hint + n) % DESCRIPTIONS_MAX;
 		if (descriptions.slot[index])
 			continue;
-		descriptions.generation = (descriptions.generation + 1) & GENERATION_MASK;
+		tx_set(descriptions.generation, (descriptions.generation + 1) & GENERATION_MASK);
 		d->badge = (uint64_t)descriptions.generation << 32 | (index + BADGE_FIRST_OWN);
-		descriptions.slot[index] = d;
-		descriptions.free_hint = index + 1;
+		tx_set(descriptions.slot[index], d);
+		tx_set(descriptions.free_hint, index + 1);
 		return true;
 	}
 	return false;
@@ -72,9 +72,9 @@ void description_delete(void *description)
 	uint32_t index = (uint32_t)index_of(d->badge);
 
 	watch_drop(&d->watches);
-	descriptions.slot[index] = NULL;
+	tx_set(descriptions.slot[index], NULL);
 	if (index < descriptions.free_hint)
-		descriptions.free_hint = index;
+		tx_set(descriptions.free_hint, index);
 	pheap_free(d);
 }
 
@@ -130,7 +130,7 @@ long description_set_flags(struct request *rq, const struct file_set_flags_req *
 	(void)out;
 	if (!d)
 		return -EBADF;
-	d->flags = stream_set_flags(d->flags, in->flags);
+	tx_set(d->flags, stream_set_flags(d->flags, in->flags));
 	return 0;
 }
 

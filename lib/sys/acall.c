@@ -48,7 +48,8 @@ static bool grow(void)
 		chunk[i].next = free_calls;
 		free_calls = &chunk[i];
 	}
-	chunks[chunk_count++] = chunk;
+	tx_set(chunks[chunk_count], chunk);
+	tx_set(chunk_count, chunk_count + 1);
 	return true;
 }
 
@@ -129,12 +130,13 @@ static void send_now(struct acall *call)
 long proto_send(struct acall *call, cap_t to, uint64_t op, uint32_t op_flags, const void *request,
 		size_t request_size)
 {
+	FAULT_POINT("call: before it is sent");
 	memset(call->request, 0, sizeof call->request);
 	memcpy(call->request, request, request_size);
 	call->op = op;
 	call->op_flags = op_flags;
 	call->to = to;
-	if (!service->transactional) {
+	if (!tx_on) {
 		send_now(call);
 		return 0;
 	}
@@ -154,21 +156,6 @@ void acalls_flush(void)
 	for (call = ready_calls; call; call = next) {
 		next = call->next;
 		send_now(call);
-	}
-	ready_calls = NULL;
-	ready_end = &ready_calls;
-}
-
-void acalls_forget(void)
-{
-	struct acall *call, *next;
-
-	for (call = ready_calls; call; call = next) {
-		next = call->next;
-		if (call->made == tx_sequence())
-			put_free(call);
-		else
-			call->state = ACALL_HELD;
 	}
 	ready_calls = NULL;
 	ready_end = &ready_calls;
@@ -210,9 +197,11 @@ static void run_done(struct acall *call)
 {
 	running_request = NULL;
 	running = call;
-	if (service->transactional)
+	if (tx_on)
 		save(call);
+	FAULT_POINT("call: before its answer is looked at");
 	call->done(call);
+	FAULT_POINT("call: its answer was looked at");
 	tx_end();
 	running = NULL;
 	running_crashes = 0;
@@ -268,7 +257,7 @@ static bool recover_committed(struct acall *call)
 {
 	uint64_t sequence = tx_sequence();
 
-	if (!service->transactional || call->state <= ACALL_FREE)
+	if (!tx_on || call->state <= ACALL_FREE)
 		return false;
 	if (call->made == sequence) {
 		put_free(call);

@@ -40,7 +40,6 @@ static inline void tx_end(void)
 		tx_next();
 }
 void pheap_commit(void); /* frees what was freed in this transaction */
-void pheap_forget(void); /* ... does not */
 
 /* txcheck.c, only in a build that checks */
 #ifdef TXCHECK
@@ -109,8 +108,7 @@ void acalls_start(bool restarted);
 void acall_answered(const struct request *message);
 bool acalls_run_failed(void); /* `done` of one that could not be sent; false if there is none */
 extern struct acall *failed_calls;
-void acalls_flush(void);  /* sends what was sent in the transaction */
-void acalls_forget(void); /* it is undone */
+void acalls_flush(void); /* sends what was sent in the transaction */
 
 /* watch.c, timer.c, clock.c */
 void watches_start(bool restarted);

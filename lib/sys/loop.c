@@ -160,6 +160,7 @@ static void take_release(uint64_t badge)
 	if (service->release)
 		service->release(badge);
 	tx_end();
+	FAULT_POINT("release: before it is acknowledged");
 	kcall(badge_destroy, SLOT_ENDPOINT, badge);
 }
 
@@ -228,8 +229,10 @@ static __attribute__((noinline)) void prepare(void)
 		request_send(outgoing);
 		outgoing = NULL;
 	}
-	if (!free_requests || !free_requests->next)
+	if (!free_requests || !free_requests->next) {
 		requests_grow();
+		tx_end();
+	}
 	CHECK(free_requests);
 }
 
@@ -294,6 +297,7 @@ static void start(void)
 int service_main(const struct service *definition)
 {
 	service = definition;
+	tx_on = definition->transactional;
 	start();
 	loop();
 	__builtin_unreachable();

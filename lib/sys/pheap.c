@@ -30,7 +30,6 @@ static PRESERVED struct heap heap;
 #define FREES_MAX 4096u
 static struct block *frees[FREES_MAX]; /* in this transaction */
 static unsigned frees_count;
-static bool allocated; /* in this transaction, perhaps */
 static struct block *bins[BINS];
 static uint64_t bin_map[BINS / 64];
 
@@ -201,10 +200,7 @@ void *pheap_alloc(size_t size)
 	if (!block)
 		return NULL;
 	bin_remove(block);
-	if (service->transactional) {
-		tx_save_word(&block->size);
-		allocated = true;
-	}
+	tx_save_word(&block->size);
 	split(block, size);
 	clear(block, touched);
 	block->size |= BLOCK_USED;
@@ -231,8 +227,7 @@ static void free_block(struct block *block)
 
 		if (!(left->size & BLOCK_USED)) {
 			bin_remove(left);
-			if (service->transactional)
-				tx_save_word(&left->size);
+			tx_save_word(&left->size);
 			join(left, block);
 			block = left;
 		}
@@ -249,7 +244,7 @@ void pheap_free(void *memory)
 		return;
 	block = (struct block *)((char *)memory - 16);
 	CHECK(preserved_contains(memory, 16) && block->size & BLOCK_USED);
-	if (!service->transactional) {
+	if (!tx_on) {
 		free_block(block);
 		return;
 	}
@@ -266,15 +261,6 @@ void pheap_commit(void)
 		free_block(frees[i]);
 	}
 	frees_count = 0;
-	allocated = false;
-}
-
-void pheap_forget(void)
-{
-	frees_count = 0;
-	if (allocated)
-		pheap_start(); /* what was taken from the free lists is free again */
-	allocated = false;
 }
 
 static void format(void)
@@ -307,6 +293,7 @@ static void rebuild(void)
 
 void pheap_start(void)
 {
+	frees_count = 0;
 	if (!heap.end && startup->preserved_size >= static_size() + ANOLE_PAGE_SIZE)
 		format();
 	memset(bins, 0, sizeof bins);

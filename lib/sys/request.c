@@ -88,6 +88,7 @@ void request_dequeue(struct request *rq)
 
 long request_park(struct request *rq, struct waitq *queue)
 {
+	FAULT_POINT("request: before it is parked");
 	request_dequeue(rq);
 	rq->state = REQUEST_PARKED;
 	queue_append(queue, rq);
@@ -167,6 +168,7 @@ long request_give(struct request *rq, cap_t slot, uint32_t rights, bool close)
 {
 	unsigned i = rq->reply_caps_count;
 
+	FAULT_POINT("request: before a capability is given");
 	if (i == IPC_MAX_CAPS)
 		return -E2BIG;
 	rq->reply_caps[i] = (struct ipc_cap){ slot, rights, 0 };
@@ -215,8 +217,8 @@ void requests_grow(void)
 		chunk[i].next = free_requests;
 		free_requests = &chunk[i];
 	}
-	chunks[chunk_count] = chunk;
-	chunk_count++;
+	tx_set(chunks[chunk_count], chunk);
+	tx_set(chunk_count, chunk_count + 1);
 }
 
 struct request *request_find(uint64_t token)
@@ -272,7 +274,7 @@ static void make_stale(struct request *rq)
 	if (rq->queue && preserved_contains(rq->queue, sizeof *rq->queue))
 		*rq->queue = (struct waitq){ NULL, NULL };
 	rq->queue = NULL;
-	if ((service->transactional ? undo(rq) : rq->state == REQUEST_RUNNING) && startup->crashed)
+	if ((tx_on ? undo(rq) : rq->state == REQUEST_RUNNING) && startup->crashed)
 		rq->crashes++;
 	if (rq->state != REQUEST_DONE)
 		rq->state = REQUEST_RUNNING;
@@ -424,7 +426,7 @@ void request_answer(struct request *rq, long status)
 	request_change(rq);
 	rq->status = status;
 	rq->state = REQUEST_DONE;
-	if (!service->transactional) {
+	if (!tx_on) {
 		request_send(rq);
 		return;
 	}

@@ -13,7 +13,7 @@ PRESERVED struct tx_log tx_log;
 static cap_t closes[CLOSES_MAX];
 static unsigned closes_count;
 
-bool tx_effects;
+bool tx_on, tx_effects;
 
 static uint32_t used(void)
 {
@@ -37,8 +37,11 @@ static void append(uint8_t *at, void *memory, uint64_t length, size_t padded)
 void tx_save(void *memory, size_t length)
 {
 	size_t padded = (length + 7) & ~7ul;
-	uint8_t *at = reserve(padded + sizeof(struct tx_record));
+	uint8_t *at;
 
+	if (!tx_on)
+		return;
+	at = reserve(padded + sizeof(struct tx_record));
 	FAULT_POINT("tx: before a change");
 	memcpy(at, memory, length);
 	append(at, memory, length, padded);
@@ -46,8 +49,11 @@ void tx_save(void *memory, size_t length)
 
 void tx_save_word(void *memory)
 {
-	uint8_t *at = reserve(8 + sizeof(struct tx_record));
+	uint8_t *at;
 
+	if (!tx_on)
+		return;
+	at = reserve(8 + sizeof(struct tx_record));
 	FAULT_POINT("tx: before a change");
 	*(uint64_t *)at = *(uint64_t *)memory;
 	append(at, memory, 8, 8);
@@ -55,14 +61,14 @@ void tx_save_word(void *memory)
 
 long tx_made(long slot)
 {
-	if (slot >= 0)
+	if (slot >= 0 && tx_on)
 		append(reserve(sizeof(struct tx_record)), NULL, (uint64_t)slot, 0);
 	return slot;
 }
 
 void tx_close(cap_t slot)
 {
-	if (closes_count == CLOSES_MAX || !service->transactional)
+	if (closes_count == CLOSES_MAX || !tx_on)
 		kcall(cap_close, slot);
 	else
 		closes[closes_count++] = slot;
@@ -99,14 +105,6 @@ void tx_undo(void)
 	BARRIER();
 	tx_log.word &= ~(uint64_t)UINT32_MAX;
 	closes_count = 0;
-}
-
-long tx_abort(long status)
-{
-	tx_undo();
-	pheap_forget();
-	acalls_forget();
-	return status;
 }
 
 static void close_all(void)

@@ -16,6 +16,7 @@
 #define LIB_SYS_TX_H
 
 #include <abi/types.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,9 @@ struct tx_log {
 	uint8_t bytes[TX_LOG_SIZE];
 };
 extern struct tx_log tx_log;
+
+/* Whether the service is transactional; where it is not, nothing is saved and everything goes out at once. */
+extern bool tx_on;
 
 /* Save `length` bytes before they are changed. The log has a bound: a transaction that outgrows it ends the service, so
  * long work commits in between. */
@@ -41,8 +45,6 @@ void tx_save_word(void *memory);
 	} while (0)
 /* What was done so far holds, and goes out; what follows is another transaction of the same handler. */
 void tx_checkpoint(void);
-/* Puts back what the log has saved since the last commit, for a handler that gives up; answers `status`. */
-long tx_abort(long status);
 /* A capability made in this transaction: closed if that is undone. Answers `slot`, which may be an error. */
 long tx_made(long slot);
 /* Close a capability once the transaction is committed. */

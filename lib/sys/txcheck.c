@@ -69,7 +69,7 @@ static void tell(const void *at, size_t length, const void *code)
 
 static void check(const void *at, size_t length, const void *code)
 {
-	if (!started || !service->transactional || !preserved_contains(at, length))
+	if (!started || !tx_on || !preserved_contains(at, length))
 		return;
 	if (request_is_own(at) || acall_contains(at) || fresh(at, length) || saved(at, length))
 		return;

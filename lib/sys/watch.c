@@ -52,9 +52,17 @@ static void hold(struct watch *watch, uint64_t stamp)
 
 static void put_free(struct watch *watch)
 {
+	tx_save(watch, sizeof *watch);
 	watch->slot = 0;
 	watch->next = free_watches;
 	free_watches = watch;
+}
+
+/* One leaves its list. */
+static void unlink(struct watch **at)
+{
+	tx_save_word(at);
+	*at = (*at)->next;
 }
 
 static struct watch *watch_new(void)
@@ -68,7 +76,8 @@ static struct watch *watch_new(void)
 			return NULL;
 		for (unsigned i = CHUNK_WATCHES; i-- > 0;)
 			put_free(&chunk[i]);
-		chunks[chunk_count++] = chunk;
+		tx_set(chunks[chunk_count], chunk);
+		tx_set(chunk_count, chunk_count + 1);
 	}
 	watch = free_watches;
 	if (watch)
@@ -82,7 +91,7 @@ static void discard(struct watch *watch)
 
 	if (holder)
 		holder->count--;
-	kcall(cap_close, watch->slot);
+	tx_close(watch->slot);
 	put_free(watch);
 }
 
@@ -103,7 +112,7 @@ static void drop_dead(struct watch_list *list)
 			at = &watch->next;
 			continue;
 		}
-		*at = watch->next;
+		unlink(at);
 		discard(watch);
 	}
 }
@@ -119,6 +128,8 @@ long watch_poll(struct watch_list *list, struct request *rq, uint64_t wanted, ui
 	watch = may_hold(rq->stamp) ? watch_new() : NULL;
 	if (!watch)
 		return -ENOMEM;
+	tx_save(watch, sizeof *watch);
+	tx_save_word(&list->first);
 	hold(watch, rq->stamp);
 	watch->slot = request_take(rq, 0);
 	watch->events = (uint32_t)wanted;
@@ -139,7 +150,7 @@ void watch_notify(struct watch_list *list, uint64_t events)
 			at = &watch->next;
 			continue;
 		}
-		*at = watch->next;
+		unlink(at);
 		discard(watch);
 	}
 }
@@ -149,7 +160,7 @@ void watch_drop(struct watch_list *list)
 	struct watch *watch;
 
 	while ((watch = list->first)) {
-		list->first = watch->next;
+		unlink(&list->first);
 		discard(watch);
 	}
 }
