@@ -184,6 +184,12 @@ struct system_info {
 	uint64_t processors, threads, uptime_ns, idle_ns;
 	uint64_t page_faults, context_switches, interrupts, ipc_calls;
 	uint64_t klog_start, klog_end;
+	/* Pages: page tables in use, tables kept for the next space, blocks kept for the kernel (in pages_kernel). */
+	uint64_t pages_table, tables_spare, blocks_spare;
+	uint64_t kernel_bytes; /* of small objects, in use */
+	uint64_t system_ns;    /* in the kernel, of all processors; neither idle nor this: in user mode */
+	uint64_t capabilities; /* slots in use, of all tables */
+	uint64_t objects[CAPT_TYPES]; /* by enum cap_type */
 };
 
 /*

@@ -46,6 +46,7 @@ enum cap_type {
 	CAPT_PORTS,
 	CAPT_QUOTA,
 	CAPT_ROOT, /* may make physical memory, interrupts, port ranges, set clock, reset */
+	CAPT_TYPES,
 };
 
 /*

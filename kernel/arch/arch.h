@@ -51,6 +51,7 @@ void arch_space_leave(struct space *space);
 
 /* --- time ------------------------------------------------------------------------------- */
 uint64_t arch_now_ns(void);                /* monotonic, from the TSC */
+uint64_t arch_cycles_ns(uint64_t cycles);  /* of arch_cycles(), arch/x86_64/switch.h */
 void arch_timer_set(uint64_t deadline_ns); /* one-shot local timer; UINT64_MAX: none */
 uint64_t arch_tsc_multiplier(void);        /* for struct time_page */
 void arch_time_ready(void);                /* the rates must be known now; before the first thread */
@@ -74,6 +75,8 @@ void arch_halt(void) __attribute__((noreturn));
 /* Top table with the kernel half, to copy from: the upper 256 entries never change.
  * Defined and set by arch/x86_64/memory.c before frames_init(). */
 extern uint64_t kernel_cr3;
+extern uint64_t pagetable_pages; /* in use */
+uint64_t pagetable_spare(void);  /* kept for the next space */
 /* First physical address beyond the direct map: what is above has no kernel address. */
 extern uint64_t direct_map_end;
 

@@ -41,7 +41,7 @@ void kernel_deferred(struct cpu *cpu);
 void sched_yield_current(void);
 
 /* Charge the time that has passed on this processor to its current thread: before
- * user_ns is read. */
+ * user_cycles is read. */
 void sched_account(void);
 
 /* The priority or affinity of a thread has been changed: requeue it or look again. */

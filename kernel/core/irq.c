@@ -52,7 +52,7 @@ void irq_destroy(struct object *object)
 	arch_irq_disconnect(irq->vector);
 	if (irq->notify)
 		object_put(irq->notify);
-	kfree(irq);
+	object_free(irq);
 }
 
 long sys_irq_create(uint64_t root, uint64_t line, uint64_t flags)
@@ -68,11 +68,11 @@ long sys_irq_create(uint64_t root, uint64_t line, uint64_t flags)
 	irq = kalloc(sizeof(*irq));
 	if (!irq)
 		return -ENOMEM;
-	irq->object = (struct object){ CAPT_IRQ, 1 };
+	object_begin(&irq->object, CAPT_IRQ);
 	irq->level = (flags & (IRQ_LEVEL | IRQ_MSI)) == IRQ_LEVEL;
 	vector = arch_irq_connect((uint32_t)line, (uint32_t)flags, irq, &irq->message);
 	if (vector < 0) {
-		kfree(irq);
+		object_free(irq);
 		return vector;
 	}
 	irq->vector = (uint32_t)vector;

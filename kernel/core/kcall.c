@@ -4,6 +4,7 @@
 #include "arch/arch.h"
 #include "arch/x86_64/offsets.h"
 #include "arch/x86_64/switch.h"
+#include "core/account.h"
 #include "core/cpu.h"
 #include "core/table.h"
 #include "core/thread.h"
@@ -55,6 +56,7 @@ struct thread *kernel_leave(void)
 		if (!thread->attention || thread_attend(thread))
 			break;
 	}
+	account_leave(cpu, thread);
 	switch_to(cpu, thread);
 	kernel_unlock();
 	return thread;
@@ -84,6 +86,7 @@ void kernel_syscall_locked(struct thread *thread)
 	long result = KCALL_RESTART;
 	struct thread *next;
 
+	account_user(this_cpu());
 	if (!thread->attention)
 		result = dispatch(thread);
 	if (result == KCALL_RESTART)

@@ -21,6 +21,7 @@ static object_destroy_fn *const destroy[] = {
 	[CAPT_ROOT] = root_destroy,
 };
 
+uint64_t object_counts[CAPT_TYPES];
 bool work_deferred;
 static struct list_node dying_tables = { &dying_tables, &dying_tables };
 static struct list_node dying_endpoints = { &dying_endpoints, &dying_endpoints };
@@ -63,7 +64,7 @@ bool objects_reap(unsigned budget)
 
 		if (endpoint_reap(endpoint, budget)) {
 			list_remove(&endpoint->reap_link);
-			kfree(endpoint);
+			object_free(endpoint);
 		}
 	}
 	return !list_empty(&dying_tables) || !list_empty(&dying_endpoints);

@@ -27,6 +27,29 @@ struct cap {
 	bool reserved; /* promised to a call in progress; object is NULL */
 };
 
+/* How many there are of each type, for system_info. */
+extern uint64_t object_counts[CAPT_TYPES];
+void kfree(void *object); /* mm/slab.c */
+
+/* The head of a new object, with one count. */
+static inline void object_begin(struct object *object, enum cap_type type)
+{
+	*object = (struct object){ type, 1 };
+	object_counts[type]++;
+}
+
+/* The end of one: its memory is given back now; object_free() does that too. */
+static inline void object_end(void *pointer)
+{
+	object_counts[((struct object *)pointer)->type]--;
+}
+
+static inline void object_free(void *pointer)
+{
+	object_end(pointer);
+	kfree(pointer);
+}
+
 static inline void *object_get(void *object)
 {
 	((struct object *)object)->refs++;

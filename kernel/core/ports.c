@@ -13,7 +13,7 @@ struct ports {
 
 void ports_destroy(struct object *object)
 {
-	kfree(object);
+	object_free(object);
 }
 
 long sys_ports_create(uint64_t root, uint64_t base, uint64_t count)
@@ -28,7 +28,8 @@ long sys_ports_create(uint64_t root, uint64_t base, uint64_t count)
 	ports = kalloc(sizeof(*ports));
 	if (!ports)
 		return -ENOMEM;
-	*ports = (struct ports){ { CAPT_PORTS, 1 }, (uint32_t)base, (uint32_t)count };
+	*ports = (struct ports){ .base = (uint32_t)base, .count = (uint32_t)count };
+	object_begin(&ports->object, CAPT_PORTS);
 	return cap_install(&ports->object, CAP_ALL);
 }
 

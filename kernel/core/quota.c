@@ -45,7 +45,7 @@ static void quota_end(struct quota *quota)
 		if (quota->used[kind])
 			return;
 	quotas[quota->number] = NULL;
-	kfree(quota);
+	object_free(quota);
 	if (parent)
 		object_put(parent);
 }

@@ -53,12 +53,12 @@ long sys_quota_create(uint64_t parent_handle, uint64_t pages)
 	if (!quota)
 		return number ? -ENOMEM : -ENOSPC;
 	*quota = (struct quota){
-		.object = { CAPT_QUOTA, 1 },
 		.parent = object_get(parent),
 		.limit = { limit_of(QUOTA_MEMORY, pages), UINT64_MAX, UINT64_MAX },
 		.number = number,
 		.depth = parent->depth + 1,
 	};
+	object_begin(&quota->object, CAPT_QUOTA);
 	quotas[number] = quota;
 	return cap_install(&quota->object, CAP_ALL);
 }

@@ -6,20 +6,22 @@
  * band of eight, a program's (priorities below PROGRAMS) by one in all, so that niceness tells among
  * those too; it rises again when it has blocked. So that no program starves, some slices go to the
  * lowest. At the end of a slice a processor also takes over a thread from one where more of them
- * wait. Time is charged at each tick and each choice to the thread that is then current.
+ * wait.
  */
 #include "arch/arch.h"
+#include "core/account.h"
 #include "core/cpu.h"
 #include "core/timer.h"
 
 #define SLICE_NS 10000000ul
+#define TICK_NS (1ul << 22) /* 4.2 ms */
 #define BAND 8u
 #define PROGRAMS 16u
 #define LOWEST_TURN 32u /* every so many slices */
 
 /* What only scheduling knows of a processor. */
 static struct sched {
-	uint64_t slice_end, charged;
+	uint64_t slice_end;
 	struct thread *slice_thread; /* who began the slice; only compared */
 	bool yield, lowest_turn;
 	uint32_t waiting; /* threads in the queues */
@@ -237,24 +239,30 @@ void sched_yield_current(void)
 
 /* --- time --------------------------------------------------------------------------------- */
 
-static void charge(struct cpu *cpu, uint64_t now)
+/* In the kernel: what has passed since the last look at the clock. */
+static void charge(struct cpu *cpu)
 {
-	struct sched *sched = &scheds[cpu->id];
-	uint64_t passed = now > sched->charged ? now - sched->charged : 0;
+	uint64_t now;
 
-	cpu->now_ns = now;
-	sched->charged = now;
-	if (cpu->current)
-		cpu->current->user_ns += passed;
-	else
-		cpu->idle_ns += passed;
+	if (cpu->current) {
+		account_system(cpu, cpu->current);
+		return;
+	}
+	now = arch_cycles();
+	cpu->idle_cycles += now - cpu->charged;
+	cpu->charged = now;
 }
 
 void sched_account(void)
 {
-	for (uint32_t i = 0; i < cpu_count; i++)
-		if (cpus[i].online)
-			charge(&cpus[i], arch_now_ns());
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		if (!cpus[i].online)
+			continue;
+		if (&cpus[i] == this_cpu() || !cpus[i].current)
+			charge(&cpus[i]);
+		else if (arch_cycles() > cpus[i].charged) /* its clock may be a little ahead */
+			account_user(&cpus[i]);
+	}
 }
 
 static void arm(struct cpu *cpu, uint64_t deadline)
@@ -273,18 +281,28 @@ static void sink(struct thread *thread)
 		thread->priority--;
 }
 
+static void arm_tick(struct cpu *cpu, uint64_t now)
+{
+	uint64_t tick = (now | (TICK_NS - 1)) + 1, slice_end = scheds[cpu->id].slice_end;
+
+	arm(cpu, tick < slice_end ? tick : slice_end);
+}
+
 /*
  * Runs after timers_run() on every timer interrupt. While a thread runs the timer is armed
- * for the end of its slice, also if no other is ready: that charges time to the right one.
+ * for the next tick, also if no other is ready: that charges time to the right one.
  */
-void sched_tick(uint64_t now)
+void sched_tick(uint64_t now, bool shared)
 {
 	struct cpu *cpu = this_cpu();
 	struct sched *sched = &scheds[cpu->id];
 
-	charge(cpu, now);
 	if (!cpu->current)
 		return;
+	if (shared) {
+		cpu->current->user_cycles += cpu->shared_cycles;
+		cpu->shared_cycles = 0;
+	}
 	if (now >= sched->slice_end) {
 		if (sched->slice_thread == cpu->current)
 			sink(cpu->current);
@@ -294,7 +312,7 @@ void sched_tick(uint64_t now)
 		cpu->need_resched = true;
 		balance(cpu);
 	}
-	arm(cpu, sched->slice_end);
+	arm_tick(cpu, now);
 }
 
 /* --- the choice ----------------------------------------------------------------------------- */
@@ -365,7 +383,7 @@ static void begin(struct cpu *cpu, struct thread *next, uint64_t now)
 	sched->slice_thread = next;
 	sched->slice_end = now + SLICE_NS;
 	sched->yield = sched->lowest_turn = false;
-	arm(cpu, sched->slice_end);
+	arm_tick(cpu, now);
 }
 
 struct thread *schedule(void)
@@ -375,7 +393,7 @@ struct thread *schedule(void)
 	uint64_t now = arch_now_ns();
 	int best = top_ready(cpu);
 
-	charge(cpu, now);
+	charge(cpu);
 	cpu->need_resched = false;
 	if (current && current->state == THREAD_RUNNING) {
 		if (keep(cpu, current, best)) {
@@ -391,7 +409,7 @@ struct thread *schedule(void)
 		next = idle_until_ready(cpu);
 		cpu->idle = false;
 		now = arch_now_ns();
-		charge(cpu, now);
+		charge(cpu);
 	} else {
 		next = take(cpu, best);
 	}

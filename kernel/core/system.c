@@ -4,6 +4,7 @@
 #include "core/cpu.h"
 #include "core/kcall.h"
 #include "core/klog.h"
+#include "core/table.h"
 #include "mm/mm.h"
 
 enum reset { RESET_REBOOT, RESET_HALT, RESET_RELEASE_CONSOLE, RESET_EXIT_SUCCESS, RESET_EXIT_FAILURE };
@@ -13,7 +14,8 @@ static void add_processor(struct system_info *info, const struct cpu *cpu)
 	if (!cpu->online)
 		return;
 	info->processors++;
-	info->idle_ns += cpu->idle_ns;
+	info->idle_ns += arch_cycles_ns(cpu->idle_cycles);
+	info->system_ns += arch_cycles_ns(cpu->system_cycles);
 	info->page_faults += cpu->faults;
 	info->context_switches += cpu->switches;
 	info->interrupts += cpu->interrupts;
@@ -31,8 +33,14 @@ long sys_system_info(uint64_t out)
 		.uptime_ns = arch_now_ns(),
 		.klog_start = klog_begin(),
 		.klog_end = klog_end(),
+		.pages_table = pagetable_pages,
+		.tables_spare = pagetable_spare(),
+		.blocks_spare = kalloc_kept(),
+		.kernel_bytes = kalloc_bytes(),
+		.capabilities = capabilities_used,
 	};
 
+	__builtin_memcpy(info.objects, object_counts, sizeof(info.objects));
 	sched_account();
 	for (uint32_t i = 0; i < cpu_count; i++)
 		add_processor(&info, &cpus[i]);

@@ -4,6 +4,7 @@
 #include "core/thread.h"
 #include "mm/mm.h"
 
+uint64_t capabilities_used;
 static struct cap no_caps[CHUNK_SLOTS]; /* what chunks without a capability show; never written */
 
 struct table *table_new(struct quota *quota, uint32_t slots, uint32_t kind)
@@ -15,7 +16,7 @@ struct table *table_new(struct quota *quota, uint32_t slots, uint32_t kind)
 	table = quota_alloc(quota, sizeof(*table));
 	if (!table)
 		return NULL;
-	table->object = (struct object){ CAPT_TABLE, 1 };
+	object_begin(&table->object, CAPT_TABLE);
 	table->limit = slots;
 	table->kind = kind;
 	table->quota = quota;
@@ -77,6 +78,7 @@ static long chunk_take(struct table *table, uint32_t slot)
 	chunk->used |= 1ul << (slot & (CHUNK_SLOTS - 1));
 	chunk->caps[slot & (CHUNK_SLOTS - 1)] = (struct cap){ .reserved = true };
 	table->used++;
+	capabilities_used++;
 	return slot;
 }
 
@@ -144,6 +146,7 @@ long table_clear(struct table *table, uint32_t slot)
 	*cap = (struct cap){ 0 };
 	table->chunks[slot >> CHUNK_SHIFT].used &= ~(1ul << (slot & (CHUNK_SLOTS - 1)));
 	table->used--;
+	capabilities_used--;
 	if (slot < table->first_free)
 		table->first_free = slot;
 	if (object)
@@ -183,5 +186,6 @@ void table_free(struct table *table)
 		if (table->chunks[i].caps != no_caps)
 			kfree(table->chunks[i].caps);
 	kfree(table->chunks);
+	object_end(table);
 	quota_free(table->quota, table, table->charged);
 }

@@ -36,6 +36,7 @@ struct table {
 	struct list_node reap_link;
 };
 
+extern uint64_t capabilities_used; /* slots of all tables */
 /* Paid for by the quota, NULL: nobody. */
 struct table *table_new(struct quota *quota, uint32_t slots, uint32_t kind);
 /* The slot, or NULL if it is beyond the table. May be empty. */

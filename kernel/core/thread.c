@@ -69,7 +69,7 @@ struct thread *thread_new(struct space *space, struct table *private_table, stru
 
 	if (!thread)
 		return NULL;
-	thread->object = (struct object){ CAPT_THREAD, 1 };
+	object_begin(&thread->object, CAPT_THREAD);
 	thread->state = THREAD_STOPPED;
 	thread->affinity = ~0u;
 	thread->no_fast_receive = true;
@@ -223,6 +223,7 @@ void thread_destroy(struct object *object)
 		return;
 	}
 	caller_unregister(&thread->caller);
+	object_end(thread);
 	thread_unalloc(thread);
 }
 

@@ -117,7 +117,7 @@ struct thread {
 	uint64_t deadline;         /* UINT64_MAX: none */
 	struct list_node all_link; /* every thread */
 	uint32_t cpu, affinity;
-	uint64_t user_ns, system_ns, slice_ns, last_ns;
+	uint64_t user_cycles, system_cycles;
 	struct futex_wait {
 		uint64_t object, offset;
 		struct list_node link;
@@ -144,14 +144,17 @@ struct cpu {
 	struct thread *fpu_owner;     /* whose FPU state is in the registers */
 	struct thread *segment_owner; /* whose FS and GS base are loaded */
 	uint64_t loaded_cr3;
-	uint64_t now_ns;
 	struct list_node ready[32];
 	uint32_t ready_mask;
 	struct thread *idle_thread;
-	uint64_t idle_ns, interrupts, switches, ipc_calls, faults;
+	uint64_t idle_cycles, interrupts, switches, ipc_calls, faults;
 	uint64_t timer_deadline;
 	volatile uint32_t tlb_request;
 	void *arch; /* tables of the processor */
+	/* Processor time; core/account.h. */
+	uint64_t charged, system_cycles, shared_cycles;
+	uint64_t calls_charged; /* ipc_calls at the last charge */
+	struct thread *left;    /* who returned to user mode last; only compared */
 };
 #define MAX_CPUS 16
 extern struct cpu cpus[MAX_CPUS];
@@ -184,7 +187,7 @@ void thread_block(struct thread *thread, enum thread_state state); /* off the pr
 /* Pick the next thread; the exit path of every kernel entry calls it when current cannot go on
  * or need_resched is set. Answers the thread to return to (sets cpu->current). */
 struct thread *schedule(void);
-void sched_tick(uint64_t now_ns); /* timer interrupt */
+void sched_tick(uint64_t now_ns, bool shared); /* timer interrupt; shared: account_user() */
 /* Wake threads and timers whose deadline has passed; program the next. core/timer.c */
 void timers_run(uint64_t now_ns);
 void timeout_add(struct thread *thread, uint64_t deadline_ns);

@@ -106,7 +106,7 @@ void badge_remove(struct badge *badge)
 	list_remove(&badge->link);
 	if (list_empty(&endpoint->releases))
 		endpoint->pending &= ~PENDING_RELEASE;
-	kfree(badge);
+	object_free(badge);
 }
 
 void badge_release(struct object *object)
@@ -115,6 +115,7 @@ void badge_release(struct object *object)
 	struct endpoint *endpoint = badge->endpoint;
 
 	if (!endpoint) {
+		object_end(badge);
 		badge_refund(badge);
 		kfree(badge);
 		return;
@@ -153,7 +154,7 @@ long sys_badge_create(uint64_t handle, uint64_t number)
 		table_clear(table, slot);
 		return -ENOMEM;
 	}
-	badge->object = (struct object){ CAPT_BADGE, 1 };
+	object_begin(&badge->object, CAPT_BADGE);
 	badge->number = number;
 	badge_insert(endpoint, badge);
 	table_fill(table, slot, &badge->object, CAP_ALL, false);

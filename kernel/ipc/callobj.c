@@ -29,7 +29,7 @@ long sys_call_create(void)
 		kfree(call);
 		return error;
 	}
-	call->object = (struct object){ CAPT_CALL, 1 };
+	object_begin(&call->object, CAPT_CALL);
 	call->caller.kind = CALLER_OBJECT;
 	call->caller.slow = true;
 	return cap_install(&call->object, CAP_ALL);
@@ -208,5 +208,5 @@ void callobj_destroy(struct object *object)
 	if (call->reply_to)
 		object_put(call->reply_to);
 	caller_unregister(caller);
-	kfree(call);
+	object_free(call);
 }

@@ -117,7 +117,7 @@ long sys_ep_create(void)
 	endpoint = kalloc(sizeof(*endpoint));
 	if (!endpoint)
 		return -ENOMEM;
-	endpoint->object = (struct object){ CAPT_ENDPOINT, 1 };
+	object_begin(&endpoint->object, CAPT_ENDPOINT);
 	list_init(&endpoint->receivers);
 	list_init(&endpoint->queue);
 	list_init(&endpoint->in_service);

@@ -23,7 +23,7 @@ long sys_notify_create(void)
 	if (!notify)
 		return -ENOMEM;
 	notify->quota = quota;
-	notify->object = (struct object){ CAPT_NOTIFY, 1 };
+	object_begin(&notify->object, CAPT_NOTIFY);
 	list_init(&notify->waiters);
 	return cap_install(&notify->object, CAP_ALL);
 }
@@ -36,6 +36,7 @@ void notify_destroy(struct object *object)
 	timer_cancel(&notify->timer);
 	while (!list_empty(&notify->waiters))
 		thread_wake(container_of(notify->waiters.next, struct thread, wait_link), -EBADF);
+	object_end(notify);
 	quota_free(notify->quota, notify, sizeof(*notify));
 }
 
@@ -131,7 +132,7 @@ long sys_watch_create(uint64_t handle, uint64_t bit, uint64_t word)
 		return -ENOMEM;
 	watch->quota = quota_current();
 	thread->watch_count++;
-	watch->object = (struct object){ CAPT_WATCH, 1 };
+	object_begin(&watch->object, CAPT_WATCH);
 	watch->thread = thread;
 	watch->notify = object_get(notify);
 	watch->bit = bit;
@@ -155,6 +156,7 @@ void watch_destroy(struct object *object)
 	struct watch *watch = container_of(object, struct watch, object);
 
 	watch_drop(watch);
+	object_end(watch);
 	quota_free(watch->quota, watch, sizeof(*watch));
 }
 

@@ -18,7 +18,7 @@ static struct memory *memory_alloc(struct quota *quota, enum memory_kind kind, u
 
 	if (!memory)
 		return NULL;
-	memory->object = (struct object){ .type = CAPT_MEMORY, .refs = 1 };
+	object_begin(&memory->object, CAPT_MEMORY);
 	memory->kind = kind;
 	memory->quota = quota;
 	memory->number = next_number++;
@@ -50,6 +50,8 @@ struct memory *memory_new(struct quota *quota, uint64_t size, uint32_t flags)
 		return NULL;
 	memory->uncached = flags & MO_UNCACHED;
 	if (contiguous && !own_frames(memory)) {
+		object_end(memory);
+		object_end(memory);
 		quota_free(quota, memory, sizeof(*memory));
 		return NULL;
 	}
@@ -307,6 +309,7 @@ static bool memory_free_step(struct memory *memory, unsigned budget)
 	} else if (!memory_drop(memory, 0, UINT64_MAX, budget)) {
 		return false;
 	}
+	object_end(memory);
 	quota_free(memory->quota, memory, sizeof(*memory));
 	return true;
 }

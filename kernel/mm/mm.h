@@ -37,7 +37,9 @@ bool caller_may_use_reserve(void);
 /* --- small objects: mm/slab.c ---------------------------------------------- */
 void *kalloc(size_t size); /* zeroed, 16-aligned; up to 64 KiB; NULL if none */
 void kfree(void *object);
-size_t kalloc_pages(void); /* pages in use by the kernel itself */
+size_t kalloc_pages(void); /* pages in use by the kernel itself, with those that kfree keeps: */
+size_t kalloc_kept(void);
+size_t kalloc_bytes(void); /* in use */
 
 /* --- address spaces: mm/space.c -------------------------------------------- */
 struct quota;

@@ -27,7 +27,7 @@ struct slab {
 
 static struct list_node partial[CLASSES];
 static void *blocks[BLOCK_FRAMES + 1]; /* free blocks, chained through their first words */
-static size_t pages_used;
+static size_t pages_used, pages_kept, bytes_used;
 
 static unsigned class_of(size_t size)
 {
@@ -77,6 +77,7 @@ static void *block_alloc(size_t size)
 
 	if (block) {
 		blocks[count] = *block;
+		pages_kept -= count;
 	} else {
 		uint64_t frame = frame_alloc_block(count);
 
@@ -86,6 +87,7 @@ static void *block_alloc(size_t size)
 		page_of(frame)->count = count;
 		pages_used += count;
 	}
+	bytes_used += count * ANOLE_PAGE_SIZE;
 	words_zero(block, size + 7);
 	return block;
 }
@@ -111,6 +113,7 @@ void *kalloc(size_t size)
 	slab->used++;
 	if (!slab->free)
 		list_remove(&slab->link);
+	bytes_used += class_size(class);
 	words_zero(object, class_size(class));
 	return object;
 }
@@ -121,6 +124,8 @@ static void block_free(void **block)
 
 	*block = blocks[count];
 	blocks[count] = block;
+	pages_kept += count;
+	bytes_used -= count * ANOLE_PAGE_SIZE;
 }
 
 /* An empty page goes back, unless it is the last of its class that has room. */
@@ -148,6 +153,7 @@ void kfree(void *pointer)
 	struct slab *slab = (struct slab *)((uintptr_t)object & ~(ANOLE_PAGE_SIZE - 1));
 	bool was_full = !slab->free;
 
+	bytes_used -= class_size(slab->class);
 	*object = slab->free;
 	slab->free = object;
 	if (was_full)
@@ -168,6 +174,7 @@ bool slab_shrink(void)
 			for (unsigned i = 0; i < count; i++)
 				frame_release(virt_to_phys(block) + i * ANOLE_PAGE_SIZE);
 			pages_used -= count;
+			pages_kept -= count;
 			any = true;
 		}
 	}
@@ -177,4 +184,14 @@ bool slab_shrink(void)
 size_t kalloc_pages(void)
 {
 	return pages_used;
+}
+
+size_t kalloc_kept(void)
+{
+	return pages_kept;
+}
+
+size_t kalloc_bytes(void)
+{
+	return bytes_used;
 }

@@ -63,10 +63,11 @@ struct space *space_new(struct quota *quota)
 
 	if (!space)
 		return NULL;
-	space->object = (struct object){ .type = CAPT_SPACE, .refs = 1 };
+	object_begin(&space->object, CAPT_SPACE);
 	space->quota = quota;
 	space->charged = sizeof(*space);
 	if (pagetable_new(space) != 0) {
+		object_end(space);
 		quota_free(quota, space, space->charged);
 		return NULL;
 	}
@@ -92,6 +93,7 @@ static bool space_free_step(struct space *space, size_t budget)
 	}
 	pagetable_free(space);
 	kfree(set->array);
+	object_end(space);
 	quota_free(space->quota, space, space->charged);
 	return true;
 }

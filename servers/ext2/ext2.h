@@ -287,6 +287,7 @@ void inode_change(struct inode *inode);     /* before inode->d changes: saves it
 long inode_store(struct inode *inode);      /* into its block of the inode table */
 bool inode_idle(const struct inode *inode); /* nobody needs it in memory */
 void inode_drop(struct inode *inode);       /* an idle one leaves memory */
+void inodes_drop(struct ext2 *fs);          /* all idle ones */
 void inode_touch(struct inode *inode, bool modified); /* ctime, and mtime if modified */
 /* After inode_change. The first file beyond 2 GiB makes that a feature of the file system. */
 void inode_set_size(struct inode *inode, uint64_t size);

@@ -140,6 +140,17 @@ void inode_drop(struct inode *inode)
 	fs->inode_count--;
 }
 
+void inodes_drop(struct ext2 *fs)
+{
+	struct inode *inode = fs->lru.first, *next;
+
+	for (; inode; inode = next) {
+		next = inode->lru_next;
+		if (inode_idle(inode))
+			inode_drop(inode);
+	}
+}
+
 void inodes_rebuild(struct ext2 *fs)
 {
 	memset(fs->hash, 0, sizeof fs->hash);

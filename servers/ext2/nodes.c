@@ -466,6 +466,18 @@ static long sync_node(struct request *rq, const struct fs_sync_node_req *in, str
 	return write_wait(rq, WRITE_SAFE);
 }
 
+static long drop_caches(struct request *rq, const struct fs_drop_caches_req *in,
+			struct fs_drop_caches_reply *out)
+{
+	(void)rq;
+	(void)out;
+	if (in->which & 1)
+		pages_drop();
+	if (in->which & 2)
+		inodes_drop(&fs);
+	return 0;
+}
+
 const struct fs_ops fs_handlers = {
 	.mount = mount_request,
 	.unmount = unmount_request,
@@ -487,4 +499,5 @@ const struct fs_ops fs_handlers = {
 	.sync_node = sync_node,
 	.remount = remount_request,
 	.create_open = create_open,
+	.drop_caches = drop_caches,
 };

@@ -376,6 +376,14 @@ static void evict_round(bool open_too, bool only_idle)
 			evict_from(inode, only_idle);
 }
 
+void pages_drop(void)
+{
+	for (struct inode *inode = fs.lru.first; inode; inode = inode->lru_next) {
+		pages_mapped(inode);
+		evict_from(inode, false);
+	}
+}
+
 /* Files that nobody has open first, oldest first; then what nobody has used since the last time. */
 void pages_shrink(void)
 {

@@ -132,6 +132,7 @@ void pages_free(struct inode *inode);
 /* The bytes behind the end of the file in its last page are zero from now on. As pages_fill. */
 long pages_clean_tail(struct inode *inode);
 void pages_shrink(void);
+void pages_drop(void);                  /* all that are clean */
 bool pages_mapped(struct inode *inode); /* asks the kernel, if it was ever handed out */
 long page_fault(struct request *rq);
 extern uint64_t pages_resident, pages_budget;

@@ -176,6 +176,14 @@ static struct command *command_of(const struct request *rq)
 	return NULL;
 }
 
+void control_start(void)
+{
+	long slot = control_slot ? 0 : kcall(mo_create, ANOLE_PAGE_SIZE, 0ul);
+
+	if (slot > 0)
+		control_slot = (cap_t)slot;
+}
+
 static long send_command(struct request *rq, uint32_t i)
 {
 	struct rs_control_req request;
@@ -185,12 +193,6 @@ static long send_command(struct request *rq, uint32_t i)
 
 	if (status < 0)
 		return status;
-	if (!control_slot) {
-		status = kcall(mo_create, 4096ul, 0ul);
-		if (status < 0)
-			return status;
-		control_slot = (cap_t)status;
-	}
 	status = kcall(mo_write, control_slot, i * (uint64_t)COMMAND_MAX, line, rq->in_length);
 	call = status < 0 ? NULL : acall_new(controlled, NULL);
 	if (!call)
@@ -231,6 +233,24 @@ long control_write(struct request *rq)
 	return request_park(rq, &command_queue);
 }
 
+/* Linux's /proc/sys/vm/drop_caches: 1 pages, 2 names and nodes, 3 both. */
+long drop_caches_write(struct request *rq)
+{
+	struct gather *g;
+	char which = 0;
+	long status = rq->in_length ? request_read(rq, 0, &which, 1) : -EINVAL;
+
+	if (status < 0)
+		return status;
+	if (which < '1' || which > '3')
+		return -EINVAL;
+	status = gather(rq, 0, which - '0', NEED_DROP, &g);
+	if (status)
+		return status;
+	gather_end(rq, g);
+	return (long)rq->in_length;
+}
+
 static long file_write(struct request *rq, const struct file_write_req *in, struct file_write_reply *out)
 {
 	struct description *d = description_of(rq);
@@ -239,7 +259,7 @@ static long file_write(struct request *rq, const struct file_write_req *in, stru
 	(void)in, (void)out;
 	if (!kind || (d->flags & O_ACCMODE) == O_RDONLY)
 		return -EBADF;
-	return !strcmp(kind->name, "service_control") ? control_write(rq) : -EIO;
+	return kind->write ? kind->write(rq) : -EIO;
 }
 
 static long file_pwrite(struct request *rq, const struct file_pwrite_req *in, struct file_pwrite_reply *out)

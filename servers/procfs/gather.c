@@ -87,6 +87,7 @@ static void take_answer(struct gather *g, struct acall *call, uint32_t need)
 		memcpy(&g->host, slot_of(g) + HOST_AT, sizeof g->host);
 		g->host.host[64] = g->host.domain[64] = 0;
 		break;
+	case NEED_DROP: break;
 	default:
 		g->text_length = (uint64_t)call->status;
 		if (g->text_length > GATHER_TEXT)
@@ -183,6 +184,15 @@ static void ask_pm(struct gather *g, uint32_t need)
 	}
 }
 
+static void ask_drop(struct gather *g)
+{
+	struct vfs_drop_caches_req request = { (uint64_t)g->fd };
+	struct acall *call = question(g, NEED_DROP);
+
+	if (call)
+		vfs_send_drop_caches(call, service_cap("vfs"), &request);
+}
+
 static void ask_text(struct gather *g, uint32_t need)
 {
 	struct vfs_session_path_req path = { g->stamp, need == NEED_ROOT };
@@ -216,6 +226,7 @@ static void ask(struct gather *g, uint32_t needs)
 		case NEED_THREADS:
 		case NEED_COUNTS:
 		case NEED_HOST: ask_pm(g, need); break;
+		case NEED_DROP: ask_drop(g); break;
 		case NEED_FD_PATH: /* asked of the descriptor, once the table is there */ break;
 		default: ask_text(g, need);
 		}

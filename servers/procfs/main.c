@@ -19,6 +19,7 @@ static long start(bool restarted)
 	(void)restarted;
 	processes = share_address("proctab");
 	gather_start();
+	control_start();
 	return 0;
 }
 

@@ -41,6 +41,7 @@ void put_bytes(struct text *text, const void *bytes, size_t length);
 #define NEED_ROOT 0x200u
 #define NEED_FD_PATH 0x400u /* of descriptor gather.fd */
 #define NEED_DISKS 0x800u
+#define NEED_DROP 0x1000u /* not to know: VFS drops its caches; which: gather.fd */
 
 #define GATHER_TEXT 24576u /* of each kind of text */
 
@@ -92,7 +93,8 @@ struct file_kind {
 	uint8_t type;   /* enum file_type */
 	uint8_t parent; /* of the system's: index of the directory; of a process's: 1 also in task/TID */
 	uint32_t needs;
-	void (*render)(struct text *text, struct node node, struct gather *g);
+	void (*render)(struct text *t, struct node node, struct gather *g);
+	long (*write)(struct request *rq); /* NULL: nobody may */
 };
 const struct file_kind *kind_of(struct node node);
 long node_stat(uint64_t number, struct file_stat *stat);
@@ -116,7 +118,9 @@ enum process_kind {
 #define KIND_SELF "self"
 /* The path of the program into g->text, where the working directory is: its length, or an error. */
 long process_exe(struct gather *g);
+void control_start(void);
 long control_write(struct request *rq);
+long drop_caches_write(struct request *rq);
 
 /* --- file.c ---------------------------------------------------------------------------------------------------- */
 struct description {

@@ -16,6 +16,13 @@ static struct system_info system_now(void)
 	return info;
 }
 
+/* Of programs and services; paged objects, page tables and what the kernel keeps apart. */
+static uint64_t pages_anonymous(const struct system_info *s)
+{
+	return s->pages_total - s->pages_free - s->pages_kernel - s->pages_cache - s->pages_table -
+	       s->tables_spare;
+}
+
 static void render_meminfo(struct text *t, struct node node, struct gather *g)
 {
 	struct system_info s = system_now();
@@ -31,6 +38,28 @@ static void render_meminfo(struct text *t, struct node node, struct gather *g)
 	put(t, "Shmem:          %8u kB\nSReclaimable:   %8u kB\nKernelMemory:   %8lu kB\n", 0, 0,
 	    s.pages_kernel * KIB_PER_PAGE);
 	put(t, "SwapTotal:      %8u kB\nSwapFree:       %8u kB\n", 0, 0);
+}
+
+/* What the kernel holds: counts that are back where they were when nothing has leaked. */
+static void render_objects(struct text *t, struct node node, struct gather *g)
+{
+	static const char *const names[CAPT_TYPES] = {
+		[CAPT_SPACE] = "spaces",         [CAPT_TABLE] = "tables",  [CAPT_THREAD] = "threads",
+		[CAPT_ENDPOINT] = "endpoints",   [CAPT_BADGE] = "badges",  [CAPT_CALL] = "calls",
+		[CAPT_NOTIFY] = "notifications", [CAPT_WATCH] = "watches", [CAPT_MEMORY] = "memory objects",
+		[CAPT_IRQ] = "interrupts",       [CAPT_PORTS] = "ports",   [CAPT_QUOTA] = "quotas",
+	};
+	struct system_info s = system_now();
+
+	(void)node, (void)g;
+	for (unsigned type = 0; type < CAPT_TYPES; type++)
+		if (names[type])
+			put(t, "%-16s%lu\n", names[type], s.objects[type]);
+	put(t, "%-16s%lu\n%-16s%lu\n", "capabilities", s.capabilities, "kernel bytes", s.kernel_bytes);
+	put(t, "%-16s%lu\n%-16s%lu\n", "anonymous pages", pages_anonymous(&s), "table pages", s.pages_table);
+	put(t, "%-16s%lu\n%-16s%lu\n", "cached pages", s.pages_cache, "kernel pages", s.pages_kernel);
+	put(t, "%-16s%lu\n%-16s%lu\n", "spare pages", s.tables_spare + s.blocks_spare, "free pages",
+	    s.pages_free);
 }
 
 static void put_hundredths(struct text *t, uint64_t ns)
@@ -291,7 +320,8 @@ const struct file_kind system_files[] = {
 	{ "swaps", 0444, TYPE_FILE, DIR_ROOT, 0, render_nothing },
 	{ "kmsg", 0400, TYPE_FILE, DIR_ROOT, 0, render_kmsg },
 	{ "services", 0444, TYPE_FILE, DIR_ROOT, NEED_SERVICES, render_text },
-	{ "service_control", 0600, TYPE_FILE, DIR_ROOT, 0, render_nothing },
+	{ "service_control", 0600, TYPE_FILE, DIR_ROOT, 0, render_nothing, control_write },
+	{ "objects", 0444, TYPE_FILE, DIR_ROOT, 0, render_objects },
 	{ "hostname", 0444, TYPE_FILE, DIR_KERNEL, NEED_HOST, render_hostname },
 	{ "domainname", 0444, TYPE_FILE, DIR_KERNEL, NEED_HOST, render_domainname },
 	{ "ostype", 0444, TYPE_FILE, DIR_KERNEL, 0, render_ostype },
@@ -299,6 +329,7 @@ const struct file_kind system_files[] = {
 	{ "version", 0444, TYPE_FILE, DIR_KERNEL, 0, render_osversion },
 	{ "pid_max", 0444, TYPE_FILE, DIR_KERNEL, 0, render_pid_max },
 	{ "ngroups_max", 0444, TYPE_FILE, DIR_KERNEL, 0, render_ngroups_max },
+	{ "drop_caches", 0200, TYPE_FILE, DIR_VM, 0, render_nothing, drop_caches_write },
 	{ "overcommit_memory", 0444, TYPE_FILE, DIR_VM, 0, render_zero },
 	{ "pipe-max-size", 0444, TYPE_FILE, DIR_FS, 0, render_pipe_size },
 };

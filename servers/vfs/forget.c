@@ -50,6 +50,14 @@ void forget_flush(void)
 	}
 }
 
+void names_drop(void)
+{
+	for (uint32_t i = 0; i < MOUNT_MAX; i++)
+		if (mounts[i].used && !mounts[i].dying)
+			mount_prune(&mounts[i]);
+	forget_flush();
+}
+
 void forget_mount(const struct mount *mount)
 {
 	for (uint32_t i = 0; i < forget_count; i++) {

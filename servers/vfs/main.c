@@ -31,6 +31,7 @@ static const struct vfs_ops vfs_ops = {
 	.mount_root = mount_root,
 	.session_path = session_path,
 	.attr_changed = attr_changed,
+	.drop_caches = drop_caches,
 };
 
 static long dispatch(struct request *rq)

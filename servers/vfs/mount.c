@@ -266,6 +266,38 @@ long sync_all(struct request *rq, const struct vfs_sync_req *in, struct vfs_sync
 	return 0;
 }
 
+/* One after the other, as sync. The names are gone before the first is asked, which is told first what VFS
+ * has forgotten. */
+long drop_caches(struct request *rq, const struct vfs_drop_caches_req *in, struct vfs_drop_caches_reply *out)
+{
+	struct fs_drop_caches_req request = { in->which };
+	struct job *job;
+	uint64_t n;
+	long status = job_resume(rq, &job);
+
+	(void)out;
+	if (!stamp_is_service(rq->stamp))
+		return -EPERM;
+	if (status)
+		return status;
+	if (job)
+		job_free(job);
+	else if (!rq->progress[0] && in->which & 2)
+		names_drop();
+	while ((n = rq->progress[0]) < MOUNT_MAX) {
+		rq->progress[0]++;
+		if (!mounts[n].used || mounts[n].dying)
+			continue;
+		job = job_new(rq, JOB_OTHER, mounts[n].fs);
+		if (!job) {
+			rq->progress[0]--;
+			return job_wait(rq);
+		}
+		return job_send(job, fs_op_drop_caches, 0, &request, sizeof(request));
+	}
+	return 0;
+}
+
 static size_t mount_line(const struct mount *m, char *to, size_t size)
 {
 	static char path[PATH_LENGTH_MAX];

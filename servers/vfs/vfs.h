@@ -109,6 +109,7 @@ void job_conclude(struct job *job);
 bool job_make_again(struct job *job);
 /* forget.c */
 void forget_flush(void);
+void names_drop(void);                        /* those that nobody uses */
 void forget_mount(const struct mount *mount); /* the mount is over: nothing is told any more */
 
 /* --- path calls (path.c and the other handlers) ------------------------------------------------------------- */
@@ -208,6 +209,7 @@ HANDLER(unmount_path, umount);
 HANDLER(mount_root, mount_root);
 HANDLER(list_mounts, mounts);
 HANDLER(sync_all, sync);
+HANDLER(drop_caches, drop_caches);
 HANDLER(add_device, add_device);
 HANDLER(remove_device, remove_device);
 

@@ -4,6 +4,7 @@ import glob
 import os
 import re
 
+import leaks
 from guest import TOP, Guest, GuestError
 
 RESULT = re.compile(r"^(not ok|ok) ([^\n:]+?)(?:: ([^\n]*))?\s*$", re.M)
@@ -30,21 +31,23 @@ def sources(suite, ending):
 
 def run_programs(tests, patience=1, **options):
     """Run tests of tests/posix in a guest, in a new one after each that it did not survive: yields (program, status,
-    output), with None for the status and the error for the output if there was no end. Options are Guest's; patience
-    multiplies the timeouts."""
-    guest = None
+    output), with None for the status and the error for the output if there was no end. The last line of the output
+    says whether the program has left something behind. Options are Guest's; patience multiplies the timeouts."""
+    guest, before = None, {}
     try:
         for test, program in [(t, t.base) for t in tests] + [(t, t.base + ".stock") for t in tests if t.stock]:
             try:
                 guest = guest or Guest(**options)
-                command = f"cd /tmp && /usr/lib/anole/tests/{program}"
-                yield program, *guest.run(command, test.timeout * patience)
+                before = before or leaks.counts(guest)
+                status, output = guest.run(f"cd /tmp && /usr/lib/anole/tests/{program}", test.timeout * patience)
+                before, verdict = leaks.verdict(guest, before)
+                yield program, status, f"{output}\n{verdict}\n"
             except GuestError as error:
                 yield program, None, str(error)
                 booted = guest and guest.serial > 0
                 if guest:
                     guest.close()
-                guest = None
+                guest, before = None, {}
                 if not booted:
                     return
     finally:

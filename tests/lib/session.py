@@ -15,6 +15,7 @@ import time
 import traceback
 
 import guest
+import leaks
 from guest import Guest, GuestError
 
 UP, DOWN, RIGHT, LEFT, DELETE = "\x1b[A", "\x1b[B", "\x1b[C", "\x1b[D", "\x1b[3~"
@@ -245,12 +246,14 @@ def wanted():
 
 def main(**options):
     """Run the registered tests in one guest, or as few as their failures allow."""
-    session, bad = None, 0
+    session, bad, before = None, 0, {}
     log = os.path.join(guest.BUILD, "log", "session-" + os.path.basename(sys.argv[0]) + (".linux" if ON_LINUX else ""))
     os.makedirs(os.path.dirname(log), exist_ok=True)
     for name, function in wanted():
         try:
-            session = session or Session(boot(log=log, **options))
+            if not session:
+                session = Session(boot(log=log, **options))
+                before = {} if ON_LINUX else leaks.counts(session.guest)
         except GuestError as error:
             report(name, error)
             sys.exit(1)
@@ -261,9 +264,17 @@ def main(**options):
             except (GuestError, OSError):
                 session.guest.close()
                 session = None
+    if session and not bad and before:
+        bad += not attempt("nothing has leaked", no_leaks, session, before)
     if session:
         session.guest.close()
     sys.exit(bad != 0)
+
+
+def no_leaks(s, before):
+    _, why = leaks.settled(s.guest, before)
+    if why:
+        raise Failed(why)
 
 
 def main_alone():

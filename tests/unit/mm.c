@@ -52,6 +52,8 @@ void panic(const char *format, ...)
 	abort();
 }
 
+uint64_t object_counts[CAPT_TYPES];
+
 bool quota_reclaim(void)
 {
 	return mm_reap(256);

@@ -92,8 +92,8 @@
 #define CPU_FPU_OWNER 48
 #define CPU_SEGMENT_OWNER 56
 #define CPU_LOADED_CR3 64
-#define CPU_READY_MASK 592
-#define CPU_IPC_CALLS 632
+#define CPU_READY_MASK 584
+#define CPU_IPC_CALLS 624
 #define PAGE_CAPS_COUNT 40
 
 /* X(name, type, member) of those that are just offsets, for the assertions. */

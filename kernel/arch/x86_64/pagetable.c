@@ -9,6 +9,7 @@
 #define PRUNE_SEARCH 8192u        /* tables looked at by one pagetable_prune */
 
 uint64_t pte_nx;
+uint64_t pagetable_pages;
 
 /* NX is optional: CPUID 0x80000001, EDX bit 20 (SDM volume 3, 4.1.4). */
 void pagetable_init(void)
@@ -71,6 +72,11 @@ bool pagetable_shrink(void)
 	return any;
 }
 
+uint64_t pagetable_spare(void)
+{
+	return spare_tables.count + spare_tops.count;
+}
+
 /* Put a table on the space's list, before those it was made after; see pagetable_free. */
 static void table_link(struct space *space, uint32_t index, uint32_t parent, uint32_t slot)
 {
@@ -79,6 +85,7 @@ static void table_link(struct space *space, uint32_t index, uint32_t parent, uin
 	frame_table[index].count = slot;
 	space->tables = index;
 	space->table_pages++;
+	pagetable_pages++;
 }
 
 static void copy_kernel_half(uint64_t *top)
@@ -129,6 +136,7 @@ void pagetable_free(struct space *space)
 		}
 	}
 	space_uncharge(space, space->table_pages * PAGE_SIZE);
+	pagetable_pages -= space->table_pages;
 	space->table_pages = 0;
 	space->cr3 = 0;
 }
@@ -218,6 +226,7 @@ static bool table_unlink(struct space *space, uint32_t index, unsigned *budget)
 		*link = frame_table[index].next;
 		space->table_pages--;
 		space_uncharge(space, PAGE_SIZE);
+		pagetable_pages--;
 		return true;
 	}
 	return false;

@@ -3,8 +3,14 @@
 #ifndef KERNEL_ARCH_X86_64_SWITCH_H
 #define KERNEL_ARCH_X86_64_SWITCH_H
 
+#include "arch/x86_64/asm.h"
 #include "core/cpu.h"
 #include "mm/mm.h"
+
+static inline uint64_t arch_cycles(void)
+{
+	return rdtsc();
+}
 
 extern uint64_t cr0_without_fpu; /* CR0 with TS set */
 

@@ -55,6 +55,11 @@ uint64_t arch_now_ns(void)
 	return base_ns + mul_shift_32(rdtsc() - base_tsc, multiplier);
 }
 
+uint64_t arch_cycles_ns(uint64_t cycles)
+{
+	return mul_shift_32(cycles, multiplier);
+}
+
 uint64_t arch_tsc_multiplier(void)
 {
 	return multiplier;

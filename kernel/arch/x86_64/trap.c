@@ -1,28 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /* Exceptions and interrupts, after trap.S has saved the registers. */
+#include "core/account.h"
 #include "core/timer.h"
 #include "machine.h"
 
 #define PAGE_FAULT_WRITE 0x2ul
 #define PAGE_FAULT_EXECUTE 0x10ul
 
-static void timer_interrupt(struct cpu *cpu)
+static void timer_interrupt(struct cpu *cpu, bool shared)
 {
 	uint64_t now = arch_now_ns();
 
 	cpu->timer_deadline = UINT64_MAX;
 	timers_run(now);
-	sched_tick(now);
+	sched_tick(now, shared);
 }
 
-/* With the lock held. */
-static void interrupt(struct cpu *cpu, uint64_t vector)
+/* With the lock held. shared: account_user(). */
+static void interrupt(struct cpu *cpu, uint64_t vector, bool shared)
 {
 	cpu->interrupts++;
 	switch (vector) {
 	case VECTOR_TIMER:
 		lapic_eoi();
-		timer_interrupt(cpu);
+		timer_interrupt(cpu, shared);
 		break;
 	case VECTOR_RESCHEDULE:
 		lapic_eoi();
@@ -68,6 +69,7 @@ void kernel_trap(struct thread *current)
 {
 	uint64_t vector = current->frame.vector, address = 0;
 	struct cpu *cpu = this_cpu();
+	bool shared;
 
 	if (vector == VECTOR_REQUEST) {
 		smp_answer_request(cpu);
@@ -79,8 +81,9 @@ void kernel_trap(struct thread *current)
 	if (vector == VECTOR_PAGE_FAULT)
 		address = read_cr2();
 	kernel_lock();
+	shared = account_user(cpu);
 	if (vector >= 32)
-		interrupt(cpu, vector);
+		interrupt(cpu, vector, shared);
 	else
 		exception(current, address);
 	arch_return_to_user(kernel_leave());
@@ -96,7 +99,7 @@ void kernel_interrupt_idle(struct frame *frame)
 		return;
 	}
 	kernel_lock();
-	interrupt(cpu, frame->vector);
+	interrupt(cpu, frame->vector, false);
 	kernel_unlock();
 }
 

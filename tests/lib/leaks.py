@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+"""Whether what was there before a test is all that is there after it: the counts of /proc/objects.
+
+Kernel objects and capabilities are compared exactly. Call objects are not: services keep those that they have
+needed for the next time, as they do with memory; so do these say something only where the same work is done twice.
+"""
+import re
+import time
+
+LINE = re.compile(r"^(.{16})(\d+)$", re.M)
+OBJECTS = ("spaces", "tables", "threads", "endpoints", "badges", "notifications", "watches", "memory objects",
+           "interrupts", "ports", "quotas")
+SETTLED_PAGES = 64     # how far two runs of the same work may differ: heaps fragment
+COMMAND = "cd / && rm -rf /tmp/* && sync && echo 3 >/proc/sys/vm/drop_caches && cat /proc/objects"
+
+
+def counts(guest):
+    """With files of tests, clean caches and names gone; {} if the guest does not tell."""
+    status, output = guest.run(COMMAND, 60)
+    found = {name.strip(): int(value) for name, value in LINE.findall(output)}
+    if status or not found:
+        return {}
+    kept = {name: found[name] for name in OBJECTS}
+    kept["other capabilities"] = found["capabilities"] - found["calls"]
+    kept["pages"] = found["anonymous pages"]
+    kept["calls"] = found["calls"]
+    return kept
+
+
+def leaked(before, after):
+    """In words, '' if nothing has."""
+    return ", ".join(f"{after[name] - before[name]:+} {name}" for name in before
+                     if name not in ("pages", "calls") and after[name] != before[name])
+
+
+def settled(guest, before, patience=5):
+    """The counts after a test, once what ends by itself has ended, and what has leaked."""
+    deadline = time.monotonic() + patience
+    while True:
+        after = counts(guest)
+        why = leaked(before, after) if before and after else ""
+        if not why or time.monotonic() > deadline:
+            return after, why
+        time.sleep(0.2)
+
+
+def verdict(guest, before):
+    """The counts, and a test's result."""
+    after, why = settled(guest, before)
+    return after, f"not ok nothing has leaked: {why}" if why else "ok nothing has leaked"
+
+
+def grown(before, after):
+    """Of the same work done again: what more it has needed than the first time."""
+    more = [f"{after[name] - before[name]:+} {name}"
+            for name, slack in (("pages", SETTLED_PAGES), ("calls", 0)) if after[name] > before[name] + slack]
+    return ", ".join(more)
