@@ -27,7 +27,7 @@ struct device {
 	uint64_t max_sectors; /* of one transfer */
 	/* Its page cache, from the first opening on. */
 	cap_t memory;
-	uint32_t opens, writing;
+	uint32_t opens, writing, reading;
 	bool dirty;
 	long error; /* of a write, for the next fsync */
 	uint64_t resident;
@@ -69,6 +69,7 @@ void cache_written(struct device *device); /* dirty: written back in a while */
 long cache_sync(struct request *rq, struct device *device);
 long cache_sync_all(struct request *rq); /* of all devices; progress[0] and [4] are its own */
 void cache_drop_clean(struct device *device);
+void cache_drop_all(void); /* what is clean; whole caches that nobody has open */
 void cache_limit(void);
 void cache_restart(void);
 

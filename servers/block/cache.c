@@ -47,6 +47,8 @@ static void filled(struct acall *call)
 	struct device *device = call->owner;
 	uint64_t page = call->tag[0], count = call->tag[1];
 
+	if (device->reading)
+		device->reading--;
 	kcall(mo_fill_end, device->memory, page, count, call->status >= 0 ? 1ul : 0ul);
 	if (call->status >= 0)
 		device->resident += count;
@@ -68,6 +70,7 @@ static long send_fill(struct device *device, uint64_t page, uint64_t count)
 	call->tag[1] = count;
 	call->out = (struct call_buffer){ device->memory, 0, page * PAGE, bytes_at(device, page, count) };
 	blk_send_read(call, disks[device->disk].driver, &request);
+	device->reading++;
 	return CACHE_WAIT;
 }
 
@@ -262,6 +265,28 @@ void cache_drop_clean(struct device *device)
 		device->resident -= (uint64_t)gone < device->resident ? (uint64_t)gone : device->resident;
 }
 
+static bool unused(const struct device *device)
+{
+	struct mo_info info;
+
+	return device->memory && !device->opens && !device->writing && !device->reading && !device->dirty &&
+	       kcall(mo_info, device->memory, &info) == 0 && !info.mappings;
+}
+
+void cache_drop_all(void)
+{
+	for (uint32_t i = 0; i < DISKS_MAX * MINORS; i++) {
+		struct device *device = &devices[i];
+
+		cache_drop_clean(device);
+		if (!unused(device))
+			continue;
+		kcall(cap_close, device->memory);
+		device->memory = 0;
+		device->resident = 0;
+	}
+}
+
 void cache_limit(void)
 {
 	struct system_info info;
@@ -294,7 +319,7 @@ void cache_restart(void)
 		if (device->taken_count)
 			redirty(device, device->taken_page, device->taken_count);
 		device->taken_count = 0;
-		device->writing = 0;
+		device->writing = device->reading = 0;
 		device->flush_finished = device->flush_begun;
 		device->dirty = true;
 		cache_written(device);

@@ -558,6 +558,19 @@ static long dev_sync(struct request *rq, const struct dev_sync_req *in, struct d
 	return cache_sync_all(rq);
 }
 
+static long dev_drop_caches(struct request *rq, const struct dev_drop_caches_req *in,
+			    struct dev_drop_caches_reply *out)
+{
+	(void)rq, (void)out;
+	if (in->which & 1)
+		cache_drop_all();
+	return 0;
+}
+
 const struct dev_ops device_handlers = {
-	.open = dev_open, .open_block = dev_open_block, .list = dev_list, .sync = dev_sync
+	.open = dev_open,
+	.open_block = dev_open_block,
+	.list = dev_list,
+	.sync = dev_sync,
+	.drop_caches = dev_drop_caches,
 };

@@ -225,54 +225,52 @@ long unmount_path(struct request *rq, const struct vfs_umount_req *in, struct vf
 
 /* --- sync, /proc/mounts -------------------------------------------------------------------------------------------------- */
 
-/* Whom sync(2) asks as its n-th: the mounts, then the servers of block devices. to: CAP_NONE if
- * there is nothing in that place. */
-static long sync_target(uint64_t n, cap_t *to, uint64_t *op)
+/* The n-th of all that store something: the mounts, then the servers of block devices. CAP_NONE if there is
+ * nothing in that place, -EINVAL behind the last. */
+static cap_t storing(uint64_t n)
 {
-	if (n < MOUNT_MAX) {
-		*op = fs_op_sync;
-		*to = mounts[n].used && !mounts[n].dying ? mounts[n].fs : CAP_NONE;
-		return 0;
-	}
-	*op = dev_op_sync;
-	*to = (cap_t)device_block_server(n - MOUNT_MAX);
-	return *to == -EINVAL ? -EINVAL : 0;
+	if (n < MOUNT_MAX)
+		return mounts[n].used && !mounts[n].dying ? mounts[n].fs : CAP_NONE;
+	return (cap_t)device_block_server(n - MOUNT_MAX);
 }
 
-long sync_all(struct request *rq, const struct vfs_sync_req *in, struct vfs_sync_reply *out)
+/* One operation on each of them, one after the other; whether it fails there does not matter. progress[0]: whose
+ * turn it is. */
+static long ask_all(struct request *rq, uint64_t fs_op, uint64_t dev_op, uint32_t flags, uint64_t word)
 {
-	uint64_t none = 0, op;
-	struct job *job;
+	uint64_t n;
 	cap_t to;
-	long status = job_resume(rq, &job);
 
-	(void)in;
-	(void)out;
-	if (status)
-		return status;
-	if (job)
-		job_free(job); /* sync(2) reports no errors */
-	while (sync_target(rq->progress[0], &to, &op) == 0) {
-		rq->progress[0]++;
-		if (to == CAP_NONE)
-			continue;
-		job = job_new(rq, JOB_OTHER, to);
-		if (!job) {
-			rq->progress[0]--;
+	while ((to = storing(n = rq->progress[0])) != -EINVAL) {
+		struct job *job = to == CAP_NONE ? NULL : job_new(rq, JOB_OTHER, to);
+
+		if (to != CAP_NONE && !job)
 			return job_wait(rq);
-		}
-		return job_send(job, op, OP_PARK, &none, 0);
+		rq->progress[0]++;
+		if (job)
+			return job_send(job, n < MOUNT_MAX ? fs_op : dev_op, flags, &word,
+					flags & OP_PARK ? 0 : sizeof(word));
 	}
 	return 0;
 }
 
-/* One after the other, as sync. The names are gone before the first is asked, which is told first what VFS
- * has forgotten. */
+long sync_all(struct request *rq, const struct vfs_sync_req *in, struct vfs_sync_reply *out)
+{
+	struct job *job;
+	long status = job_resume(rq, &job);
+
+	(void)in, (void)out;
+	if (status)
+		return status;
+	if (job)
+		job_free(job);
+	return ask_all(rq, fs_op_sync, dev_op_sync, OP_PARK, 0);
+}
+
+/* The names go first, and each server is told what VFS has forgotten before it is asked. */
 long drop_caches(struct request *rq, const struct vfs_drop_caches_req *in, struct vfs_drop_caches_reply *out)
 {
-	struct fs_drop_caches_req request = { in->which };
 	struct job *job;
-	uint64_t n;
 	long status = job_resume(rq, &job);
 
 	(void)out;
@@ -284,18 +282,7 @@ long drop_caches(struct request *rq, const struct vfs_drop_caches_req *in, struc
 		job_free(job);
 	else if (!rq->progress[0] && in->which & 2)
 		names_drop();
-	while ((n = rq->progress[0]) < MOUNT_MAX) {
-		rq->progress[0]++;
-		if (!mounts[n].used || mounts[n].dying)
-			continue;
-		job = job_new(rq, JOB_OTHER, mounts[n].fs);
-		if (!job) {
-			rq->progress[0]--;
-			return job_wait(rq);
-		}
-		return job_send(job, fs_op_drop_caches, 0, &request, sizeof(request));
-	}
-	return 0;
+	return ask_all(rq, fs_op_drop_caches, dev_op_drop_caches, 0, in->which);
 }
 
 static size_t mount_line(const struct mount *m, char *to, size_t size)
