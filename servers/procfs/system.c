@@ -116,23 +116,23 @@ static uint64_t boot_seconds(void)
 }
 
 /* The kernel keeps one count of idle time: each processor is shown with its share. */
-static void put_processor(struct text *t, const char *name, uint64_t busy, uint64_t idle)
+static void put_processor(struct text *t, const char *name, uint64_t user, uint64_t system, uint64_t idle)
 {
-	put(t, "%s %lu 0 0 %lu 0 0 0 0 0 0\n", name, busy / TICK_NS, idle / TICK_NS);
+	put(t, "%s %lu 0 %lu %lu 0 0 0 0 0 0\n", name, user / TICK_NS, system / TICK_NS, idle / TICK_NS);
 }
 
 static void render_stat(struct text *t, struct node node, struct gather *g)
 {
 	struct system_info s = system_now();
 	uint64_t processors = s.processors ? s.processors : 1, total = s.uptime_ns * processors;
-	uint64_t busy = total > s.idle_ns ? total - s.idle_ns : 0;
+	uint64_t others = s.idle_ns + s.system_ns, user = total > others ? total - others : 0;
 	char name[16];
 
 	(void)node;
-	put_processor(t, "cpu ", busy, s.idle_ns);
+	put_processor(t, "cpu ", user, s.system_ns, s.idle_ns);
 	for (uint64_t i = 0; i < processors && i < 64; i++) {
 		snprintf(name, sizeof name, "cpu%lu", i);
-		put_processor(t, name, busy / processors, s.idle_ns / processors);
+		put_processor(t, name, user / processors, s.system_ns / processors, s.idle_ns / processors);
 	}
 	put(t, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %lu\nprocs_blocked 0\n",
 	    s.interrupts, s.context_switches, boot_seconds(), g->forks, g->running);

@@ -2,8 +2,7 @@
 """Whether what was there before a test is all that is there after it: the counts of /proc/objects.
 
 Kernel objects and capabilities are compared exactly. Call objects are not, nor the quotas of users: services keep
-those that they have needed for the next time, as they do with memory; these say something where the same work is
-done twice.
+those that they have needed for the next time, as they do with memory.
 """
 import re
 import time
@@ -11,7 +10,6 @@ import time
 LINE = re.compile(r"^(.{16})(\d+)$", re.M)
 OBJECTS = ("spaces", "tables", "threads", "endpoints", "badges", "notifications", "watches", "memory objects",
            "interrupts", "ports")
-SETTLED_PAGES = 64     # how far two runs of the same work may differ: heaps fragment
 COMMAND = "cd / && rm -rf /tmp/* && sync && echo 3 >/proc/sys/vm/drop_caches && cat /proc/objects"
 
 
@@ -23,15 +21,12 @@ def counts(guest):
         return {}
     kept = {name: found[name] for name in OBJECTS}
     kept["other capabilities"] = found["capabilities"] - found["calls"] - found["quotas"]
-    kept["pages"] = found["anonymous pages"]
-    kept["calls"] = found["calls"] + found["quotas"]
     return kept
 
 
 def leaked(before, after):
     """In words, '' if nothing has."""
-    return ", ".join(f"{after[name] - before[name]:+} {name}" for name in before
-                     if name not in ("pages", "calls") and after[name] != before[name])
+    return ", ".join(f"{after[name] - before[name]:+} {name}" for name in before if after[name] != before[name])
 
 
 def settled(guest, before, patience=5):
@@ -49,10 +44,3 @@ def verdict(guest, before):
     """The counts, and a test's result."""
     after, why = settled(guest, before)
     return after, f"not ok nothing has leaked: {why}" if why else "ok nothing has leaked"
-
-
-def grown(before, after):
-    """Of the same work done again: what more it has needed than the first time."""
-    more = [f"{after[name] - before[name]:+} {name}"
-            for name, slack in (("pages", SETTLED_PAGES), ("calls", 0)) if after[name] > before[name] + slack]
-    return ", ".join(more)
