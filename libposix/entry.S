@@ -52,6 +52,9 @@ lp_entry:
 	mov %r15, %gs:FRAME_R15
 	movl $0, %gs:FRAME_FULL
 lp_dispatch:
+	movabs $TIME_PAGE_TRACING, %r11
+	cmpl $0, (%r11)
+	jne lp_traced
 	cmp $CALL_COUNT, %rax
 	jae 1f
 	lea lp_table(%rip), %r11
@@ -135,6 +138,28 @@ lp_sleepy_call:
 	/* Unknown number. */
 1:	mov %rax, %rdi
 	call lp_unknown
+	jmp lp_leave
+
+	/* The same with a mark in the kernel's trace before and after it. */
+lp_traced:
+	call lp_trace_enter
+	mov %gs:FRAME_RDI, %rdi
+	mov %gs:FRAME_RSI, %rsi
+	mov %gs:FRAME_RDX, %rdx
+	mov %gs:FRAME_R10, %rcx
+	mov %gs:FRAME_R8, %r8
+	mov %gs:FRAME_R9, %r9
+	mov %gs:FRAME_NUMBER, %rax
+	cmp $CALL_COUNT, %rax
+	jae 1b
+	lea lp_table(%rip), %r11
+	movslq (%r11,%rax,4), %rax
+	add %r11, %rax
+	call *%rax
+	mov %rax, %rdi
+	call lp_trace_leave
+	cmp $-4, %rax
+	je lp_signals_first
 	jmp lp_leave
 
 	/* Deliver a signal, or run the call again. lp_signals(result): rdx set: again. */

@@ -48,6 +48,9 @@
 #define REGS_RIP 128
 #define REGS_RFLAGS 136
 
+/* struct time_page.tracing, where every process has it */
+#define TIME_PAGE_TRACING 0x7fdfffffe004
+
 #define CALL_COUNT 451
 
 #endif

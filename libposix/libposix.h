@@ -225,6 +225,8 @@ void lp_unlock(uint32_t *lock);
 
 /* entry.S: what a call answers that a bad pointer ended. */
 long lp_faulted(void);
+void lp_trace_enter(void);
+long lp_trace_leave(long result);
 
 void *memcpy(void *to, const void *from, size_t length);
 void *memmove(void *to, const void *from, size_t length);

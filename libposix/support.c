@@ -6,6 +6,7 @@
 #include <proto/pm.h>
 
 #define OFFSET(member) offsetof(struct lp_frame, member) + TB_LIBPOSIX
+_Static_assert(TIME_PAGE + offsetof(struct time_page, tracing) == TIME_PAGE_TRACING, "frame.h");
 _Static_assert(OFFSET(rdi) == FRAME_RDI && OFFSET(r9) == FRAME_R9, "frame.h");
 _Static_assert(OFFSET(number) == FRAME_NUMBER && OFFSET(r15) == FRAME_R15, "frame.h");
 _Static_assert(offsetof(struct lp_thread, full) + TB_LIBPOSIX == FRAME_FULL, "frame.h");
@@ -129,6 +130,8 @@ long lp_faulted(void)
 	/* The stack has no room for a signal's frame: nothing can be told to the program. */
 	if (self->delivering)
 		pm_call_exit(PROC_SLOT_PM, NULL, &request, &reply);
+	if (((volatile struct time_page *)TIME_PAGE)->tracing)
+		lp_trace_leave(-EFAULT);
 	return lp_temporary_mask_end(-EFAULT);
 }
 

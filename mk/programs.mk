@@ -28,9 +28,31 @@ $(2): $(1) mk/config.mk
 	$$(Q)musl-gcc -static $$(CFLAGS_guest) $(1) -o $(2)
 
 endef
+
+# A command of several sources has a directory, distrib/cmd/NAME.
+define guest_directory
+PROGRAMS += $(2)
+DEPS += $(patsubst $(1)/%.c,$(BUILD)/obj/$(1)/%.d,$(wildcard $(1)/*.c))
+$(2): $(wildcard $(1)/*.c) mk/config.mk $(BUILD)/protocols.inc $(ANOLE_CACHE)/stamp/musl
+	$$(call say,GUEST,$(1))
+	$$(Q)mkdir -p $$(@D) $(BUILD)/obj/$(1)
+	$$(Q)for s in $(notdir $(basename $(wildcard $(1)/*.c))); do $(ANOLE_GCC) $$(CFLAGS_guest) -I. -I$(BUILD) -MMD -MP \
+		-MT $(2) -c $(1)/$$$$s.c -o $(BUILD)/obj/$(1)/$$$$s.o || exit 1; done
+	$$(Q)$(ANOLE_GCC) $(patsubst $(1)/%.c,$(BUILD)/obj/$(1)/%.o,$(wildcard $(1)/*.c)) -o $(2)
+
+endef
+
+# Every protocol there is, for what names them all.
+protocols := $(sort $(basename $(notdir $(wildcard include/proto/*.def))))
+$(call remember,$(BUILD)/protocols.list,$(protocols))
+$(BUILD)/protocols.inc: $(BUILD)/protocols.list mk/programs.mk
+	$(Q){ echo '#ifdef INCLUDES'; for p in $(protocols); do echo "#include <proto/$$p.h>"; done; echo '#else'; \
+		for p in $(protocols); do echo "PROTOCOL($$p)"; done; echo '#endif'; } >$@
+
 PROGRAMS :=
 $(eval $(foreach s,$(stock_sources),$(call stock_program,$(s),$(BUILD)/programs/usr/lib/anole/tests/$(basename $(notdir $(s))).stock)))
 $(eval $(call guest_programs,distrib/cmd,/bin))
+$(foreach d,$(patsubst %/,%,$(wildcard distrib/cmd/*/)),$(eval $(call guest_directory,$(d),$(BUILD)/programs/bin/$(notdir $(d)))))
 $(eval $(call guest_programs,tests/posix,/usr/lib/anole/tests))
 $(eval $(call guest_programs,tests/bench,/usr/lib/anole/bench))
 $(eval $(foreach s,$(wildcard tests/bench/*.c),$(call stock_program,$(s),$(BUILD)/programs/usr/lib/anole/bench/$(basename $(notdir $(s))).stock)))

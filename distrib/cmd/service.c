@@ -6,6 +6,9 @@
  *     service status NAME
  *     service kill NAME            as if it had crashed: the next incarnation starts at once
  *     service restart|stop|start NAME
+ *     service crash NAME           it faults, which leaves a report in /var/log/crash
+ *     service dump                 every thread, endpoint and call, to the kernel's log
+ *     service panic                the kernel's end
  *
  * procfs shows the list and takes the commands; the kernel of it is in servers/rs.
  */
@@ -20,7 +23,7 @@
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: service [status|kill|restart|stop|start NAME]\n");
+	fprintf(stderr, "usage: service [status|kill|restart|stop|start|crash NAME | dump | panic]\n");
 	return 2;
 }
 
@@ -64,26 +67,28 @@ static int list(const char *name)
 static int control(const char *command, const char *name)
 {
 	char line[64];
-	int length = snprintf(line, sizeof line, "%s %s\n", command, name);
+	int length = snprintf(line, sizeof line, "%s%s%s\n", command, *name ? " " : "", name);
 	int file = open(CONTROL, O_WRONLY);
 
 	if (file < 0)
 		return complain(CONTROL);
 	if (length >= (int)sizeof line) {
 		errno = ENAMETOOLONG;
-		return complain(name);
+		return complain(*name ? name : command);
 	}
 	if (write(file, line, (size_t)length) != length)
-		return complain(name);
-	return close(file) ? complain(name) : 0;
+		return complain(*name ? name : command);
+	return close(file) ? complain(*name ? name : command) : 0;
 }
 
 int main(int argc, char **argv)
 {
-	static const char *const commands[] = { "kill", "restart", "stop", "start" };
+	static const char *const commands[] = { "kill", "restart", "stop", "start", "crash" };
 
 	if (argc == 1)
 		return list(NULL);
+	if (argc == 2 && (!strcmp(argv[1], "dump") || !strcmp(argv[1], "panic")))
+		return control(argv[1], "");
 	if (argc != 3)
 		return usage();
 	if (!strcmp(argv[1], "status"))

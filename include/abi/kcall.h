@@ -43,6 +43,15 @@ struct buf_mo {
 	uint64_t length;
 };
 
+/* ep_calls */
+struct ep_call {
+	uint64_t op, words[IPC_WORDS];
+	uint64_t stamp, badge;
+	uint32_t deliveries; /* 0: still queued */
+	int32_t number;      /* of the calling thread (thread_describe); 0 if asynchronous */
+	char name[16];
+};
+
 struct phys_range {
 	uint64_t address, length;
 };
@@ -134,6 +143,8 @@ enum thread_state {
 	THREAD_DEAD,
 };
 
+#define THREAD_NAME_MAX 15 /* thread_describe */
+
 struct thread_info {
 	uint64_t state, priority, processor;
 	uint64_t user_ns, system_ns;
@@ -197,7 +208,7 @@ struct system_info {
  * read between two equal, even values of sequence.
  */
 struct time_page {
-	volatile uint32_t sequence, reserved;
+	volatile uint32_t sequence, tracing; /* tracing: mark system calls by trace_mark */
 	uint64_t base_tsc, base_ns, multiplier;
 	uint64_t realtime_offset_ns; /* realtime = monotonic + this */
 };

@@ -49,6 +49,7 @@ enum startup_kind {
 	STARTUP_QUOTA,       /* a quota to make processes with (manifest: quota) */
 	STARTUP_FILE,        /* memory object: a file of the boot archive (manifest: file), size */
 	STARTUP_DEVICE,      /* badge at pci for the device; address = PCI address, size = identity */
+	STARTUP_TRACE,       /* the right to trace (manifest: trace) */
 };
 
 struct startup_entry {

@@ -45,7 +45,8 @@ enum cap_type {
 	CAPT_IRQ,
 	CAPT_PORTS,
 	CAPT_QUOTA,
-	CAPT_ROOT, /* may make physical memory, interrupts, port ranges, set clock, reset */
+	CAPT_ROOT,  /* may make physical memory, interrupts, port ranges, set clock, reset */
+	CAPT_TRACE, /* may see every message: trace_control, trace_read */
 	CAPT_TYPES,
 };
 

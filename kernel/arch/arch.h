@@ -17,13 +17,17 @@ void panic(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2
 		if (!(condition))                                           \
 			panic("%s:%d: %s", __FILE__, __LINE__, #condition); \
 	} while (0)
-void console_putc(char c);  /* arch: polled COM1, until released to the driver */
-void console_release(void); /* the driver owns it; a panic takes it back */
+void console_putc(char c);    /* arch: polled COM1, until released to the driver */
+void console_borrow(bool on); /* for what must be seen although the driver owns it */
+void console_release(void);   /* the driver owns it; a panic takes it back */
 
 /* --- processors ----------------------------------------------------------------------- */
 void arch_start_processors(void);
 void arch_send_reschedule(uint32_t cpu);
 void arch_kick_all(void);
+/* `tracing` has changed: every processor is to enter the kernel by the path that goes with it. Others
+ * come to it with their next interrupt, which this sends. */
+void arch_trace_changed(void);
 void arch_lock_wait(void); /* one turn of a wait: answers requests of the lock's holder */
 /* Load space (CR3, if another), FS/GS base and FPU of the thread that returns to user mode next.
  * kernel_leave() does it; arch/x86_64/switch.h has it inline for the IPC fast path. */

@@ -41,6 +41,11 @@ void clock_rate_changed(uint64_t base_tsc, uint64_t base_ns, uint64_t multiplier
 	change_end();
 }
 
+void clock_set_tracing(bool on)
+{
+	page->tracing = on;
+}
+
 long sys_time_page(void)
 {
 	return cap_install(object_get(memory), CAP_R);

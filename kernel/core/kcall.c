@@ -6,6 +6,7 @@
 #include "arch/x86_64/switch.h"
 #include "core/account.h"
 #include "core/cpu.h"
+#include "core/dump.h"
 #include "core/table.h"
 #include "core/thread.h"
 #include "ipc/ipc.h"
@@ -40,6 +41,8 @@ void kernel_deferred(struct cpu *cpu)
 	more = objects_reap(REAP_OBJECTS);
 	more |= mm_reap(REAP_PAGES);
 	work_deferred = more;
+	if (dump_requested())
+		dump_deferred();
 }
 
 struct thread *kernel_leave(void)

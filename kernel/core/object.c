@@ -18,7 +18,7 @@ static object_destroy_fn *const destroy[] = {
 	[CAPT_ENDPOINT] = endpoint_destroy, [CAPT_BADGE] = badge_release, [CAPT_CALL] = callobj_destroy,
 	[CAPT_NOTIFY] = notify_destroy,     [CAPT_WATCH] = watch_destroy, [CAPT_MEMORY] = memory_destroy,
 	[CAPT_IRQ] = irq_destroy,           [CAPT_PORTS] = ports_destroy, [CAPT_QUOTA] = quota_destroy,
-	[CAPT_ROOT] = root_destroy,
+	[CAPT_ROOT] = root_destroy,         [CAPT_TRACE] = trace_destroy,
 };
 
 uint64_t object_counts[CAPT_TYPES];

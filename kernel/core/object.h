@@ -80,6 +80,7 @@ void watch_destroy(struct object *);
 void irq_destroy(struct object *);
 void ports_destroy(struct object *);
 void quota_destroy(struct object *);
+void trace_destroy(struct object *);
 
 /*
  * Look up a handle of the current thread: the object if it has that type and

@@ -7,7 +7,14 @@
 #include "core/table.h"
 #include "mm/mm.h"
 
-enum reset { RESET_REBOOT, RESET_HALT, RESET_RELEASE_CONSOLE, RESET_EXIT_SUCCESS, RESET_EXIT_FAILURE };
+enum reset {
+	RESET_REBOOT,
+	RESET_HALT,
+	RESET_RELEASE_CONSOLE,
+	RESET_EXIT_SUCCESS,
+	RESET_EXIT_FAILURE,
+	RESET_PANIC
+};
 
 static void add_processor(struct system_info *info, const struct cpu *cpu)
 {
@@ -57,6 +64,7 @@ long sys_system_reset(uint64_t root, uint64_t how)
 	case RESET_REBOOT: arch_reset();
 	case RESET_HALT: arch_halt();
 	case RESET_RELEASE_CONSOLE: klog_release_console(); return 0;
+	case RESET_PANIC: panic("asked for");
 	case RESET_EXIT_SUCCESS:
 	case RESET_EXIT_FAILURE: arch_exit_emulator(how == RESET_EXIT_SUCCESS);
 	}

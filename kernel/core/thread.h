@@ -131,6 +131,8 @@ struct thread {
 	struct object *work_of; /* the object it is built from, to recognise it; no count */
 	uint64_t work_position;
 	uint64_t copied; /* by a buf_* call that is being restarted */
+	char name[16];   /* for people: thread_describe */
+	int32_t number;
 };
 
 /* Per processor; %gs points here inside the kernel. arch/x86_64 knows the first four offsets. */
@@ -140,9 +142,9 @@ struct cpu {
 	uint64_t kernel_stack;  /* 16: top */
 	uint64_t scratch;       /* 24 */
 	uint32_t id, apic_id;
-	bool need_resched, idle, online;
-	struct thread *fpu_owner;     /* whose FPU state is in the registers */
-	struct thread *segment_owner; /* whose FS and GS base are loaded */
+	bool need_resched, idle, online, traced; /* traced: its entry is syscall_entry_traced */
+	struct thread *fpu_owner;                /* whose FPU state is in the registers */
+	struct thread *segment_owner;            /* whose FS and GS base are loaded */
 	uint64_t loaded_cr3;
 	struct list_node ready[32];
 	uint32_t ready_mask;
@@ -177,6 +179,9 @@ static inline bool caller_is_service(void)
 {
 	return current_thread()->stamp & STAMP_SERVICE;
 }
+
+/* Every message is recorded: ipc/trace.c. */
+extern bool tracing;
 
 /* --- core/sched.c -------------------------------------------------------------- */
 void sched_init(void);
@@ -245,6 +250,7 @@ long thread_regs_set(struct thread *thread, const struct thread_regs *regs);
 struct thread *kernel_leave(void);
 /* syscall.S: restores the frame; sysret if frame.vector is FRAME_SYSCALL, else iret. */
 void arch_return_to_user(struct thread *thread) __attribute__((noreturn));
-void syscall_entry(void); /* for MSR LSTAR */
+void syscall_entry(void);        /* for MSR LSTAR */
+void syscall_entry_traced(void); /* the same without the fast path, which leaves no trace */
 
 #endif

@@ -403,6 +403,26 @@ static void fill_info(struct thread *thread, struct thread_info *info)
 	}
 }
 
+long sys_thread_describe(uint64_t handle, uint64_t address, uint64_t length, uint64_t number)
+{
+	int error;
+	struct thread *thread = thread_arg(handle, CAP_CONTROL, &error);
+	char name[sizeof(thread->name)] = { 0 };
+
+	if (!thread)
+		return -error;
+	if (length >= sizeof(name))
+		return -EINVAL;
+	if (copy_from_user(current_thread()->space, name, address, length, NULL))
+		return -EFAULT;
+	for (unsigned i = 0; i < length && name[i]; i++)
+		if ((uint8_t)name[i] < 32 || name[i] == 127)
+			name[i] = '?';
+	__builtin_memcpy(thread->name, name, sizeof(name));
+	thread->number = (int32_t)number;
+	return 0;
+}
+
 long sys_thread_info(uint64_t handle, uint64_t address)
 {
 	int error;

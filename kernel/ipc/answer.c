@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What a caller gets back. */
 #include "ipc/ipc.h"
+#include "ipc/trace.h"
 
 static void answer_page(struct thread *thread, const struct answer *answer, const struct ipc_cap *caps,
 			unsigned count)
@@ -43,6 +44,7 @@ void caller_answer(struct caller *caller, struct answer *answer)
 	struct thread *thread;
 	uint8_t op = caller->kernel_op;
 
+	trace_answer(caller, answer);
 	caller_detach(caller);
 	if (caller->kind == CALLER_OBJECT) {
 		callobj_answered(caller_callobj(caller), answer);

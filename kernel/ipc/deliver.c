@@ -4,6 +4,7 @@
  * bound notification, releases, calls. So a flood of calls does not hold back the others.
  */
 #include "ipc/ipc.h"
+#include "ipc/trace.h"
 
 /* Anything but a call: what is not set here is 0. */
 static void deliver(struct thread *receiver, enum ipc_kind kind, uint64_t op, uint64_t badge, uint64_t flags)
@@ -203,6 +204,7 @@ static bool deliver_call(struct endpoint *endpoint, struct thread *receiver)
 		caller_fail(caller, error);
 		return false;
 	}
+	trace_receive(caller, receiver);
 	take_into_service(endpoint, caller);
 	clear_if_empty(endpoint, &endpoint->queue, PENDING_CALL);
 	inherit_priority(receiver, caller);

@@ -3,6 +3,7 @@
 #include "core/kcall.h"
 #include "core/table.h"
 #include "ipc/ipc.h"
+#include "ipc/trace.h"
 #include "mm/mm.h"
 
 #define STEP_CALLS 256 /* handled before others may run */
@@ -21,6 +22,7 @@ void endpoint_queue(struct endpoint *endpoint, struct caller *caller)
 {
 	caller->endpoint = endpoint;
 	caller->state = CALLER_QUEUED;
+	trace_call(caller);
 	list_push_back(&endpoint->queue, &caller->link);
 	endpoint->pending |= PENDING_CALL;
 	endpoint_poll(endpoint);
@@ -234,6 +236,64 @@ long sys_ep_refuse(uint64_t handle, uint64_t errno_value)
 	if (errno_value && !refuse_queued(endpoint, STEP_CALLS))
 		return KCALL_RESTART;
 	return 0;
+}
+
+static void describe_call(struct caller *caller, struct ep_call *call)
+{
+	struct thread *thread = caller->kind == CALLER_THREAD ? caller_thread(caller) : NULL;
+	const uint64_t *words = caller->kernel_words;
+
+	*call = (struct ep_call){
+		.stamp = caller->stamp,
+		.badge = caller->badge_number,
+		.deliveries = caller->deliveries,
+		.op = caller->kernel_op,
+	};
+	if (thread) {
+		__builtin_memcpy(call->name, thread->name, sizeof(call->name));
+		call->number = thread->number;
+	} else {
+		call->op = caller_callobj(caller)->op;
+		words = caller_callobj(caller)->words;
+	}
+	for (unsigned i = 0; i < IPC_WORDS; i++)
+		call->words[i] = words[i];
+	if (!thread || caller->kernel_op)
+		return;
+	call->op = thread->frame.rdi;
+	call->words[0] = thread->frame.rsi;
+	call->words[1] = thread->frame.rdx;
+	call->words[2] = thread->frame.r10;
+	call->words[3] = thread->frame.r8;
+	call->words[4] = thread->frame.r9;
+}
+
+static long copy_calls(const struct list_node *list, uint64_t to, long done, long count)
+{
+	for (struct list_node *link = list->next; link != list && done < count; link = link->next) {
+		struct ep_call call;
+
+		describe_call(container_of(link, struct caller, link), &call);
+		if (copy_to_user(current_thread()->space, to + done * sizeof(call), &call, sizeof(call),
+				 NULL))
+			return -EFAULT;
+		done++;
+	}
+	return done;
+}
+
+long sys_ep_calls(uint64_t handle, uint64_t to, uint64_t count)
+{
+	int error;
+	struct endpoint *endpoint = endpoint_arg(handle, &error);
+	long done;
+
+	if (!endpoint)
+		return -error;
+	if (count > STEP_CALLS)
+		count = STEP_CALLS;
+	done = copy_calls(&endpoint->in_service, to, 0, (long)count);
+	return done < 0 ? done : copy_calls(&endpoint->queue, to, done, (long)count);
 }
 
 long sys_ep_allow_dma(uint64_t root, uint64_t handle)

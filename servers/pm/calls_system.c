@@ -133,6 +133,8 @@ long do_name(struct request *rq, const struct pm_name_req *in, struct pm_name_re
 			status = request_read(rq, 0, name, rq->in_length);
 		if (status >= 0)
 			memcpy(process_entry(process)->command, name, sizeof(name));
+		for (struct thread *thread = process->threads; thread; thread = thread->next)
+			thread_show(thread);
 	} else {
 		if (rq->out_length < sizeof(name))
 			return -EINVAL;

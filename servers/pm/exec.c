@@ -60,6 +60,7 @@ long exec_begin(struct process *process, struct thread *caller, struct request *
 	image_limit(exec->image, process->limits[RLIMIT_AS].soft);
 	exec->request = request;
 	exec->caller = caller ? caller->tid : 0;
+	thread_show(exec->loader);
 	kcall(thread_start, exec->loader->cap);
 	return 0;
 }

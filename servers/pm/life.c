@@ -39,6 +39,14 @@ static long create_kernel_thread(struct thread *thread, struct image *image, cap
 	return cap;
 }
 
+/* For traces and dumps; not worth an error. */
+void thread_show(const struct thread *thread)
+{
+	const char *name = process_entry(thread->process)->command;
+
+	kcall(thread_describe, thread->cap, name, strnlen(name, THREAD_NAME_MAX), (uint64_t)thread->tid);
+}
+
 /* The part of its block that a thread finds filled in. */
 static long write_block(struct thread *thread, struct image *image, uint64_t mask)
 {
@@ -64,6 +72,7 @@ static void thread_enter(struct thread *thread)
 	struct process *process = thread->process;
 
 	thread_name(thread);
+	thread_show(thread);
 	thread->next = process->threads;
 	process->threads = thread;
 	process_entry(process)->threads++;

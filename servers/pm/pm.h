@@ -170,6 +170,8 @@ void process_set_group(struct process *process, int32_t pgid, int32_t sid);
 /* tid 0: a new number. NULL: none left. thread_name: from now on the number means this thread. */
 struct thread *thread_new(struct process *process, int32_t tid);
 void thread_name(struct thread *thread);
+/* Tell the kernel what the thread is called: after a change of the command or of its number. */
+void thread_show(const struct thread *thread);
 void thread_free(struct thread *thread);
 struct thread *process_thread(struct process *process, int32_t tid); /* of that process only */
 struct process *init_process(void);

@@ -21,6 +21,24 @@ static struct description *description_of(const struct request *rq)
 	return d;
 }
 
+static bool is_stream(const struct description *d)
+{
+	const struct file_kind *kind = kind_of(node_of(d->node));
+
+	return kind && (kind->type == TYPE_TRACE || kind->type == TYPE_CRASHES);
+}
+
+/* The first run has made the description: tracing counts it from then on until it is released. */
+static long opened(struct description *d)
+{
+	const struct file_kind *kind = kind_of(node_of(d->node));
+
+	if (!kind || kind->type != TYPE_TRACE || d->traces)
+		return 0;
+	d->traces = true;
+	return trace_open(d);
+}
+
 long description_open(struct request *rq, uint64_t node, uint64_t flags)
 {
 	struct description *d = rq->context;
@@ -37,7 +55,9 @@ long description_open(struct request *rq, uint64_t node, uint64_t flags)
 		d->tag = TAG;
 		rq->context = d;
 	}
-	status = request_give_badge(rq, (uint64_t)d);
+	status = opened(d);
+	if (status == 0)
+		status = request_give_badge(rq, (uint64_t)d);
 	if (status < 0)
 		description_release((uint64_t)d);
 	return status < 0 ? status : 0;
@@ -59,6 +79,8 @@ void description_release(uint64_t badge)
 	if (badge <= PRESERVED_BASE || badge >= PRESERVED_BASE + startup->preserved_size || d->tag != TAG)
 		return;
 	d->tag = 0;
+	if (d->traces)
+		trace_close();
 	drop_text(d);
 	d->next = unused;
 	unused = d;
@@ -108,6 +130,8 @@ static long read_at(struct request *rq, struct description *d, uint64_t offset)
 
 	if ((d->flags & O_ACCMODE) == O_WRONLY)
 		return -EBADF;
+	if (is_stream(d))
+		return stream_read(rq, d, kind_of(node_of(d->node)));
 	if (!d->text || (offset == 0 && !rq->progress[0])) {
 		status = make_text(rq, d);
 		if (status)
@@ -129,7 +153,7 @@ static long file_read(struct request *rq, const struct file_read_req *in, struct
 	if (!d)
 		return -EBADF;
 	status = read_at(rq, d, d->offset);
-	if (status > 0)
+	if (status > 0 && !is_stream(d))
 		d->offset += (uint64_t)status;
 	return status;
 }
@@ -278,6 +302,8 @@ static long file_lseek(struct request *rq, const struct file_lseek_req *in, stru
 	(void)out;
 	if (!d)
 		return -EBADF;
+	if (is_stream(d))
+		return -ESPIPE;
 	if (in->whence > 1 || (in->whence == 1 && __builtin_add_overflow(to, (int64_t)d->offset, &to)) ||
 	    to < 0)
 		return -EINVAL;

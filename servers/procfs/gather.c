@@ -15,6 +15,7 @@
 #define TIDS_MAX 1024u
 #define TEXT_AT 8192u
 _Static_assert(TEXT_AT + GATHER_TEXT <= SLOT_BYTES, "texts fit");
+_Static_assert(sizeof(struct crash_report) <= GATHER_TEXT, "reports fit");
 _Static_assert(TIDS_AT + 4 * TIDS_MAX <= TEXT_AT, "tids fit");
 
 static struct gather gathers[GATHERS];
@@ -82,6 +83,10 @@ static void take_answer(struct gather *g, struct acall *call, uint32_t need)
 		g->running = counts->running;
 		g->forks = counts->forks;
 		g->last_pid = counts->last_pid;
+		break;
+	case NEED_CRASH:
+		g->crash = ((const struct rs_crash_reply *)acall_reply(call))->number;
+		g->text_length = sizeof(struct crash_report);
 		break;
 	case NEED_HOST:
 		memcpy(&g->host, slot_of(g) + HOST_AT, sizeof g->host);
@@ -199,6 +204,7 @@ static void ask_text(struct gather *g, uint32_t need)
 	struct vfs_mounts_req mounts = { 0 };
 	struct rs_list_req services = { 0 };
 	struct dev_list_req disks = { 0 };
+	struct rs_crash_req crash = { (uint64_t)(uint32_t)g->fd };
 	struct acall *call = question(g, need);
 
 	if (!call)
@@ -206,6 +212,8 @@ static void ask_text(struct gather *g, uint32_t need)
 	call->out = buffer(g, TEXT_AT, GATHER_TEXT);
 	if (need == NEED_SERVICES)
 		rs_send_list(call, SLOT_RS, &services);
+	else if (need == NEED_CRASH)
+		rs_send_crash(g->crash_call = call, SLOT_RS, &crash);
 	else if (need == NEED_MOUNTS)
 		vfs_send_mounts(call, service_cap("vfs"), &mounts);
 	else if (need == NEED_DISKS)
@@ -335,6 +343,9 @@ void gather_cancel(struct request *rq)
 {
 	struct gather *g = gather_of(rq);
 
-	if (g)
-		gather_end(rq, g);
+	if (!g)
+		return;
+	if (g->pending & NEED_CRASH)
+		kcall(call_cancel, g->crash_call->object);
+	gather_end(rq, g);
 }

@@ -52,7 +52,7 @@ static uint32_t process_kind(struct node node)
 
 static uint32_t mode_of(const struct file_kind *kind)
 {
-	static const uint32_t formats[] = { S_IFREG, S_IFDIR, S_IFLNK };
+	static const uint32_t formats[] = { S_IFREG, S_IFDIR, S_IFLNK, S_IFREG, S_IFREG };
 
 	return formats[kind->type] | kind->mode;
 }
@@ -277,7 +277,7 @@ static struct listing listing;
 
 static bool list(uint64_t node, const char *name, uint8_t type, uint64_t next)
 {
-	static const uint8_t types[] = { 8, 4, 10 };
+	static const uint8_t types[] = { 8, 4, 10, 8, 8 };
 	size_t length = (sizeof(struct file_dirent) + strlen(name) + 1 + 7) & ~7ul;
 	struct file_dirent *to = (struct file_dirent *)(listing.bytes + listing.used);
 
@@ -450,7 +450,7 @@ static long open(struct request *rq, const struct fs_open_req *in, struct fs_ope
 	(void)out;
 	if (!kind)
 		return -ENOENT;
-	if (kind->type != TYPE_FILE)
+	if (kind->type == TYPE_DIRECTORY || kind->type == TYPE_LINK)
 		return -EINVAL;
 	if (in->exec)
 		return -EACCES;

@@ -14,6 +14,7 @@
 #include <proto/fs.h>
 #include <proto/pm.h>
 #include <proto/rs.h>
+#include <proto/rs_types.h>
 #include <proto/vfs.h>
 #include <sys/server.h>
 
@@ -42,6 +43,7 @@ void put_bytes(struct text *text, const void *bytes, size_t length);
 #define NEED_FD_PATH 0x400u /* of descriptor gather.fd */
 #define NEED_DISKS 0x800u
 #define NEED_DROP 0x1000u /* not to know: VFS drops its caches; which: gather.fd */
+#define NEED_CRASH 0x2000u /* the first after report gather.fd */
 
 #define GATHER_TEXT 24576u /* of each kind of text */
 
@@ -55,7 +57,8 @@ struct gather {
 	long error;         /* that makes the whole fail */
 	cap_t space, table; /* CAP_NONE: not there */
 	struct process_times times;
-	uint64_t state, priority, processor;
+	uint64_t state, priority, processor, crash;
+	struct acall *crash_call; /* while pending: it may be for ever */
 	uint64_t processes, running, forks, last_pid;
 	struct host_names host;
 	uint32_t thread_count;
@@ -86,7 +89,7 @@ uint64_t node_number(struct node node);
 const struct process_entry *process_by_pid(int32_t pid);
 extern const struct process_table *processes;
 
-enum file_type { TYPE_FILE, TYPE_DIRECTORY, TYPE_LINK };
+enum file_type { TYPE_FILE, TYPE_DIRECTORY, TYPE_LINK, TYPE_TRACE, TYPE_CRASHES };
 struct file_kind {
 	const char *name;
 	uint16_t mode;  /* permissions */
@@ -126,12 +129,18 @@ long drop_caches_write(struct request *rq);
 struct description {
 	uint32_t tag, flags;
 	uint64_t node, offset;
-	char *text; /* NULL: not made */
+	bool traces; /* trace_open was called for it */
+	char *text;  /* NULL: not made */
 	size_t length;
 	struct description *next;
 };
 extern const struct file_ops file_handlers;
 long description_open(struct request *rq, uint64_t node, uint64_t flags);
 void description_release(uint64_t badge);
+
+/* --- streams.c: files whose reads do not begin again from the start --------------------------------------- */
+long stream_read(struct request *rq, struct description *d, const struct file_kind *kind);
+long trace_open(struct description *d); /* for reading: tracing begins with the first */
+void trace_close(void);
 
 #endif

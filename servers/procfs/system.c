@@ -319,6 +319,8 @@ const struct file_kind system_files[] = {
 	{ "mounts", 0444, TYPE_FILE, DIR_ROOT, NEED_MOUNTS, render_text },
 	{ "swaps", 0444, TYPE_FILE, DIR_ROOT, 0, render_nothing },
 	{ "kmsg", 0400, TYPE_FILE, DIR_ROOT, 0, render_kmsg },
+	{ "trace", 0400, TYPE_TRACE, DIR_ROOT, 0, render_nothing },
+	{ "crashes", 0400, TYPE_CRASHES, DIR_ROOT, 0, render_nothing },
 	{ "services", 0444, TYPE_FILE, DIR_ROOT, NEED_SERVICES, render_text },
 	{ "service_control", 0600, TYPE_FILE, DIR_ROOT, 0, render_nothing, control_write },
 	{ "objects", 0444, TYPE_FILE, DIR_ROOT, 0, render_objects },

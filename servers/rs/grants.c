@@ -51,6 +51,13 @@ static long grant_msi(struct child *child, uint32_t index)
 	return child_give(child, STARTUP_IRQ, "msi", (cap_t)slot, CAP_ALL, index, IRQ_MSI, true);
 }
 
+static long grant_trace(struct child *child)
+{
+	long slot = kcall(trace_create, root_cap);
+
+	return child_give(child, STARTUP_TRACE, "trace", (cap_t)slot, CAP_ALL, 0, 0, true);
+}
+
 static long grant_file(struct child *child, const char *name)
 {
 	struct archive_file file;
@@ -94,6 +101,8 @@ static long grant_hardware(struct child *child, const struct manifest *manifest)
 		error = child_give(child, STARTUP_ROOT, "root", root_cap, CAP_ALL, 0, 0, false);
 	if (manifest->quota && !error)
 		error = grant_quota(child);
+	if (manifest->trace && !error)
+		error = grant_trace(child);
 	return error;
 }
 

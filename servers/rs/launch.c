@@ -173,6 +173,8 @@ static long launch(struct child *child)
 	if (result < 0)
 		return result;
 	child->thread = (cap_t)result;
+	kcall(thread_describe, child->thread, child->name, strnlen(child->name, THREAD_NAME_MAX),
+	      child->number);
 	kcall(table_put, child->table, SLOT_SPACE & ~CAP_PRIVATE, child->space, CAP_ALL);
 	kcall(table_put, child->table, SLOT_THREAD & ~CAP_PRIVATE, child->thread, CAP_ALL);
 	kcall(table_put, child->table, SLOT_PRESERVED & ~CAP_PRIVATE, child->preserved, CAP_ALL);

@@ -76,6 +76,7 @@ static void become_service(void)
 	place(thread, SLOT_THREAD);
 	place(kcall(mo_create, PRESERVED_SIZE, 0), SLOT_PRESERVED);
 	expect(kcall(ep_bind, SLOT_ENDPOINT, SLOT_NOTIFY), "rs: ep_bind\n");
+	kcall(thread_describe, SLOT_THREAD, "rs", 2, 1);
 	message_page = (struct ipc_page *)BOOT_MESSAGE_PAGE;
 	boot_archive = (struct archive){ (const char *)BOOT_ARCHIVE, boot_info->archive_size };
 	make_startup_page();

@@ -191,6 +191,12 @@ static bool do_quota(struct manifest *m, const struct line *line)
 	return line->count == 1;
 }
 
+static bool do_trace(struct manifest *m, const struct line *line)
+{
+	m->trace = true;
+	return line->count == 1;
+}
+
 static bool do_instance(struct manifest *m, const struct line *line)
 {
 	m->instance = true;
@@ -268,12 +274,25 @@ static const struct directive {
 	const char *name;
 	bool (*parse)(struct manifest *m, const struct line *line);
 } directives[] = {
-	{ "service", do_service },   { "priority", do_priority }, { "uses", do_uses },
-	{ "hands", do_hands },       { "share", do_share },       { "preserved", do_preserved },
-	{ "ports", do_ports },       { "irq", do_irq },           { "msi", do_msi },
-	{ "dma", do_dma },           { "root", do_root },         { "quota", do_quota },
-	{ "file", do_file },         { "device", do_device },     { "class", do_class },
-	{ "instance", do_instance }, { "node", do_node },         { "arguments", do_arguments },
+	{ "service", do_service },
+	{ "priority", do_priority },
+	{ "uses", do_uses },
+	{ "hands", do_hands },
+	{ "share", do_share },
+	{ "preserved", do_preserved },
+	{ "ports", do_ports },
+	{ "irq", do_irq },
+	{ "msi", do_msi },
+	{ "dma", do_dma },
+	{ "root", do_root },
+	{ "quota", do_quota },
+	{ "trace", do_trace },
+	{ "file", do_file },
+	{ "device", do_device },
+	{ "class", do_class },
+	{ "instance", do_instance },
+	{ "node", do_node },
+	{ "arguments", do_arguments },
 	{ "restart", do_restart },
 };
 

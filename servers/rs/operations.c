@@ -3,6 +3,7 @@
 #include "rs.h"
 
 #include <proto/rs.h>
+#include <proto/service.h>
 
 #define LIST_TEXT 16384
 #define PATIENCE_NS (3 * SECONDS)
@@ -136,15 +137,44 @@ static long control_start(struct request *rq)
 	return 0;
 }
 
+/* Answered by the incarnation that comes after. */
+static void crash_answered(struct acall *call)
+{
+	control_answer(call->owner);
+}
+
+static long control_crash(struct request *rq)
+{
+	struct child *child = child_of_request(rq);
+	struct service_crash_req request = {};
+	struct acall *call;
+
+	if (child->state != CHILD_RUNNING || controlling[child - children])
+		return -EBUSY;
+	call = acall_new(crash_answered, child);
+	if (!call)
+		return -ENOMEM;
+	controlling[child - children] = rq;
+	service_send_crash(call, child->control, &request);
+	return PARK;
+}
+
 static const struct command {
 	const char *name;
 	long (*run)(struct request *rq);
 } commands[] = {
-	{ "kill", control_kill },
-	{ "restart", control_restart },
-	{ "stop", control_stop },
-	{ "start", control_start },
+	{ "kill", control_kill },   { "restart", control_restart }, { "stop", control_stop },
+	{ "start", control_start }, { "crash", control_crash },
 };
+
+static long command_of_system(const char *line)
+{
+	if (!strcmp(line, "dump"))
+		return kcall(system_dump, root_cap, 0);
+	if (!strcmp(line, "panic"))
+		return kcall(system_reset, root_cap, 5);
+	return -EINVAL;
+}
 
 static long do_control(struct request *rq, const struct rs_control_req *request,
 		       struct rs_control_reply *reply)
@@ -164,7 +194,7 @@ static long do_control(struct request *rq, const struct rs_control_req *request,
 		line[--length] = 0;
 	name = strchr(line, ' ');
 	if (!name)
-		return -EINVAL;
+		return command_of_system(line);
 	*name++ = 0;
 	rq->context = child_find(name);
 	if (!rq->context)
@@ -300,6 +330,13 @@ static long do_next_driver(struct request *rq, const struct rs_next_driver_req *
 	return request_write(rq, 0, driver->name, (size_t)status);
 }
 
+static long do_crash(struct request *rq, const struct rs_crash_req *request, struct rs_crash_reply *reply)
+{
+	if (!asked_by(rq, "procfs"))
+		return -EPERM;
+	return crash_give(rq, request->after, &reply->number);
+}
+
 const struct rs_ops operations = {
 	.list = do_list,
 	.control = do_control,
@@ -309,4 +346,5 @@ const struct rs_ops operations = {
 	.shutdown = do_shutdown,
 	.report = do_report,
 	.next_driver = do_next_driver,
+	.crash = do_crash,
 };

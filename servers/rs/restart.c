@@ -103,6 +103,7 @@ void child_crashed(struct child *child, const char *reason)
 		child->crashes = 0;
 	child->crashes++;
 	child->crashed = true;
+	crash_note(child, reason);
 	child_end(child, reason, succeed);
 }
 
@@ -223,7 +224,7 @@ long fault_taken(struct request *rq)
 	ended = rq->words[0] == 6 && regs.rax == SERVICE_EXIT_MAGIC;
 	if (!ended)
 		log_stack(child, rq->words[4]);
-	/* The thread goes; answering would find no one. */
+	/* The thread stays stopped. */
 	request_answer(rq, -EIO);
 	if (ended && regs.rdi == 0 && child->manifest->instance)
 		child_end(child, reason, end_instance);

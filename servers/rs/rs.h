@@ -117,6 +117,10 @@ void child_shut_down_over(struct child *child);
 void child_stopped(struct child *child);
 long fault_taken(struct request *rq);
 
+/* crash.c: the child dies of itself; it has not been destroyed yet. */
+void crash_note(const struct child *child, const char *reason);
+long crash_give(struct request *rq, uint64_t after, uint64_t *number);
+
 /* drivers.c */
 void drivers_enumerate(void); /* once pci is ready */
 struct child *driver_next(const char *class, uint64_t from);

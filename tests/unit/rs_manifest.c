@@ -39,6 +39,7 @@ static const char whole[] = "# a driver\n"
 			    "dma\n"
 			    "root\n"
 			    "quota\n"
+			    "trace\n"
 			    "file libposix.bin\n"
 			    "device pci 1af4:1001 1AF4:1042\n"
 			    "class blk\n"
@@ -58,7 +59,7 @@ static void test_whole(void)
 	REQUIRE(m.preserved_size == 4096);
 	REQUIRE(m.ports[0].base == 0x3f8 && m.ports[0].count == 8);
 	REQUIRE(m.irqs[0].line == 4 && m.irqs[0].level && m.irqs[0].low);
-	REQUIRE(m.msi == 2 && m.dma && m.root && m.quota && m.instance && m.never_restart);
+	REQUIRE(m.msi == 2 && m.dma && m.root && m.quota && m.trace && m.instance && m.never_restart);
 	REQUIRE(!strcmp(m.files[0], "libposix.bin"));
 	REQUIRE(m.devices_count == 2 && m.devices[1].vendor == 0x1af4 && m.devices[1].device == 0x1042);
 	REQUIRE(m.nodes_count == 2 && m.nodes[0].mode == 0620 && !strcmp(m.nodes[0].name, "ttyS0"));

@@ -122,11 +122,23 @@ static void idt_init(void)
 	gate_set(VECTOR_MACHINE_CHECK, GATE_INTERRUPT, IST_MACHINE_CHECK);
 }
 
+/* The entry that goes with `tracing`. */
+void cpu_choose_entry(void)
+{
+	struct cpu *cpu = this_cpu();
+
+	if (cpu->traced == tracing)
+		return;
+	cpu->traced = tracing;
+	wrmsr(MSR_LSTAR, (uint64_t)(tracing ? syscall_entry_traced : syscall_entry));
+}
+
 static void syscall_init(void)
 {
 	/* sysret takes SS from STAR[63:48] + 8 and CS from + 16. */
 	wrmsr(MSR_STAR, (uint64_t)(USER_SS - 8) << 48 | (uint64_t)KERNEL_CS << 32);
 	wrmsr(MSR_LSTAR, (uint64_t)syscall_entry);
+	cpu_choose_entry();
 	wrmsr(MSR_SFMASK,
 	      RFLAGS_TF | RFLAGS_IF | RFLAGS_DF | RFLAGS_IOPL | RFLAGS_NT | RFLAGS_RF | RFLAGS_AC);
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SCE | EFER_NXE);

@@ -18,6 +18,7 @@ extern struct cpu_features features;
 void features_init(void);              /* boot processor, before memory_init() */
 void cpu_init(struct cpu *cpu);        /* on that processor: GDT, TSS, IDT, MSRs, control registers */
 void cpu_finish_user(struct cpu *cpu); /* features that forbid touching user pages */
+void cpu_choose_entry(void);           /* on each processor when tracing begins or ends */
 long cpu_prepare(struct cpu *cpu);     /* tables and stack of another processor; 0 or -ENOMEM */
 
 /* --- fpu.c --------------------------------------------------------------------------- */

@@ -6,7 +6,7 @@
 enum { UART_DATA = 0, UART_IER = 1, UART_FCR = 2, UART_LCR = 3, UART_MCR = 4, UART_LSR = 5 };
 #define LSR_EMPTY 0x20
 
-static bool present, released;
+static bool present, released, borrowed;
 
 static void uart_setup(void)
 {
@@ -38,11 +38,16 @@ static void put(char c)
 
 void console_putc(char c)
 {
-	if (!present || (released && !panicking))
+	if (!present || (released && !panicking && !borrowed))
 		return;
 	if (c == '\n')
 		put('\r');
 	put(c);
+}
+
+void console_borrow(bool on)
+{
+	borrowed = on;
 }
 
 void console_release(void)

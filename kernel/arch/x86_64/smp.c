@@ -225,6 +225,12 @@ void arch_kick_all(void)
 			arch_send_reschedule(i);
 }
 
+void arch_trace_changed(void)
+{
+	cpu_choose_entry();
+	arch_kick_all();
+}
+
 void smp_stop_others(void)
 {
 	for (uint32_t i = 0; i < cpu_count; i++)

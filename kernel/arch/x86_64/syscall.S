@@ -123,6 +123,19 @@ save_frame:
 	save_rest
 	to_c kernel_syscall
 
+	/* While tracing: what the fast path would do is for C, which records it. */
+	.balign 16
+	.globl syscall_entry_traced
+syscall_entry_traced:
+	swapgs
+	movq %rsp, %gs:CPU_SCRATCH
+	movq %gs:CPU_CURRENT, %rsp
+	cmpw $SYSCALL_FIRST, %ax
+	jb foreign
+	cmpw $SYSCALL_LIMIT, %ax
+	jae foreign
+	jmp save_frame
+
 	.balign 16
 call_or_foreign:
 	cmpw $SYSCALL_CALL, %ax

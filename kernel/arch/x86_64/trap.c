@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Exceptions and interrupts, after trap.S has saved the registers. */
 #include "core/account.h"
+#include "core/dump.h"
 #include "core/timer.h"
 #include "machine.h"
 
@@ -27,6 +28,7 @@ static void interrupt(struct cpu *cpu, uint64_t vector, bool shared)
 		break;
 	case VECTOR_RESCHEDULE:
 		lapic_eoi();
+		cpu_choose_entry();
 		cpu->need_resched = true;
 		break;
 	case VECTOR_SPURIOUS: break; /* wants no end of interrupt (SDM 11.9) */
@@ -112,13 +114,26 @@ void trap_from_kernel(struct frame *frame)
 		panic_frame("fault in the kernel", frame);
 }
 
+/*
+ * Somebody pressed a button: QEMU's `nmi`, a server's management. All processors get one; the first acts.
+ * If the dump that was asked for before has not come, the kernel is stuck, and this is where.
+ */
+static void external_nmi(struct frame *frame)
+{
+	if (this_cpu()->id)
+		return;
+	if (dump_requested() && !(frame->cs & 3) && !this_cpu()->idle)
+		panic_frame("second NMI, and the kernel is still busy", frame);
+	dump_request();
+}
+
 void trap_paranoid_from(struct frame *frame)
 {
 	if (panicking && frame->vector == VECTOR_NMI)
 		for (;;)
 			__asm__ volatile("cli; hlt");
 	if (frame->vector == VECTOR_NMI) {
-		kprintf("cpu %u: NMI at %lx\n", this_cpu()->id, frame->rip);
+		external_nmi(frame);
 		return;
 	}
 	panic_frame(frame->vector == VECTOR_DOUBLE_FAULT ? "double fault" : "machine check", frame);

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* What rs.crash answers: a service's death as RS saw it. /proc/crashes gives these out one after the other. */
+#ifndef PROTO_RS_TYPES_H
+#define PROTO_RS_TYPES_H
+
+#include <abi/kcall.h>
+
+#define CRASH_CALLS 8
+#define CRASH_STACK 8192 /* from the stack pointer upwards */
+
+struct crash_report {
+	uint64_t number;    /* counts from 1 since the boot */
+	uint64_t time_ns;   /* monotonic */
+	uint64_t uptime_ns; /* of the incarnation */
+	uint32_t incarnation, crashes;
+	uint32_t call_count, stack_length;
+	struct thread_regs regs;           /* zero if the thread could not be stopped */
+	char name[32], program[32];        /* of the service, and of its binary */
+	char reason[80];                   /* what RS says of it */
+	struct ep_call calls[CRASH_CALLS]; /* what it was serving, oldest first, and what waited */
+	uint8_t stack[CRASH_STACK];
+};
+
+#endif
