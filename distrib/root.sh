@@ -24,6 +24,10 @@ ln -s ../../lib/libc.so "$root/usr/lib/libc.so"
 ln -s libc.so "$root/lib/ld-musl-x86_64.so.1"
 ln -s ../lib/ld-musl-x86_64.so.1 "$root/bin/ldd"
 
+# Functions of the services, for crash reports.
+mkdir -p "$root/usr/lib/symbols"
+cp "$build"/symbols/* "$root/usr/lib/symbols/"
+
 # After the ports, to replace what we do ourselves.
 cp -a "$here/root/." "$root/"
 [ ! -s "$build/programs.list" ] || for program in $(cat "$build/programs.list"); do

@@ -36,7 +36,7 @@ need-kernel:
 	$(if $(KERNEL),,@echo "no image without a kernel: kernel/Makefile is missing" >&2; exit 1)
 
 $(BUILD)/anole.img: $(BUILD)/base.img $(kernel_image) $(BUILD)/boot.cpio $(root_sources) $(BUILD)/root.list \
-		$(PROGRAMS) $(BUILD)/programs.list distrib/root.sh $(PORTS:%=$(ANOLE_CACHE)/stamp/%) | need-kernel
+		$(PROGRAMS) $(SYMBOLS) $(BUILD)/programs.list distrib/root.sh $(PORTS:%=$(ANOLE_CACHE)/stamp/%) | need-kernel
 	$(call say,IMAGE,$@)
 	$(Q)distrib/root.sh $(BUILD) $(BUILD)/root $(ANOLE_CACHE) $(PORTS)
 	$(Q)cp $(kernel_image) $(BUILD)/root/boot/anole.elf

@@ -29,16 +29,17 @@ $(2): $(1) mk/config.mk
 
 endef
 
-# A command of several sources has a directory, distrib/cmd/NAME.
+# A command of several sources has a directory, distrib/cmd/NAME; distrib/lib is for all of these.
+guest_lib := $(wildcard distrib/lib/*.c)
 define guest_directory
 PROGRAMS += $(2)
-DEPS += $(patsubst $(1)/%.c,$(BUILD)/obj/$(1)/%.d,$(wildcard $(1)/*.c))
-$(2): $(wildcard $(1)/*.c) mk/config.mk $(BUILD)/protocols.inc $(ANOLE_CACHE)/stamp/musl
+DEPS += $(patsubst %.c,$(BUILD)/obj/$(1)/%.d,$(notdir $(wildcard $(1)/*.c) $(guest_lib)))
+$(2): $(wildcard $(1)/*.c) $(guest_lib) mk/config.mk $(BUILD)/protocols.inc $(ANOLE_CACHE)/stamp/musl
 	$$(call say,GUEST,$(1))
 	$$(Q)mkdir -p $$(@D) $(BUILD)/obj/$(1)
-	$$(Q)for s in $(notdir $(basename $(wildcard $(1)/*.c))); do $(ANOLE_GCC) $$(CFLAGS_guest) -I. -I$(BUILD) -MMD -MP \
-		-MT $(2) -c $(1)/$$$$s.c -o $(BUILD)/obj/$(1)/$$$$s.o || exit 1; done
-	$$(Q)$(ANOLE_GCC) $(patsubst $(1)/%.c,$(BUILD)/obj/$(1)/%.o,$(wildcard $(1)/*.c)) -o $(2)
+	$$(Q)for s in $(wildcard $(1)/*.c) $(guest_lib); do $(ANOLE_GCC) $$(CFLAGS_guest) -I. -I$(BUILD) -MMD -MP \
+		-MT $(2) -c $$$$s -o $(BUILD)/obj/$(1)/$$$$(basename $$$$s .c).o || exit 1; done
+	$$(Q)$(ANOLE_GCC) $(patsubst %.c,$(BUILD)/obj/$(1)/%.o,$(notdir $(wildcard $(1)/*.c) $(guest_lib))) -o $(2)
 
 endef
 

@@ -9,6 +9,7 @@ comma := ,
 DEPS :=
 ALL :=
 BOOT_FILES :=
+SYMBOLS :=
 leaf_variables = NAME SERVER DRIVER LIB SRCS SUBDIRS LIBS INCLUDES CFLAGS LINKER_SCRIPT BOOT MANIFEST
 
 define read_leaf
@@ -74,12 +75,15 @@ $(D): $(2)
 ALL += $(2)
 endef
 
-# A service: build/bin/NAME, its stripped copy and its manifest for the boot archive.
+# A service: build/bin/NAME, its stripped copy and its manifest for the boot archive, its symbols for crash reports.
 define service_rules
 $(call link_rules,server,$(BUILD)/bin/$(NAME),$(or $(LINKER_SCRIPT),mk/server.ld))
 $(if $(filter no,$(BOOT)),,BOOT_FILES += $(NAME) $(if $(wildcard $(MANIFEST)),$(NAME).manifest))
 $(BUILD)/boot/$(NAME): $(BUILD)/bin/$(NAME)
 	$$(Q)mkdir -p $$(@D) && $$(OBJCOPY) --strip-all $$< $$@
+$(if $(filter no,$(BOOT)),,SYMBOLS += $(BUILD)/symbols/$(NAME))
+$(BUILD)/symbols/$(NAME): $(BUILD)/bin/$(NAME) mk/frames.awk
+	$$(Q)mkdir -p $$(@D) && { nm -n $$<; readelf --debug-dump=frames-interp $$< 2>/dev/null; } | LC_ALL=C awk -f mk/frames.awk >$$@
 $(BUILD)/boot/$(NAME).manifest: $(MANIFEST)
 	$$(Q)mkdir -p $$(@D) && cp $$< $$@
 endef

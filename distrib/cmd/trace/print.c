@@ -4,6 +4,27 @@
 
 #include <string.h>
 
+/* In quotes, with dots if there was more. */
+static void put_text(FILE *out, const struct trace_record *record, uint64_t length)
+{
+	unsigned count = record->text_length < TRACE_TEXT ? record->text_length : TRACE_TEXT;
+
+	fputc('"', out);
+	for (unsigned i = 0; i < count; i++) {
+		unsigned char c = (unsigned char)record->text[i];
+
+		if (c == '\n')
+			fputs("\\n", out);
+		else if (c == '"' || c == '\\')
+			fprintf(out, "\\%c", c);
+		else if (c < 32 || c > 126)
+			fprintf(out, "\\x%02x", c);
+		else
+			fputc(c, out);
+	}
+	fputs(length > count ? "\"..." : "\"", out);
+}
+
 static void put_who(FILE *out, const struct trace_record *record)
 {
 	fprintf(out, "%.*s", TRACE_NAME, record->name[0] ? record->name : "?");

@@ -6,6 +6,8 @@
 #include <abi/trace.h>
 #include <stdio.h>
 
+#include "distrib/lib/names.h"
+
 #define SERVICE_PID 100000 /* plus the service's number: its pid in a timeline */
 
 /* A call between its records, or a system call. */
@@ -14,15 +16,6 @@ struct call {
 	struct trace_record taken;
 	int shown;
 };
-
-/* --- names.c --------------------------------------------------------------------------------------- */
-/* "file.read"; of an unknown one the numbers. Valid until the next call. */
-const char *operation_name(uint64_t op);
-const char *system_call_name(uint64_t number, unsigned *arguments);
-/* The fields of a request or an answer as text: "offset=0 flags=0x8000". */
-void put_fields(FILE *out, uint64_t op, int of_answer, const uint64_t *words);
-/* A text of a record in quotes, with dots if there was more. */
-void put_text(FILE *out, const struct trace_record *record, uint64_t length);
 
 /* --- select.c ------------------------------------------------------------------------------------------ */
 extern int select_all;

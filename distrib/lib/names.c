@@ -12,7 +12,7 @@
 #include "protocols.inc"
 #undef INCLUDES
 
-#include "trace.h"
+#include "distrib/lib/names.h"
 
 static const struct op_info *find(uint64_t op)
 {
@@ -88,24 +88,4 @@ void put_fields(FILE *out, uint64_t op, int of_answer, const uint64_t *words)
 		before = " ";
 		at = close + 1;
 	}
-}
-
-void put_text(FILE *out, const struct trace_record *record, uint64_t length)
-{
-	unsigned count = record->text_length < TRACE_TEXT ? record->text_length : TRACE_TEXT;
-
-	fputc('"', out);
-	for (unsigned i = 0; i < count; i++) {
-		unsigned char c = (unsigned char)record->text[i];
-
-		if (c == '\n')
-			fputs("\\n", out);
-		else if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else if (c < 32 || c > 126)
-			fprintf(out, "\\x%02x", c);
-		else
-			fputc(c, out);
-	}
-	fputs(length > count ? "\"..." : "\"", out);
 }
