@@ -192,13 +192,13 @@ long sys_trace_create(uint64_t root)
 	trace = kalloc(sizeof(*trace));
 	if (!trace)
 		return -ENOMEM;
-	trace->object = (struct object){ CAPT_TRACE, 1 };
+	object_begin(&trace->object, CAPT_TRACE);
 	return cap_install(&trace->object, CAP_ALL);
 }
 
 void trace_destroy(struct object *object)
 {
-	kfree(object);
+	object_free(object);
 }
 
 static void ring_free(void)

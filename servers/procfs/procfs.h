@@ -42,7 +42,7 @@ void put_bytes(struct text *text, const void *bytes, size_t length);
 #define NEED_ROOT 0x200u
 #define NEED_FD_PATH 0x400u /* of descriptor gather.fd */
 #define NEED_DISKS 0x800u
-#define NEED_DROP 0x1000u /* not to know: VFS drops its caches; which: gather.fd */
+#define NEED_DROP 0x1000u  /* not to know: VFS drops its caches; which: gather.fd */
 #define NEED_CRASH 0x2000u /* the first after report gather.fd */
 
 #define GATHER_TEXT 24576u /* of each kind of text */
