@@ -56,12 +56,14 @@ static long remount_done(struct request *rq, const struct vfs_mount_req *in, str
 	return job_finish(rq, job);
 }
 
-/* The source is a block device that exists. */
+/* The source is a block device that exists and is not mounted: two caches of one device would ruin it. From here on
+ * it counts as mounted. */
 static long source_device(struct request *rq, const struct arguments *a, uint64_t flags)
 {
 	struct place place;
 	struct vnode *node;
 	struct device *device;
+	struct mount *m;
 	long status = path_walk_text(rq, &place, session_find(rq->stamp)->cwd, a->source, a->source_length,
 				     WALK_FOLLOW);
 
@@ -73,6 +75,14 @@ static long source_device(struct request *rq, const struct arguments *a, uint64_
 	device = device_find(S_IFBLK, node->rdev);
 	if (!device)
 		return -ENXIO;
+	if (!mount_of(rq)) {
+		if (mount_on_device(node->rdev))
+			return -EBUSY;
+		m = mount_begin(rq, a->source, a->type, flags, "");
+		if (!m)
+			return -ENOMEM;
+		m->device = node->rdev;
+	}
 	return begin_device(rq, device, dev_minor(node->rdev), flags);
 }
 
@@ -157,9 +167,11 @@ long mount_path(struct request *rq, const struct vfs_mount_req *in, struct vfs_m
 	type = type_find(arguments.type);
 	if (rq->progress[0] == STAGE_DEVICE) {
 		status = mount_start(rq, in, type, where);
+		if (status == PARK || status == 1)
+			return status == PARK ? PARK : 0;
 		if (status)
-			return status == 1 ? 0 : status;
-		if (!mount_begin(rq, arguments.source, arguments.type, in->flags, where))
+			return mount_fail(rq, status);
+		if (!mount_of(rq) && !mount_begin(rq, arguments.source, arguments.type, in->flags, where))
 			return mount_fail(rq, -ENOMEM);
 		rq->progress[0] = STAGE_SERVER;
 	}

@@ -61,6 +61,8 @@ static long open_device(struct request *rq, struct vnode *node, uint64_t flags)
 		return -EACCES;
 	if (!device)
 		return -ENXIO;
+	if (node_is(node, S_IFBLK) && (flags & O_EXCL) && mount_on_device(node->rdev))
+		return -EBUSY; /* what mke2fs, e2fsck and resize2fs ask by it */
 	job = job_new(rq, JOB_OPEN, device->server);
 	if (!job)
 		return job_wait(rq);

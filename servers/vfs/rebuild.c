@@ -23,6 +23,14 @@ struct mount *mount_new(void)
 	return NULL;
 }
 
+bool mount_on_device(uint64_t device)
+{
+	for (const struct mount *m = mounts; m < mounts + MOUNT_MAX; m++)
+		if (m->used && m->device == device)
+			return true;
+	return false;
+}
+
 void mount_free(struct mount *mount)
 {
 	mount->used = false;

@@ -2,6 +2,15 @@
 /* The root and /dev, once, for RS. */
 #include "mounting.h"
 
+static void number_root(struct mount *m, const char *source)
+{
+	uint32_t minor = 0;
+	const struct device *device = device_by_name(source, strlen(source), &minor);
+
+	if (device)
+		m->device = dev_make(device->major, minor);
+}
+
 static long root_device(struct request *rq, const char *source, size_t length, uint64_t flags)
 {
 	uint32_t minor = 0;
@@ -68,6 +77,7 @@ static long root_itself(struct request *rq, uint64_t source_length, uint64_t fla
 {
 	char source[48] = "", type_name[16] = "";
 	const struct known *type;
+	struct mount *m;
 	long status = root_names(rq, source_length, source, type_name);
 
 	if (status)
@@ -79,8 +89,11 @@ static long root_itself(struct request *rq, uint64_t source_length, uint64_t fla
 		status = type->device ? root_device(rq, source, source_length, flags) : 0;
 		if (status)
 			return status;
-		if (!mount_begin(rq, source, type_name, flags, ""))
+		m = mount_begin(rq, source, type_name, flags, "");
+		if (!m)
 			return mount_fail(rq, -ENOMEM);
+		if (type->device)
+			number_root(m, source);
 		rq->progress[0] = STAGE_SERVER;
 	}
 	status = mount_stages(rq, type, "", 0);

@@ -37,7 +37,7 @@ struct mount {
 	bool volatile_names; /* FS_MODE_VOLATILE: what is known here holds for the request that asked */
 	bool renaming; /* something moves between directories: one at a time, or two could make a loop */
 	uint32_t flags;
-	uint64_t device;          /* st_dev */
+	uint64_t device;          /* st_dev: the block device's number, or one of its own */
 	cap_t fs;                 /* the mount's own capability: badge of the mount */
 	cap_t epochs_memory;      /* the server's page of epochs, CAP_NONE if it has none */
 	struct fs_epochs *epochs; /* mapped by this incarnation, NULL */
@@ -164,6 +164,8 @@ static inline void vnode_changed(struct vnode *node)
 
 struct mount *mount_new(void);
 void mount_free(struct mount *mount);
+/* Whether a block device of that number is mounted, or about to be. */
+bool mount_on_device(uint64_t device);
 
 /* Derived state anew; then each holder of references (sessions, descriptions, jobs) counts its own with
  * dentry_get and vnode_get, and tree_rebuilt lists what nobody holds. */

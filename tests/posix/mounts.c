@@ -115,6 +115,17 @@ static void refused(void)
 	CHECK("by somebody else", status == 0);
 }
 
+static void device(void)
+{
+	struct stat root, disk;
+
+	NEED(stat("/", &root) == 0 && stat("/dev/vda3", &disk) == 0);
+	CHECK("st_dev is the device's number", root.st_dev == disk.st_rdev);
+	CHECK_ERROR("O_EXCL finds it in use", open("/dev/vda3", O_RDONLY | O_EXCL), EBUSY);
+	CHECK("and not another one", close(open("/dev/vda2", O_RDONLY | O_EXCL)) == 0);
+	CHECK("it can be read all the same", close(open("/dev/vda3", O_RDONLY)) == 0);
+}
+
 static void mapping(void)
 {
 	int fd;
@@ -155,6 +166,7 @@ int main(void)
 	busy();
 	read_only();
 	refused();
+	device();
 	mapping();
 	return check_result();
 }
