@@ -17,6 +17,18 @@ $(2): $(1) mk/config.mk $(ANOLE_CACHE)/stamp/musl
 
 endef
 
+# The same from all sources of a directory: $(1) directory, $(2) program
+define guest_program_of
+PROGRAMS += $(2)
+DEPS += $(2).d
+$(2): $(wildcard $(1)/*.c $(1)/*.h) mk/config.mk $(ANOLE_CACHE)/stamp/musl
+	$$(call say,GUEST,$(1))
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$(ANOLE_GCC) $$(CFLAGS_guest) -MM -MP -MT $(2) $$(filter %.c,$$^) >$(2).d
+	$$(Q)$(ANOLE_GCC) $$(CFLAGS_guest) $$(filter %.c,$$^) -o $$@
+
+endef
+
 # Benchmarks, and tests that say so (TEST: stock), are also built by an unmodified musl compiler, as NAME.stock: Linux
 # binaries.
 stock_sources := $(if $(wildcard tests/posix/*.c),$(shell grep -lw 'TEST:.*stock' tests/posix/*.c))
@@ -56,6 +68,7 @@ $(eval $(call guest_programs,distrib/cmd,/bin))
 $(foreach d,$(patsubst %/,%,$(wildcard distrib/cmd/*/)),$(eval $(call guest_directory,$(d),$(BUILD)/programs/bin/$(notdir $(d)))))
 $(eval $(call guest_programs,tests/posix,/usr/lib/anole/tests))
 $(eval $(call guest_programs,tests/bench,/usr/lib/anole/bench))
+$(eval $(call guest_program_of,tests/fuzz/guest,$(BUILD)/programs/usr/lib/anole/tests/fuzz))
 $(eval $(foreach s,$(wildcard tests/bench/*.c),$(call stock_program,$(s),$(BUILD)/programs/usr/lib/anole/bench/$(basename $(notdir $(s))).stock)))
 # A source that is gone must not stay on the image.
 $(call remember,$(BUILD)/programs.list,$(PROGRAMS))
