@@ -336,13 +336,19 @@ static bool keep(struct cpu *cpu, struct thread *current, int best)
 	       (best < (int)current->priority || (best == (int)current->priority && !yield));
 }
 
-/* Put a thread that could go on behind (or, preempted, before) its equals. */
-static void put_back(struct cpu *cpu, struct thread *current)
+/*
+ * Put a thread that could go on behind (or, preempted, before) its equals. One that was preempted has the rest of its
+ * slice still: with a fresh one each time, somebody who wakes up just before each end would let it run for ever.
+ */
+static void put_back(struct cpu *cpu, struct thread *current, uint64_t now)
 {
 	struct cpu *target = allowed(current, cpu) ? cpu : place(current);
+	const struct sched *sched = &scheds[cpu->id];
+	bool preempted = target == cpu && !sched->yield && sched->slice_end > now;
 
+	current->slice_ns = preempted ? sched->slice_end - now : 0;
 	current->state = THREAD_READY;
-	enqueue(target, current, target == cpu && !scheds[cpu->id].yield);
+	enqueue(target, current, preempted);
 	if (target != cpu)
 		look(target, current->priority);
 }
@@ -381,7 +387,8 @@ static void begin(struct cpu *cpu, struct thread *next, uint64_t now)
 	cpu->current = next;
 	cpu->switches++;
 	sched->slice_thread = next;
-	sched->slice_end = now + SLICE_NS;
+	sched->slice_end = now + (next->slice_ns ? next->slice_ns : SLICE_NS);
+	next->slice_ns = 0;
 	sched->yield = sched->lowest_turn = false;
 	arm_tick(cpu, now);
 }
@@ -400,7 +407,7 @@ struct thread *schedule(void)
 			scheds[cpu->id].yield = false;
 			return current;
 		}
-		put_back(cpu, current);
+		put_back(cpu, current, now);
 		best = choose(cpu);
 	}
 	cpu->current = NULL;
