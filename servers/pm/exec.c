@@ -113,6 +113,15 @@ static void change_image(struct process *process, struct exec_state *exec)
 	process->private_table = exec->private_table;
 }
 
+/* The signal of a process's end was agreed on by two programs; neither may now send it to another, which could
+ * have rights of its own. */
+static void forget_exit_signals(struct process *process)
+{
+	process->exit_signal = SIGCHLD;
+	for (struct process *child = process->children; child; child = child->older)
+		child->exit_signal = SIGCHLD;
+}
+
 bool exec_commit(struct process *process, const struct exec_file *file)
 {
 	struct exec_state exec = process->exec;
@@ -131,6 +140,7 @@ bool exec_commit(struct process *process, const struct exec_file *file)
 	signal_update_hints(process);
 	process->flags |= PROC_EXECED;
 	process->flags &= ~(uint32_t)(PROC_KEEP_CAPS | PROC_UNDUMPABLE);
+	forget_exit_signals(process);
 	process->death_signal = set_id & 06000 ? 0 : process->death_signal;
 	vfork_release(process);
 	return cred_exec(process, set_id, file->uid, file->gid);

@@ -324,11 +324,12 @@ static void reparent_one(struct process *child, struct process *parent)
 	process_adopt(child, parent);
 	for (struct thread *thread = child->threads; thread; thread = thread->next)
 		machine_set_parent(thread, process_pid(child), process_entry(child)->ppid);
+	/* What signal its end sends was agreed on with the parent it had. */
+	child->exit_signal = SIGCHLD;
 	if (child->death_signal)
 		signal_simple(child, (int)child->death_signal);
 	if (!process_is_zombie(child) || !parent)
 		return;
-	child->exit_signal = SIGCHLD;
 	if (wait_ignored(parent))
 		process_reap(child);
 	else
