@@ -85,6 +85,7 @@ test)
 	need_image
 	need_qemu
 	need "to check the style" clang-format-14
+	need "to check its commands" gdb
 	need "to fuzz with libFuzzer" clang libclang-rt-14-dev
 	ports
 	exec tests/run "$@"

@@ -7,6 +7,11 @@
 
 #include <util/string.h>
 
+#define CRASH_LINES 5 /* of the log, a second */
+#define SIGNALS_CRASH                                                                         \
+	(SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGFPE) | \
+	 SIGNAL_BIT(SIGABRT) | SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGSYS))
+
 /* --- threads ------------------------------------------------------------------------------------- */
 static long create_kernel_thread(struct thread *thread, struct image *image, cap_t private_table,
 				 uint64_t entry, uint64_t argument)
@@ -365,12 +370,42 @@ void vfork_release(struct process *child)
 	machine_wake(&child->makers);
 }
 
+/* A user's programs may crash as fast as they like: the log is for others too. */
+static bool may_log(void)
+{
+	static uint64_t second;
+	static unsigned lines;
+	uint64_t now = machine_now() / 1000000000;
+
+	if (now != second) {
+		second = now;
+		lines = 0;
+	}
+	return lines++ < CRASH_LINES;
+}
+
+/* Ends that a program did not mean, or said so: the signals that would leave a core. */
+static void log_crash(const struct process *process, uint32_t wait_status)
+{
+	const struct process_entry *entry = process_entry(process);
+	uint64_t signal = wait_status & 0x7f;
+	struct thread_regs regs = { 0 };
+
+	if (!signal || !(SIGNALS_CRASH & SIGNAL_BIT(signal)) || !may_log())
+		return;
+	if (process->threads)
+		kcall(thread_regs, process->threads->cap, 0, &regs);
+	slog("%s (%d): ended by signal %lu at %lx, sp %lx", entry->command, entry->pid, signal, regs.rip,
+	     regs.rsp);
+}
+
 void process_exit(struct process *process, uint32_t wait_status)
 {
 	struct process_entry *entry = process_entry(process);
 
 	if (process_is_zombie(process))
 		return;
+	log_crash(process, wait_status);
 	exec_abandon(process, 0);
 	timers_exit(process, false);
 	release_resources(process);
