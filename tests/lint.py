@@ -64,6 +64,23 @@ def undocumented():
     yield from (f"docs/manifest.md: rs knows no directive {name}" for name in sorted(told - known))
 
 
+def calls_by_answer():
+    """What libposix's table answers an error to, by the error's name."""
+    table = {}
+    for name, error in re.findall(r"^L\(\d+, (\w+), lp_answer_(\w+), \d, ERROR\)", read("libposix/syscalls.def"), re.M):
+        table.setdefault(error.upper(), []).append(name)
+    return table
+
+
+def untold_calls():
+    """The page of conformance has a row for each such error, with exactly these calls."""
+    page = read("docs/conformance.md")
+    rows = {error: re.findall(r"`(\w+)`", calls) for error, calls in re.findall(r"^\| `(E\w+)` \| (.*) \|$", page, re.M)}
+    for error, calls in calls_by_answer().items():
+        for name in sorted(set(calls) ^ set(rows.get(error, []))):
+            yield f"docs/conformance.md: {name} is {'not ' if name in calls else ''}in the row of {error}"
+
+
 def incomplete_services(files):
     """Services without a README or a manifest. rs reads the manifests and has none."""
     homes = (re.match(r"(servers/[^/]+|drivers/[^/]+/[^/]+)/", path) for path in files)
@@ -124,7 +141,8 @@ def tree():
 def main():
     files = tree()
     found = {"layers": [], "licence": [], "leftovers": [], "sizes": [],
-             "format": list(unformatted(files)), "documentation": [*undocumented(), *incomplete_services(files), *stale_names(files)]}
+             "format": list(unformatted(files)), "documentation": [*undocumented(), *untold_calls(), *incomplete_services(files),
+                                                               *stale_names(files)]}
     for path in sorted(files):
         if not SOURCE.search(path) or "/overlay/" in path:
             continue

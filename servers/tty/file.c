@@ -27,6 +27,8 @@ static long hand_over(struct request *rq, struct tty *tty)
 		/* A line longer than the piece goes on; a new line must not. */
 	} while (count == sizeof(bytes) && done < rq->out_length && bytes[count - 1] != '\n' &&
 		 ldisc_ready(&tty->ldisc, 1));
+	if (tty->pty)
+		tty_changed(tty); /* there is room for the master */
 	return (long)done;
 }
 
@@ -81,7 +83,9 @@ static long tty_read(struct request *rq, const struct file_read_req *in, struct 
 	(void)out;
 	if (!open || (open->d.flags & O_ACCMODE) == O_WRONLY)
 		return -EBADF;
-	if (tty->hung_up || !rq->out_length)
+	if (open->master)
+		return pty_master_read(rq, open, in->flags);
+	if (open->hung_up || !rq->out_length)
 		return 0;
 	status = jobs_check(rq, tty, SIGTTIN);
 	if (status)
@@ -130,7 +134,9 @@ static long tty_write(struct request *rq, const struct file_write_req *in, struc
 	(void)out;
 	if (!open || (open->d.flags & O_ACCMODE) == O_RDONLY)
 		return -EBADF;
-	if (open->tty->hung_up)
+	if (open->master)
+		return pty_master_write(rq, open, in->flags);
+	if (open->hung_up)
 		return -EIO;
 	if (open->tty->ldisc.termios.lflag & TOSTOP) {
 		status = jobs_check(rq, open->tty, SIGTTOU);
@@ -147,19 +153,22 @@ static long tty_poll(struct request *rq, const struct file_poll_req *in, struct 
 	(void)out;
 	if (!open)
 		return -EBADF;
-	return watch_poll(&open->d.watches, rq, in->events, tty_poll_events(open->tty));
+	return watch_poll(&open->d.watches, rq, in->events, tty_poll_events(open));
 }
 
 static long tty_path(struct request *rq, const struct file_path_req *in, struct file_path_reply *out)
 {
 	struct open_tty *open = description_find(rq->badge);
+	static const char *const alias[] = { "/dev/tty", "/dev/console", "/dev/ptmx" };
 	char text[32];
 
 	(void)in, (void)out;
 	if (!open)
 		return -EBADF;
 	if (dev_major(open->d.rdev) == TTY_MAJOR_ALIAS)
-		strlcpy(text, dev_minor(open->d.rdev) ? "/dev/console" : "/dev/tty", sizeof(text));
+		strlcpy(text, alias[dev_minor(open->d.rdev) % 3], sizeof(text));
+	else if (dev_major(open->d.rdev) == TTY_MAJOR_SLAVE)
+		snprintf(text, sizeof(text), "/dev/pts/%u", dev_minor(open->d.rdev));
 	else
 		snprintf(text, sizeof(text), "/dev/ttyS%u", dev_minor(open->d.rdev) - TTY_SERIAL_MINOR);
 	return stream_put_text(rq, text);

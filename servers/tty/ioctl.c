@@ -22,7 +22,6 @@ enum {
 	TIOCGWINSZ = 0x5413,
 	TIOCSWINSZ,
 	TIOCMGET,
-	FIONREAD = 0x541b,
 	FIONBIO = 0x5421,
 	TIOCNOTTY,
 	TCSBRKP = 0x5425,
@@ -68,7 +67,7 @@ static void set_line(struct tty *tty, uint32_t cflag)
 
 static bool output_drained(const struct tty *tty)
 {
-	return tty->hung_up || (!tty->ldisc.output_used && !tty->writing);
+	return tty->pty || (!tty->ldisc.output_used && !tty->writing);
 }
 
 static long set_termios(struct request *rq, struct tty *tty, uint64_t how)
@@ -87,7 +86,7 @@ static long set_termios(struct request *rq, struct tty *tty, uint64_t how)
 	if (how == TCSETSF)
 		ldisc_flush_input(&tty->ldisc);
 	ldisc_set(&tty->ldisc, &termios);
-	if ((before ^ termios.cflag) & (CBAUD | CSIZE | PARENB | PARODD | CSTOPB))
+	if (!tty->pty && (before ^ termios.cflag) & (CBAUD | CSIZE | PARENB | PARODD | CSTOPB))
 		set_line(tty, termios.cflag);
 	tty_pump(tty);
 	tty_changed(tty);
@@ -160,12 +159,18 @@ long tty_ioctl(struct request *rq, const struct file_ioctl_req *in, struct file_
 {
 	struct open_tty *open = description_find(rq->badge);
 	struct tty *tty = open ? open->tty : NULL;
+	long status;
 
 	(void)out;
 	if (!open)
 		return -EBADF;
-	if (tty->hung_up)
+	if (open->hung_up)
 		return -EIO;
+	if (open->master) {
+		status = pty_ioctl(rq, tty, in->request);
+		if (status != -ENOTTY)
+			return status;
+	}
 	switch (in->request) {
 	case TCGETS: return stream_put(rq, &tty->ldisc.termios, sizeof(struct termios));
 	case TCSETS:

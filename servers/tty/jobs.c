@@ -59,7 +59,7 @@ long jobs_check(struct request *rq, struct tty *tty, int signal)
 {
 	const struct process_entry *process = process_find(rq->stamp);
 
-	if (!process || process->tty != tty->device || !tty->group || process->pgid == tty->group)
+	if (!process || process->sid != tty->session || !tty->group || process->pgid == tty->group)
 		return 0;
 	if (rq->progress[1])
 		return -(long)rq->progress[1];
@@ -120,7 +120,7 @@ long jobs_set_group(struct request *rq, struct tty *tty, int32_t group)
 	const struct process_table *table = share_address("proctab");
 	uint32_t slot;
 
-	if (!process || process->tty != tty->device || process->sid != tty->session)
+	if (!process || !tty->session || process->sid != tty->session)
 		return -ENOTTY;
 	if (group <= 0)
 		return -EINVAL;
@@ -135,6 +135,29 @@ long jobs_set_group(struct request *rq, struct tty *tty, int32_t group)
 	return 0;
 }
 
+static void signal_hang_up(int32_t group, int32_t session)
+{
+	jobs_signal(group, SIGHUP, session);
+	jobs_signal(group, SIGCONT, session);
+}
+
+void jobs_hang_up(struct tty *tty)
+{
+	const struct process_table *table = share_address("proctab");
+	uint32_t slot;
+
+	if (!tty->session)
+		return;
+	for (slot = 0; slot < PROCESS_MAX; slot++)
+		if (table->entry[slot].stamp && table->entry[slot].pid == tty->session) {
+			signal_hang_up(tty->session, tty->session);
+			tell_pm(table->entry[slot].stamp, 0);
+		}
+	if (tty->group && tty->group != tty->session)
+		signal_hang_up(tty->group, tty->session);
+	tty->session = tty->group = 0;
+}
+
 void jobs_session_exit(int32_t session)
 {
 	uint32_t minor;
@@ -145,4 +168,7 @@ void jobs_session_exit(int32_t session)
 		if (tty && tty->session == session)
 			tty_hang_up(tty);
 	}
+	for (minor = 0; minor < TTY_PTYS; minor++)
+		if (pty_at(minor) && pty_at(minor)->session == session)
+			tty_hang_up(pty_at(minor));
 }

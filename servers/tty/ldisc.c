@@ -397,6 +397,13 @@ int ldisc_input(struct ldisc *l, uint8_t byte)
 	return 0;
 }
 
+uint32_t ldisc_input_room(const struct ldisc *l)
+{
+	if (local(l, ICANON) && !l->lines)
+		return LDISC_INPUT;
+	return l->input_used < LDISC_INPUT - 1 ? LDISC_INPUT - 1 - l->input_used : 0;
+}
+
 /* --- reading ------------------------------------------------------------------------------------------ */
 
 /* Cells up to and with the end of the first line; all, outside canonical mode. */

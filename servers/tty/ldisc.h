@@ -37,6 +37,9 @@ void ldisc_reset(struct ldisc *l);
 
 /* A byte has come from the line. Answers the signal that it means (SIGINT, SIGQUIT, SIGTSTP), or 0. */
 int ldisc_input(struct ldisc *l, uint8_t byte);
+/* How many bytes may come without one being lost that a reader would make room for: in canonical mode a line that
+ * is too long loses its end. */
+uint32_t ldisc_input_room(const struct ldisc *l);
 /* Bytes that a read would get now, in canonical mode of the first line. */
 uint32_t ldisc_readable(const struct ldisc *l);
 /* Whether a read can answer: data, or an end of file. min as VMIN (at least 1). */

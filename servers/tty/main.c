@@ -14,39 +14,70 @@ static struct tty *own_terminal(uint64_t stamp)
 static void close_tty(struct open_tty *open)
 {
 	struct open_tty **link = &open->tty->opens;
+	struct tty *tty = open->tty;
+	bool master = open->master;
 
-	while (*link != open)
+	while (!master && *link != open)
 		link = &(*link)->next;
-	*link = open->next;
+	if (!master)
+		*link = open->next;
 	description_delete(open);
+	if (tty->pty)
+		pty_closed(tty, master);
+}
+
+/* The description of an open, and its badge to the opener. */
+static long give_open(struct request *rq, const struct dev_open_req *in, struct tty *tty, bool master)
+{
+	struct open_tty *open = description_new_special(sizeof(*open), in);
+	long status;
+
+	if (!open && master)
+		pty_abandon(tty);
+	if (!open)
+		return -ENFILE;
+	open->tty = tty;
+	open->master = master;
+	open->next = tty->opens;
+	*(master ? &tty->master : &tty->opens) = open;
+	tty->was_open |= !master;
+	status = request_give_badge(rq, open->d.badge);
+	if (status < 0)
+		close_tty(open);
+	return status < 0 ? status : 0;
+}
+
+static long open_master(struct request *rq, const struct dev_open_req *in)
+{
+	struct tty *tty = NULL;
+	long status = pty_open(rq, in->stamp, &tty);
+
+	return status ? status : give_open(rq, in, tty, true);
 }
 
 static long tty_open(struct request *rq, const struct dev_open_req *in, struct dev_open_reply *out)
 {
 	bool own = in->major == TTY_MAJOR_ALIAS && in->minor == 0;
 	struct request opener = { .stamp = in->stamp };
-	struct open_tty *open;
 	struct tty *tty;
 	long status;
 
 	(void)out;
+	if (in->major == TTY_MAJOR_ALIAS && in->minor == TTY_MINOR_MASTER)
+		return open_master(rq, in);
 	tty =
 	    own ? own_terminal(in->stamp) : tty_of_device(dev_make((uint32_t)in->major, (uint32_t)in->minor));
 	if (!tty)
 		return -ENXIO;
+	if (tty->pty && (tty->locked || !tty->master))
+		return -EIO;
 	if (tty->exclusive && tty->opens)
 		return -EBUSY;
-	open = description_new_special(sizeof(*open), in);
-	if (!open)
-		return -ENFILE;
-	open->tty = tty;
-	open->next = tty->opens;
-	tty->opens = open;
-	status = request_give_badge(rq, open->d.badge);
-	if (status < 0) {
-		close_tty(open);
+	status = give_open(rq, in, tty, false);
+	if (status)
 		return status;
-	}
+	if (tty->pty)
+		tty_changed(tty); /* who polls the master sees no hang-up any more */
 	if (!(in->flags & O_NOCTTY) && !own)
 		jobs_acquire(&opener, tty, false);
 	return 0;

@@ -68,6 +68,7 @@ enum {
 #define PARODD 01000u
 #define HUPCL 02000u
 #define CLOCAL 04000u
+#define B38400 017u
 #define B115200 010002u
 /* lflag */
 #define ISIG 01u

@@ -13,6 +13,8 @@ struct tty *tty_of_device(uint64_t device)
 	uint32_t major = dev_major(device), minor = dev_minor(device);
 	uint32_t index = minor - TTY_SERIAL_MINOR;
 
+	if (major == TTY_MAJOR_SLAVE)
+		return pty_at(minor);
 	if (major == TTY_MAJOR_ALIAS && minor == 1)
 		index = 0;
 	else if (major != TTY_MAJOR_SERIAL || minor < TTY_SERIAL_MINOR)
@@ -20,12 +22,15 @@ struct tty *tty_of_device(uint64_t device)
 	return index < TTY_LINES && ttys[index].present ? &ttys[index] : NULL;
 }
 
-uint64_t tty_poll_events(const struct tty *tty)
+uint64_t tty_poll_events(const struct open_tty *open)
 {
+	const struct tty *tty = open->tty;
 	uint64_t ready = 0;
 
-	if (tty->hung_up)
-		return POLLHUP | POLLIN | POLLRDNORM | POLLERR;
+	if (open->hung_up)
+		return POLLHUP | POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM | POLLERR;
+	if (open->master)
+		return pty_master_events(tty);
 	if (ldisc_ready(&tty->ldisc, 1))
 		ready |= POLLIN | POLLRDNORM;
 	if (tty->ldisc.output_used < LDISC_OUTPUT / 2)
@@ -33,9 +38,19 @@ uint64_t tty_poll_events(const struct tty *tty)
 	return ready;
 }
 
+static void tell_master(struct tty *tty)
+{
+	waitq_wake(&tty->masters);
+	if (tty->master && tty->master->d.watches.first)
+		watch_notify(&tty->master->d.watches, tty_poll_events(tty->master));
+}
+
 void tty_changed(struct tty *tty)
 {
 	struct open_tty *open;
+
+	if (tty->pty)
+		tell_master(tty);
 
 	waitq_wake(&tty->readers);
 	waitq_wake(&tty->writers);
@@ -43,10 +58,10 @@ void tty_changed(struct tty *tty)
 		waitq_wake(&tty->drainers);
 	for (open = tty->opens; open; open = open->next)
 		if (open->d.watches.first)
-			watch_notify(&open->d.watches, tty_poll_events(tty));
+			watch_notify(&open->d.watches, tty_poll_events(open));
 }
 
-static struct call_buffer buffer_of(const void *preserved, uint64_t length)
+struct call_buffer tty_buffer(const void *preserved, uint64_t length)
 {
 	return (struct call_buffer){ .memory = SLOT_PRESERVED,
 				     .offset = (uint64_t)preserved - PRESERVED_BASE,
@@ -70,7 +85,9 @@ void tty_pump(struct tty *tty)
 	const uint8_t *piece;
 	uint32_t length;
 
-	if (tty->writing || tty->hung_up)
+	if (tty->pty)
+		tell_master(tty);
+	if (tty->writing || tty->pty)
 		return;
 	piece = ldisc_output_piece(&tty->ldisc, &length);
 	if (!piece)
@@ -82,14 +99,14 @@ void tty_pump(struct tty *tty)
 		return;
 	memcpy(tty->sending, piece, length);
 	ldisc_sent(&tty->ldisc, length);
-	tty->writing->in = buffer_of(tty->sending, length);
+	tty->writing->in = tty_buffer(tty->sending, length);
 	if (chr_send_write(tty->writing, tty->line, &req) < 0) {
 		acall_free(tty->writing);
 		tty->writing = NULL;
 	}
 }
 
-static void take_input(struct tty *tty, const uint8_t *bytes, size_t count)
+void tty_input(struct tty *tty, const uint8_t *bytes, size_t count)
 {
 	size_t i;
 	int signal;
@@ -109,7 +126,7 @@ static void received(struct acall *call)
 
 	tty->reading = NULL;
 	if (call->status > 0 && (size_t)call->status <= sizeof(tty->received))
-		take_input(tty, tty->received, (size_t)call->status);
+		tty_input(tty, tty->received, (size_t)call->status);
 	if (call->status >= 0 || call->status == -EINTR)
 		listen(tty);
 	else
@@ -123,7 +140,7 @@ static void listen(struct tty *tty)
 	tty->reading = acall_new(received, tty);
 	if (!tty->reading)
 		return;
-	tty->reading->out = buffer_of(tty->received, sizeof(tty->received));
+	tty->reading->out = tty_buffer(tty->received, sizeof(tty->received));
 	if (chr_send_read(tty->reading, tty->line, &req) < 0) {
 		acall_free(tty->reading);
 		tty->reading = NULL;
@@ -154,6 +171,8 @@ void ttys_start(bool restarted)
 	if (tty->present && !tty->reading)
 		listen(tty);
 	tty_pump(tty);
-	if (restarted)
+	if (restarted) {
 		tty_changed(tty);
+		ptys_start();
+	}
 }

@@ -26,6 +26,8 @@ INIT = """#!/bin/sh
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev
+mkdir -p /dev/pts
+mount -t devpts -o mode=620,ptmxmode=666 dev /dev/pts
 for m in MODULES; do insmod /lib/$m.ko $(test $m = brd && echo rd_size=131072); done
 stty -F /dev/ttyS0 -onlcr onlcr
 if grep -qw disk /proc/cmdline; then
