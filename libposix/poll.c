@@ -6,6 +6,7 @@
  * again after that.
  */
 #include "libposix.h"
+#include "poll.h"
 
 #include <proto/file.h>
 
@@ -16,11 +17,6 @@
 #define MILLISECOND 1000000ull
 #define MICROSECOND 1000ull
 #define NANOSECONDS 1000000000ll
-
-struct pollfd {
-	int32_t fd;
-	int16_t events, revents;
-};
 
 /* What holds; a server that does not know polling holds something that never blocks. */
 static long ask(const struct pollfd *p, const struct call_options *options)
@@ -111,7 +107,7 @@ static uint64_t take_words(uint64_t count)
 	return set;
 }
 
-static long wait_ready(struct pollfd *fds, uint64_t count, uint64_t deadline)
+static long wait_ready(struct pollfd *fds, uint64_t count, uint64_t deadline, bool first_wakes)
 {
 	long notify = notification(), ready, status = 0;
 	uint64_t which = UINT64_MAX;
@@ -128,16 +124,18 @@ static long wait_ready(struct pollfd *fds, uint64_t count, uint64_t deadline)
 		if (status < 0)
 			return status == -ETIMEDOUT ? 0 : status;
 		which = take_words(count);
+		if (first_wakes && (which & 1))
+			return 1;
 	}
 }
 
-static long poll_until(struct pollfd *fds, uint64_t count, uint64_t deadline)
+long lp_poll_until(struct pollfd *fds, uint64_t count, uint64_t deadline, bool first_wakes)
 {
 	long ready = ask_all(fds, count);
 
 	if (ready || !deadline)
 		return ready;
-	ready = wait_ready(fds, count, deadline);
+	ready = wait_ready(fds, count, deadline, first_wakes);
 	if (count)
 		kcall(watch_revoke, -1);
 	return ready;
@@ -147,7 +145,7 @@ static long poll_until(struct pollfd *fds, uint64_t count, uint64_t deadline)
 static long poll_for(struct pollfd *fds, uint64_t count, uint64_t timeout)
 {
 	uint64_t deadline = timeout == FOR_EVER ? FOR_EVER : timeout ? lp_deadline(timeout) : 0;
-	long status = poll_until(fds, count, deadline);
+	long status = lp_poll_until(fds, count, deadline, false);
 
 	return deadline && deadline != FOR_EVER ? lp_deadline_end(status) : status;
 }

@@ -95,6 +95,17 @@ struct file_dirent {
 #define POLLWRNORM 0x100
 #define POLLRDHUP 0x2000
 
+#define EPOLL_CTL_ADD 1u
+#define EPOLL_CTL_DEL 2u
+#define EPOLL_CTL_MOD 3u
+#define EPOLL_CTL_DISARM 4u /* after EPOLLONESHOT has been served; no program's */
+#define EPOLL_ENTRIES 256u
+struct epoll_entry {
+	uint64_t data, device, node;
+	uint32_t fd, events;
+	uint32_t armed, pad;
+};
+
 #define RWF_NONBLOCK 1u
 #define NAME_LENGTH_MAX 255u
 #define PATH_LENGTH_MAX 4096u

@@ -20,6 +20,8 @@ static long pipe_read(struct request *rq, const struct file_read_req *in, struct
 	(void)out;
 	if (!p)
 		return -EBADF;
+	if (p->kind == EPOLL)
+		return -EINVAL;
 	return is_channel(p) ? channel_read(rq, p, in->flags) : event_read(rq, p, in->flags);
 }
 
@@ -90,6 +92,8 @@ static long pipe_set_attr(struct request *rq, const struct file_set_attr_req *in
 static long pipe_path(struct request *rq, const struct file_path_req *in, struct file_path_reply *out)
 {
 	struct pipe *p = description_find(rq->badge);
+	static const char *const anonymous[] = { "anon_inode:[eventfd]", "anon_inode:[timerfd]",
+						 "anon_inode:[eventpoll]" };
 	char text[40];
 
 	(void)in, (void)out;
@@ -99,8 +103,7 @@ static long pipe_path(struct request *rq, const struct file_path_req *in, struct
 		snprintf(text, sizeof(text), p->kind == SOCKET ? "socket:[%lu]" : "pipe:[%lu]",
 			 (unsigned long)p->d.node);
 	else
-		strlcpy(text, p->kind == EVENT ? "anon_inode:[eventfd]" : "anon_inode:[timerfd]",
-			sizeof(text));
+		strlcpy(text, anonymous[p->kind - EVENT], sizeof(text));
 	return stream_put_text(rq, text);
 }
 

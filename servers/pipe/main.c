@@ -178,6 +178,14 @@ static long pipe_open_fifo(struct request *rq, const struct pipe_open_fifo_req *
 	return give(rq, p);
 }
 
+static long pipe_epoll(struct request *rq, const struct pipe_epoll_req *in, struct pipe_epoll_reply *out)
+{
+	struct pipe *p = pipe_new(EPOLL, O_RDWR, rq->stamp);
+
+	(void)in, (void)out;
+	return p ? give(rq, p) : -ENFILE;
+}
+
 static const struct pipe_ops pipe_ops = {
 	.pipe = pipe_pipe,
 	.eventfd = pipe_eventfd,
@@ -186,6 +194,9 @@ static const struct pipe_ops pipe_ops = {
 	.timerfd_gettime = pipe_timerfd_gettime,
 	.open_fifo = pipe_open_fifo,
 	.socketpair = pipe_socketpair,
+	.epoll = pipe_epoll,
+	.epoll_ctl = pipe_epoll_ctl,
+	.epoll_list = pipe_epoll_list,
 };
 
 static long dispatch(struct request *rq)

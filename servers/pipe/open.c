@@ -30,12 +30,16 @@ void pipe_free(struct pipe *p)
 {
 	if (p->kind == TIMER)
 		timer_stop(&p->timer);
+	if (p->entries)
+		pheap_free(p->entries);
 	channel_detach(p);
 	description_delete(p);
 }
 
 uint64_t pipe_ready(const struct pipe *p)
 {
+	if (p->kind == EPOLL)
+		return p->counter ? POLLPRI : 0;
 	return p->kind == EVENT || p->kind == TIMER ? event_ready(p) : channel_ready(p);
 }
 

@@ -21,7 +21,7 @@ struct channel {
 	struct channel *next_fifo;
 };
 
-enum description_kind { PIPE_END = 1, SOCKET, EVENT, TIMER };
+enum description_kind { PIPE_END = 1, SOCKET, EVENT, TIMER, EPOLL };
 
 struct pipe {
 	struct description d;
@@ -29,11 +29,13 @@ struct pipe {
 	struct channel *in, *out;        /* read from, write to; NULL where it cannot */
 	struct pipe *next_in, *next_out; /* among the ends of in and of out */
 	struct waitq waiters;            /* EVENT, TIMER */
-	uint64_t counter;                /* EVENT: the count; TIMER: expirations not read yet */
+	uint64_t counter; /* EVENT: the count; TIMER: expirations not read yet; EPOLL: the list has changed */
 	bool semaphore;
 	uint32_t clock;
 	uint64_t deadline, interval; /* TIMER: monotonic ns */
 	struct timer timer;
+	struct epoll_entry *entries; /* EPOLL: EPOLL_ENTRIES of them, once there is one */
+	uint32_t entries_used;
 };
 
 /* open.c */
@@ -62,6 +64,12 @@ long pipe_timerfd_settime(struct request *rq, const struct pipe_timerfd_settime_
 			  struct pipe_timerfd_settime_reply *out);
 long pipe_timerfd_gettime(struct request *rq, const struct pipe_timerfd_gettime_req *in,
 			  struct pipe_timerfd_gettime_reply *out);
+
+/* epoll.c */
+long pipe_epoll_ctl(struct request *rq, const struct pipe_epoll_ctl_req *in,
+		    struct pipe_epoll_ctl_reply *out);
+long pipe_epoll_list(struct request *rq, const struct pipe_epoll_list_req *in,
+		     struct pipe_epoll_list_reply *out);
 
 /* file.c: the operations of the file protocol */
 extern const struct file_ops pipe_file_ops;
