@@ -29,7 +29,7 @@ PORTS = os.path.dirname(CACHE)
 FULL, OVERLAY = "--full" in sys.argv, "--overlay" in sys.argv
 QUIET = 240             # seconds without a line after which a test hangs
 HELPERS = ("recho", "zecho", "printenv")
-SAMPLE = ("ash-misc ash-redir ash-heredoc ash-vars cat cp cpio date find grep head ln ls md5sum mkdir mount mv patch "
+SAMPLE = ("ash-parsing ash-redir ash-heredoc ash-vars cat cp cpio date find grep head ln ls md5sum mkdir mount mv patch "
           "pidof printf ps readlink rm sed sort start-stop-daemon sum tail tar tee test touch tr uniq wc which xargs").split()
 LONG = ("bc",)          # half an hour of arithmetic in one process: only by name
 CASE = re.compile(r"^(PASS|FAIL|SKIPPED|UNTESTED): (.*)$")
@@ -149,7 +149,12 @@ class Run:
                 names = names[1:]
 
     def one(self, directory, command, name):
-        self.machine.run(f"cd /mnt/{directory} && {command} {name} 2>&1 </dev/null", QUIET * 4, self.take)
+        """run-all leaves the difference of a test that fails in a file."""
+        self.machine.run(f"cd /mnt/{directory} && {command} {name} 2>&1 </dev/null; "
+                         f"for f in ./{name}*.fail; do test -s $f && cat $f; done", QUIET * 4, self.take)
+        for case, verdict in self.results.items():
+            if verdict == "FAIL" and case.startswith(name + "/"):
+                self.details[case] = self.text
 
 
 def everything(root, names, on_linux, done=lambda name, run: None):
