@@ -213,6 +213,7 @@ void timer_stop(struct timer *timer);
 struct watch {
 	cap_t slot;
 	uint32_t events;
+	uint32_t payer; /* whose share it is of */
 	struct watch *next;
 	uint64_t owner; /* stamp */
 };
@@ -260,6 +261,27 @@ void fault_hit(const struct fault_point *point);
 		if (__builtin_expect(fault_armed, 0))                          \
 			fault_hit(&fault_point);                               \
 	} while (0)
+/* --- shares: what a server has only so much of (sys/share.c) ---------------------------------------------
+ * One user but root may have half of it, all such users three quarters; root and services (payer 0)
+ * what there is. Counts are not preserved: a new incarnation makes them anew (share_force) from what it
+ * keeps, which must say who pays. */
+#define SHARE_USERS 32
+struct share {
+	uint64_t total, used, users_used;
+	struct share_part {
+		uint32_t uid;
+		uint64_t used;
+		struct waitq waiters;
+	} parts[SHARE_USERS];
+	struct waitq waiters;
+};
+uint32_t share_payer(uint64_t stamp); /* the caller's real user; 0 for services */
+uint64_t share_left(struct share *share, uint32_t payer);
+bool share_take(struct share *share, uint32_t payer, uint64_t amount);
+void share_force(struct share *share, uint32_t payer, uint64_t amount); /* whatever is left */
+void share_give(struct share *share, uint32_t payer, uint64_t amount);
+/* Park until some is given back by the same user, or by anybody if it is not the user's part that is used up. */
+long share_park(struct share *share, uint32_t payer, struct request *rq);
 
 /* --- log, strings -------------------------------------------------------------------------------------------- */
 void slog(const char *format, ...) __attribute__((format(printf, 1, 2)));

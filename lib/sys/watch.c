@@ -14,6 +14,7 @@
 static PRESERVED struct watch *chunks[CHUNKS];
 static PRESERVED unsigned chunk_count;
 static struct watch *free_watches;
+static struct share share = { .total = CHUNKS * CHUNK_WATCHES };
 
 /* Of the watches of each process, so that one alone cannot use up the pool. */
 #define WATCHES_EACH 4096
@@ -38,13 +39,14 @@ static bool may_hold(uint64_t stamp)
 {
 	const struct holder *holder = holder_of(stamp);
 
-	return !holder || holder->count < WATCHES_EACH;
+	return (!holder || holder->count < WATCHES_EACH) && share_left(&share, share_payer(stamp));
 }
 
 static void hold(struct watch *watch, uint64_t stamp)
 {
 	struct holder *holder = holder_of(stamp);
 
+	share_force(&share, watch->payer, 1);
 	watch->owner = stamp;
 	if (holder)
 		holder->count++;
@@ -92,6 +94,7 @@ static void discard(struct watch *watch)
 	if (holder)
 		holder->count--;
 	tx_close(watch->slot);
+	share_give(&share, watch->payer, 1);
 	put_free(watch);
 }
 
@@ -130,6 +133,7 @@ long watch_poll(struct watch_list *list, struct request *rq, uint64_t wanted, ui
 		return -ENOMEM;
 	tx_save(watch, sizeof *watch);
 	tx_save_word(&list->first);
+	watch->payer = share_payer(rq->stamp);
 	hold(watch, rq->stamp);
 	watch->slot = request_take(rq, 0);
 	watch->events = (uint32_t)wanted;

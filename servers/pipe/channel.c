@@ -6,19 +6,41 @@
 
 #define PIPE_BUF 4096u /* writes up to this size are not interleaved */
 
-PRESERVED static struct channel *fifos;
+#define CHANNELS_MAX 4000u
 
-struct channel *channel_new(void)
+PRESERVED static struct channel *fifos;
+static struct share share;
+
+/* What rings have once held stays ours: an eighth of the memory at most. */
+void channels_start(void)
 {
-	struct channel *channel = pheap_alloc(sizeof(*channel));
+	struct system_info info = { .pages_total = 65536 };
+
+	kcall(system_info, &info);
+	share.total = info.pages_total / 8 / (RING_SIZE / ANOLE_PAGE_SIZE);
+	if (share.total > CHANNELS_MAX)
+		share.total = CHANNELS_MAX;
+}
+
+void channel_count(const struct channel *channel)
+{
+	share_force(&share, channel->payer, 1);
+}
+
+struct channel *channel_new(uint64_t stamp)
+{
+	uint32_t payer = share_payer(stamp);
+	struct channel *channel = share_left(&share, payer) ? pheap_alloc(sizeof(*channel)) : NULL;
 
 	if (!channel)
 		return NULL;
+	channel->payer = payer;
 	channel->ring.data = pheap_alloc(RING_SIZE);
 	if (!channel->ring.data) {
 		pheap_free(channel);
 		return NULL;
 	}
+	channel_count(channel);
 	return channel;
 }
 
@@ -32,9 +54,9 @@ struct channel *channel_find_fifo(uint64_t device, uint64_t node)
 	return NULL;
 }
 
-struct channel *channel_new_fifo(uint64_t device, uint64_t node)
+struct channel *channel_new_fifo(uint64_t device, uint64_t node, uint64_t stamp)
 {
-	struct channel *channel = channel_new();
+	struct channel *channel = channel_new(stamp);
 
 	if (!channel)
 		return NULL;
@@ -45,7 +67,7 @@ struct channel *channel_new_fifo(uint64_t device, uint64_t node)
 	return channel;
 }
 
-static void channel_free(struct channel *channel)
+void channel_free(struct channel *channel)
 {
 	struct channel **link;
 
@@ -54,6 +76,7 @@ static void channel_free(struct channel *channel)
 			*link = channel->next_fifo;
 			break;
 		}
+	share_give(&share, channel->payer, 1);
 	pheap_free(channel->ring.data);
 	pheap_free(channel);
 }

@@ -35,7 +35,7 @@ static long give_both(struct request *rq, struct pipe *first, struct pipe *secon
 static long pipe_pipe(struct request *rq, const struct pipe_pipe_req *in, struct pipe_pipe_reply *out)
 {
 	uint32_t flags = (uint32_t)(in->flags & CREATE_FLAGS);
-	struct channel *channel = channel_new();
+	struct channel *channel = channel_new(rq->stamp);
 	struct pipe *reader, *writer;
 
 	(void)out;
@@ -56,7 +56,7 @@ static long pipe_pipe(struct request *rq, const struct pipe_pipe_req *in, struct
 	else if (writer)
 		pipe_free(writer);
 	else
-		pheap_free(channel->ring.data), pheap_free(channel);
+		channel_free(channel);
 	return -ENFILE;
 }
 
@@ -70,17 +70,17 @@ static long pipe_socketpair(struct request *rq, const struct pipe_socketpair_req
 	(void)out;
 	if (in->type != SOCK_STREAM)
 		return -EPROTONOSUPPORT;
-	there = channel_new();
-	back = there ? channel_new() : NULL;
+	there = channel_new(rq->stamp);
+	back = there ? channel_new(rq->stamp) : NULL;
 	a = back ? pipe_new(SOCKET, flags, rq->stamp) : NULL;
 	b = a ? pipe_new(SOCKET, flags, rq->stamp) : NULL;
 	if (!b) {
 		if (a)
 			pipe_free(a);
 		if (back)
-			pheap_free(back->ring.data), pheap_free(back);
+			channel_free(back);
 		if (there)
-			pheap_free(there->ring.data), pheap_free(there);
+			channel_free(there);
 		return -ENFILE;
 	}
 	channel_attach(there, a, false, true);
@@ -166,7 +166,7 @@ static long pipe_open_fifo(struct request *rq, const struct pipe_open_fifo_req *
 		p = description_find(rq->progress[0]);
 	if (!p) {
 		if (!channel)
-			channel = channel_new_fifo(in->device, in->node);
+			channel = channel_new_fifo(in->device, in->node, rq->stamp);
 		if (!channel)
 			return -ENFILE;
 		status = fifo_enter(rq, channel, in, &p);

@@ -48,6 +48,15 @@ void pipe_tell(struct pipe *p)
 	watch_notify(&p->d.watches, pipe_ready(p));
 }
 
+/* Each channel once, by the description that is the first of its ends. */
+static void count_channels(const struct pipe *p)
+{
+	if (p->in && p->in->ends == p)
+		channel_count(p->in);
+	if (p->out && p->out != p->in && p->out->ends == p)
+		channel_count(p->out);
+}
+
 /* After a restart every watch is told, since what the last incarnation meant to tell may not have
  * gone out, and timers run again. */
 void pipes_start(bool restarted)
@@ -55,6 +64,10 @@ void pipes_start(bool restarted)
 	uint32_t index = 0;
 	struct pipe *p;
 
+	channels_start();
+	while (restarted && (p = description_next(&index)))
+		count_channels(p);
+	index = 0;
 	while (restarted && (p = description_next(&index))) {
 		if (p->kind == TIMER)
 			event_timer_arm(p);

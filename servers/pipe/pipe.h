@@ -19,6 +19,7 @@ struct channel {
 	struct pipe *ends;     /* all descriptions on this channel, both sides */
 	uint64_t device, node; /* a FIFO's name, 0 for others */
 	struct channel *next_fifo;
+	uint32_t payer; /* whose share of the rings it is of */
 };
 
 enum description_kind { PIPE_END = 1, SOCKET, EVENT, TIMER, EPOLL };
@@ -46,11 +47,15 @@ uint64_t pipe_ready(const struct pipe *p); /* POLL* that hold */
 void pipes_start(bool restarted);
 
 /* channel.c */
-struct channel *channel_new(void);
+/* For the caller with this stamp; NULL: none left, or its user has too many. */
+struct channel *channel_new(uint64_t stamp);
+void channel_free(struct channel *channel);
+void channels_start(void); /* before any is made or counted */
+void channel_count(const struct channel *channel);
 void channel_attach(struct channel *channel, struct pipe *p, bool reads, bool writes);
 void channel_detach(struct pipe *p);
 struct channel *channel_find_fifo(uint64_t device, uint64_t node);
-struct channel *channel_new_fifo(uint64_t device, uint64_t node);
+struct channel *channel_new_fifo(uint64_t device, uint64_t node, uint64_t stamp);
 long channel_read(struct request *rq, struct pipe *p, uint64_t flags);
 long channel_write(struct request *rq, struct pipe *p, uint64_t flags);
 uint64_t channel_ready(const struct pipe *p);

@@ -6,7 +6,7 @@
 #define IMAGES MANIFESTS
 #define MANIFEST_SUFFIX ".manifest"
 
-struct share {
+struct shared_memory {
 	char name[MANIFEST_NAME];
 	uint64_t size;
 	cap_t memory;
@@ -14,7 +14,7 @@ struct share {
 
 static struct manifest manifests[MANIFESTS];
 static unsigned manifest_count;
-static struct share shares[SHARES];
+static struct shared_memory shares[SHARES];
 static unsigned share_count;
 static struct image images[IMAGES];
 static unsigned image_count;

@@ -55,15 +55,13 @@ static uint64_t pages_needed(const struct node *node, uint64_t offset, uint64_t 
 long data_reserve(struct node *node, uint64_t offset, uint64_t length)
 {
 	struct mount *mount = node->mount;
-	uint64_t end, needed, left = mount->pages_max - mount->pages_used;
+	uint64_t end, needed, left = share_left(&mount->pages, node->payer);
 
 	if (offset >= FILE_SIZE_MAX)
 		return -EFBIG;
 	if (length > FILE_SIZE_MAX - offset)
 		length = FILE_SIZE_MAX - offset;
 	end = offset + length;
-	if (mount->pages_used >= mount->pages_max)
-		left = 0;
 	needed = pages_needed(node, offset, end);
 	if (needed > left) {
 		uint64_t cut = (needed - left) * ANOLE_PAGE_SIZE - (round_page(end) - end);
@@ -84,7 +82,12 @@ long data_reserve(struct node *node, uint64_t offset, uint64_t length)
 
 static void charge(struct node *node, uint64_t pages)
 {
-	node->mount->pages_used += pages - node->pages;
+	struct share *share = &node->mount->pages;
+
+	if (pages > node->pages)
+		share_force(share, node->payer, pages - node->pages);
+	else
+		share_give(share, node->payer, node->pages - pages);
 	node->pages = pages;
 }
 

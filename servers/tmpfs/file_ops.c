@@ -129,8 +129,10 @@ static long write_at(struct request *rq, struct node *node, uint64_t offset)
 	if (status < 0)
 		return status;
 	status = request_read_memory(rq, 0, node->memory, offset, (size_t)status);
-	if (status <= 0)
+	if (status < 0)
 		return status;
+	if (!status) /* no memory left to whoever writes */
+		return -ENOSPC;
 	data_written(node, offset, (uint64_t)status);
 	if (node->mode & (S_ISUID | S_ISGID))
 		drop_set_id(rq, node);

@@ -89,8 +89,8 @@ static long fs_mount(F(mount))
 			return -ENOMEM;
 		parse_options(&options, names);
 		m->device = in->device;
-		m->pages_max = options.pages;
-		m->nodes_max = options.nodes;
+		m->pages.total = options.pages;
+		m->nodes.total = options.nodes;
 		strlcpy(m->where, options.where, sizeof(m->where));
 		m->root = node_new(m, S_IFDIR | options.mode, options.uid, options.gid);
 		if (!m->root)
@@ -488,15 +488,15 @@ static long fs_set_attr(F(set_attr))
 
 void mount_statfs(const struct mount *m, struct file_statfs *statfs)
 {
-	uint64_t free = m->pages_max > m->pages_used ? m->pages_max - m->pages_used : 0;
+	uint64_t free = m->pages.total > m->pages.used ? m->pages.total - m->pages.used : 0;
 
 	memset(statfs, 0, sizeof(*statfs));
 	statfs->type = TMPFS_MAGIC;
 	statfs->bsize = statfs->frsize = ANOLE_PAGE_SIZE;
-	statfs->blocks = m->pages_max;
+	statfs->blocks = m->pages.total;
 	statfs->bfree = statfs->bavail = free;
-	statfs->files = m->nodes_max;
-	statfs->ffree = m->nodes_max - m->nodes_used;
+	statfs->files = m->nodes.total;
+	statfs->ffree = m->nodes.total - m->nodes.used;
 	statfs->namelen = NAME_LENGTH_MAX;
 }
 

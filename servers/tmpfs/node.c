@@ -52,7 +52,7 @@ static long slot_take(void)
 
 struct node *node_new(struct mount *mount, uint32_t mode, uint32_t uid, uint32_t gid)
 {
-	long slot = mount->nodes_used < mount->nodes_max ? slot_take() : -ENOSPC;
+	long slot = share_left(&mount->nodes, uid) ? slot_take() : -ENOSPC;
 	struct node *node = slot < 0 ? NULL : pheap_alloc(sizeof(*node));
 
 	if (!node)
@@ -62,10 +62,11 @@ struct node *node_new(struct mount *mount, uint32_t mode, uint32_t uid, uint32_t
 	node->mode = mode;
 	node->uid = uid;
 	node->gid = gid;
+	node->payer = uid;
 	node->next_cookie = 3;
 	node->atime = node->mtime = node->ctime = now();
 	table[slot] = node;
-	mount->nodes_used++;
+	share_force(&mount->nodes, uid, 1);
 	return node;
 }
 
@@ -76,7 +77,7 @@ void node_free(struct node *node)
 	data_free(node);
 	locks_free(&node->locks);
 	pheap_free(node->target);
-	node->mount->nodes_used--;
+	share_give(&node->mount->nodes, node->payer, 1);
 	table[slot] = NULL;
 	if (slot < hint)
 		hint = slot;
@@ -108,15 +109,18 @@ void mount_free_nodes(struct mount *mount)
 void nodes_rebuild(void)
 {
 	entries_forget_all();
-	for (struct mount *m = mounts; m < mounts + MOUNT_MAX; m++)
-		m->nodes_used = m->pages_used = m->descriptions = 0;
+	for (struct mount *m = mounts; m < mounts + MOUNT_MAX; m++) {
+		m->nodes = (struct share){ .total = m->nodes.total };
+		m->pages = (struct share){ .total = m->pages.total };
+		m->descriptions = 0;
+	}
 	for (uint32_t i = 0; i < touched; i++) {
 		struct node *node = table[i];
 
 		if (!node)
 			continue;
-		node->mount->nodes_used++;
-		node->mount->pages_used += node->pages;
+		share_force(&node->mount->nodes, node->payer, 1);
+		share_force(&node->mount->pages, node->payer, node->pages);
 		node->descriptions = 0;
 		if (is_dir(node))
 			entries_rebuild(node);

@@ -64,6 +64,7 @@ struct node {
 	uint64_t capacity;  /* bytes of the memory object */
 	uint64_t dense;     /* bytes from 0 that have been written */
 	uint64_t pages;     /* charged to the mount */
+	uint32_t payer;     /* who made it: its pages and itself are of that user's share */
 	struct file_locks locks;
 };
 
@@ -71,8 +72,7 @@ struct mount {
 	bool used;
 	uint64_t badge, device;
 	struct node *root;
-	uint64_t pages_max, pages_used;
-	uint64_t nodes_max, nodes_used;
+	struct share pages, nodes;
 	uint32_t descriptions;
 	char where[96]; /* the path at which VFS has mounted it */
 };

@@ -10,7 +10,8 @@ static PRESERVED struct job jobs[JOB_MAX];
 static PRESERVED uint32_t jobs_touched;
 
 static struct job *free_jobs;
-static struct waitq job_waiters, in_flight, dir_waiters;
+static struct waitq in_flight, dir_waiters;
+static struct share share = { .total = JOB_MAX };
 
 static struct call_buffer preserved_buffer(void *at, size_t length)
 {
@@ -21,7 +22,7 @@ static struct call_buffer preserved_buffer(void *at, size_t length)
 
 long job_wait(struct request *rq)
 {
-	return request_park(rq, &job_waiters);
+	return share_park(&share, share_payer(rq->stamp), rq);
 }
 
 long dir_wait(struct request *rq)
@@ -60,20 +61,21 @@ static void sweep(void)
 
 struct job *job_new(struct request *rq, enum job_kind kind, cap_t to)
 {
+	uint32_t payer = rq ? share_payer(rq->stamp) : 0;
 	struct job *job;
 
-	if (!free_jobs && jobs_touched == JOB_MAX)
+	if (!share_left(&share, payer))
 		sweep();
+	if (!share_take(&share, payer, 1))
+		return NULL;
 	job = free_jobs;
-
 	if (job)
 		free_jobs = job->next;
-	else if (jobs_touched < JOB_MAX)
-		job = &jobs[jobs_touched++];
 	else
-		return NULL;
+		job = &jobs[jobs_touched++];
 	job_reset(job);
 	job->used = true;
+	job->payer = payer;
 	job->kind = kind;
 	job->to = to;
 	job->rq = rq;
@@ -174,7 +176,7 @@ void job_free(struct job *job)
 	job->used = false;
 	job->next = free_jobs;
 	free_jobs = job;
-	waitq_wake_one(&job_waiters);
+	share_give(&share, job->payer, 1);
 }
 
 long job_finish(struct request *rq, struct job *job)
@@ -400,6 +402,7 @@ void jobs_start(bool restarted)
 	for (uint32_t i = 0; i < jobs_touched; i++) {
 		if (jobs[i].used) {
 			job_count(&jobs[i]);
+			share_force(&share, jobs[i].payer, 1);
 			continue;
 		}
 		jobs[i].next = free_jobs;
