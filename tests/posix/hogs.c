@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: MIT */
+/* TEST: timeout=300 */
+/*
+ * A user who takes all there is of something hurts nobody else: root and another user go on beside each
+ * kind of hog and beside all at once, and when its processes have been killed everything is back.
+ *
+ *     hogs KIND      just that, without end, as whoever starts it (tests/shell/hogs.py)
+ */
+#define _GNU_SOURCE
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/sysinfo.h>
+
+#include "hostile.h"
+
+#define HOG 1000u
+#define OTHER 1001u
+#define ROUND_MS 1500
+
+static uint64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void raise_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+/* --- what they do: each without end ---------------------------------------------------------------- */
+
+static void hog_forks(void)
+{
+	for (;;)
+		if (fork() < 0)
+			sleep_ms(1);
+}
+
+/* Whoever is killed for it is replaced. */
+static void hog_memory(void)
+{
+	for (;;) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			for (;;) {
+				char *more = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE,
+						  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+				if (more != MAP_FAILED)
+					memset(more, 1, 1 << 20);
+			}
+		if (pid > 0)
+			waitpid(pid, NULL, 0);
+	}
+}
+
+static void hog_files(void)
+{
+	static char data[65536];
+	char name[64];
+	unsigned n = 0;
+
+	mkdir("/tmp/hog", 0777);
+	for (;; n++) {
+		int fd;
+
+		snprintf(name, sizeof name, "/tmp/hog/%d.%u", getpid(), n);
+		fd = open(name, O_CREAT | O_WRONLY, 0600);
+		if (fd < 0) {
+			sleep_ms(1);
+			continue;
+		}
+		for (unsigned i = 0; i < 256 && write(fd, data, sizeof data) > 0; i++)
+			continue;
+		close(fd);
+	}
+}
+
+/* As many processes as are needed hold what they have. */
+static void by_many(int (*take)(void))
+{
+	raise_files();
+	for (int i = 0; i < 40; i++)
+		if (fork() == 0)
+			break;
+	for (;;)
+		if (take() < 0)
+			sleep_ms(20);
+}
+
+static int take_file(void)
+{
+	return open("/dev/null", O_RDONLY);
+}
+
+static int take_socket(void)
+{
+	int ends[2];
+
+	return eventfd(0, 0) < 0 ? -1 : socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+}
+
+static int take_pipe(void)
+{
+	static char data[65536];
+	int ends[2];
+
+	if (pipe2(ends, O_NONBLOCK))
+		return -1;
+	return write(ends[1], data, sizeof data) < 0 ? -1 : 0;
+}
+
+static void hog_files_open(void)
+{
+	by_many(take_file);
+}
+
+static void hog_sockets(void)
+{
+	by_many(take_socket);
+}
+
+static void hog_pipes(void)
+{
+	by_many(take_pipe);
+}
+
+/* Each polls many descriptors that never become ready. */
+static void hog_watches(void)
+{
+	static struct pollfd polled[1000];
+	int ends[2];
+
+	raise_files();
+	if (pipe(ends))
+		_exit(1);
+	for (unsigned i = 0; i < 1000; i++)
+		polled[i] = (struct pollfd){ .fd = i ? dup(ends[0]) : ends[0], .events = POLLIN };
+	for (;;) {
+		if (fork() < 0)
+			sleep_ms(5);
+		if (poll(polled, 1000, 50) < 0)
+			sleep_ms(5);
+	}
+}
+
+/* Opening the end of a FIFO that has no other is a call of VFS that stays out. */
+static void hog_fifos(void)
+{
+	char name[64];
+
+	for (unsigned n = 0;; n++) {
+		snprintf(name, sizeof name, "/tmp/fifo.%d", getpid());
+		mkfifo(name, 0600);
+		if (fork() < 0)
+			sleep_ms(5);
+		else if (n % 2)
+			close(open(name, O_RDONLY));
+	}
+}
+
+static void hog_processor(void)
+{
+	for (int i = 0; i < 20; i++)
+		if (fork() == 0)
+			break;
+	setpriority(PRIO_PROCESS, 0, -20);
+	for (;;)
+		continue;
+}
+
+static const struct hog {
+	const char *name;
+	void (*run)(void);
+} hogs[] = {
+	{ "forks", hog_forks },     { "memory", hog_memory },   { "files", hog_files },
+	{ "open", hog_files_open }, { "sockets", hog_sockets }, { "pipes", hog_pipes },
+	{ "watches", hog_watches }, { "fifos", hog_fifos },     { "processor", hog_processor },
+};
+#define HOGS (sizeof hogs / sizeof *hogs)
+
+/* --- the others ---------------------------------------------------------------------------------------- */
+
+static void become(uid_t uid)
+{
+	setsid();
+	if (setgroups(0, NULL) || setgid(uid) || setuid(uid))
+		_exit(99);
+}
+
+/* Memory, a file, a pipe, another process. */
+static int work(void)
+{
+	char name[64], byte = 'x', back = 0, *memory = malloc(4 << 20);
+	int ends[2], fd, status = -1;
+	pid_t pid;
+
+	if (!memory || pipe(ends))
+		return 1;
+	memset(memory, 1, 4 << 20);
+	snprintf(name, sizeof name, "/tmp/work.%d", getpid());
+	fd = open(name, O_CREAT | O_RDWR, 0600);
+	if (fd < 0 || write(fd, memory, 65536) != 65536 || unlink(name))
+		return 2;
+	pid = fork();
+	if (pid == 0) {
+		execl("/bin/busybox", "true", NULL);
+		_exit(3);
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+		return 3;
+	return write(ends[1], &byte, 1) == 1 && read(ends[0], &back, 1) == 1 && back == 'x' ? 0 : 4;
+}
+
+static int works_for(uid_t uid, unsigned *took_ms)
+{
+	uint64_t start = now_ms();
+	int status = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		if (uid)
+			become(uid);
+		_exit(work());
+	}
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return -1;
+	*took_ms = (unsigned)(now_ms() - start);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
+}
+
+static void start_hog(const struct hog *hog)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return;
+	become(HOG);
+	hog->run();
+	_exit(1);
+}
+
+static void remove_files(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl("/bin/busybox", "sh", "-c", "rm -rf /tmp/hog /tmp/fifo.* /tmp/work.*", NULL);
+		_exit(1);
+	}
+	waitpid(pid, NULL, 0);
+}
+
+/* kill(-1) as that user, until there is nobody: some may just have been made, and zombies count. */
+static void end_hogs(void)
+{
+	for (int i = 0; i < 200; i++) {
+		int status = 1;
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			become(HOG);
+			_exit(kill(-1, SIGKILL) == 0);
+		}
+		if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && !WEXITSTATUS(status))
+			break;
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			continue;
+		sleep_ms(5);
+	}
+	remove_files();
+}
+
+struct figures {
+	long free_kib, processes;
+};
+
+static struct figures figures_now(void)
+{
+	struct sysinfo info;
+
+	sysinfo(&info);
+	return (struct figures){ (long)(info.freeram * info.mem_unit >> 10), info.procs };
+}
+
+/* What is being torn down takes a moment. */
+static struct figures figures_settled(const struct figures *before)
+{
+	struct figures now = figures_now();
+
+	for (int i = 0; i < 100 && before &&
+			(now.free_kib + 4096 < before->free_kib || now.processes > before->processes);
+	     i++) {
+		sleep_ms(20);
+		now = figures_now();
+	}
+	return now;
+}
+
+static void beside(const struct hog *first, size_t count, const char *name)
+{
+	unsigned took, most = 0;
+	int root = 0, other = 0;
+	uint64_t end;
+
+	for (size_t i = 0; i < count; i++)
+		start_hog(&first[i]);
+	for (end = now_ms() + ROUND_MS; now_ms() < end;) {
+		int status = works_for(0, &took);
+
+		root = root ? root : status;
+		most = took > most ? took : most;
+		status = works_for(OTHER, &took);
+		other = other ? other : status;
+		most = took > most ? took : most;
+		sleep_ms(20);
+	}
+	end_hogs();
+	printf("# %s: root %d, another user %d, %u ms at most\n", name, root, other, most);
+	CHECK("root's work goes on", root == 0);
+	CHECK("another user's work goes on", other == 0);
+	CHECK("in reasonable time", most < 10000);
+}
+
+/* Twice: what servers have once touched stays theirs, so only the second time has to give all back. */
+static void twice(const struct hog *first, size_t count, const char *name)
+{
+	struct figures before, after;
+
+	beside(first, count, name);
+	before = figures_settled(NULL);
+	sleep_ms(100);
+	before = figures_settled(NULL);
+	beside(first, count, name);
+	after = figures_settled(&before);
+	printf("# %s: %ld KiB free before, %ld after; %ld processes before, %ld after\n", name,
+	       before.free_kib, after.free_kib, before.processes, after.processes);
+	CHECK("memory is back", after.free_kib + 4096 >= before.free_kib);
+	CHECK("its processes are gone", after.processes <= before.processes);
+}
+
+int main(int argc, char **argv)
+{
+	struct rlimit none = { 0, 0 };
+
+	const char *only = getenv("HOGS"); /* the names of some */
+
+	setrlimit(RLIMIT_CORE, &none);
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	for (size_t i = 0; i < HOGS && argc > 1; i++)
+		if (!strcmp(argv[1], hogs[i].name))
+			hogs[i].run();
+	if (argc > 1)
+		return 2;
+	if (!on_anole())
+		return 0;
+	for (size_t i = 0; i < HOGS; i++)
+		if (!only || strstr(only, hogs[i].name))
+			twice(&hogs[i], 1, hogs[i].name);
+	if (!only || strstr(only, "all"))
+		twice(hogs, HOGS, "all at once");
+	return check_result();
+}
