@@ -218,7 +218,8 @@ struct watch {
 	uint64_t owner; /* stamp */
 };
 struct watch_list {
-	struct watch *first;
+	struct watch *first, *probed; /* probed: those behind it are asked next whether they live */
+	uint32_t count;
 };
 /* The body of a poll handler: ready: which events hold. Answers the status; keeps the request's watch if none of the
  * wanted holds. */

@@ -9,7 +9,8 @@
 
 #define CHUNK_WATCHES 128
 #define CHUNKS 256
-#define PROBE_LENGTH 8 /* a list longer than this is searched for dead watches */
+#define PROBE_LENGTH 8 /* so many of a list of at least as many are asked whether they are dead */
+#define LIST_MAX 2048  /* of one description: telling them all must not take long */
 
 static PRESERVED struct watch *chunks[CHUNKS];
 static PRESERVED unsigned chunk_count;
@@ -60,13 +61,6 @@ static void put_free(struct watch *watch)
 	free_watches = watch;
 }
 
-/* One leaves its list. */
-static void unlink(struct watch **at)
-{
-	tx_save_word(at);
-	*at = (*at)->next;
-}
-
 static struct watch *watch_new(void)
 {
 	struct watch *watch;
@@ -98,26 +92,39 @@ static void discard(struct watch *watch)
 	put_free(watch);
 }
 
-/* Watches are left behind by every poll that ended otherwise; no events: only a question. */
+/* Take it off the list; `at` points to it. */
+static void unlink_watch(struct watch_list *list, struct watch **at)
+{
+	struct watch *watch = *at;
+
+	tx_save(list, sizeof *list);
+	tx_save_word(at);
+	*at = watch->next;
+	list->count--;
+	if (list->probed == watch)
+		list->probed = NULL;
+	discard(watch);
+}
+
+/* Watches are left behind by every poll that ended otherwise; no events: only a question. A few each time, so that a
+ * long list costs no more than a short one. */
 static void drop_dead(struct watch_list *list)
 {
-	struct watch **at = &list->first;
-	unsigned length = 0;
+	struct watch **at = list->probed ? &list->probed->next : &list->first;
 
-	for (struct watch *watch = list->first; watch; watch = watch->next)
-		length++;
-	if (length < PROBE_LENGTH)
+	if (list->count < PROBE_LENGTH)
 		return;
-	while (*at) {
-		struct watch *watch = *at;
-
-		if (kcall(watch_signal, watch->slot, 0) == 0) {
-			at = &watch->next;
+	tx_save(list, sizeof *list);
+	for (unsigned n = 0; n < PROBE_LENGTH && *at; n++) {
+		if (kcall(watch_signal, (*at)->slot, 0) != 0) {
+			unlink_watch(list, at);
 			continue;
 		}
-		unlink(at);
-		discard(watch);
+		list->probed = *at;
+		at = &(*at)->next;
 	}
+	if (!*at)
+		list->probed = NULL;
 }
 
 long watch_poll(struct watch_list *list, struct request *rq, uint64_t wanted, uint64_t ready)
@@ -128,17 +135,18 @@ long watch_poll(struct watch_list *list, struct request *rq, uint64_t wanted, ui
 	if (ready & wanted || rq->caps_count == 0 || rq->caps[0].rights != CAPT_WATCH)
 		return (long)(ready & wanted);
 	drop_dead(list);
-	watch = may_hold(rq->stamp) ? watch_new() : NULL;
+	watch = list->count < LIST_MAX && may_hold(rq->stamp) ? watch_new() : NULL;
 	if (!watch)
 		return -ENOMEM;
 	tx_save(watch, sizeof *watch);
-	tx_save_word(&list->first);
+	tx_save(list, sizeof *list);
 	watch->payer = share_payer(rq->stamp);
 	hold(watch, rq->stamp);
 	watch->slot = request_take(rq, 0);
 	watch->events = (uint32_t)wanted;
 	watch->next = list->first;
 	list->first = watch;
+	list->count++;
 	return 0;
 }
 
@@ -150,23 +158,17 @@ void watch_notify(struct watch_list *list, uint64_t events)
 		struct watch *watch = *at;
 		uint64_t hit = events & watch->events;
 
-		if (!hit || kcall(watch_signal, watch->slot, hit) >= 0) {
+		if (!hit || kcall(watch_signal, watch->slot, hit) >= 0)
 			at = &watch->next;
-			continue;
-		}
-		unlink(at);
-		discard(watch);
+		else
+			unlink_watch(list, at);
 	}
 }
 
 void watch_drop(struct watch_list *list)
 {
-	struct watch *watch;
-
-	while ((watch = list->first)) {
-		unlink(&list->first);
-		discard(watch);
-	}
+	while (list->first)
+		unlink_watch(list, &list->first);
 }
 
 void watches_start(bool restarted)

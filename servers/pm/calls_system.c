@@ -345,18 +345,32 @@ static void init_session(struct process *process, long status)
 		init_exec(process);
 }
 
+/* One for each MiB, as many as are worth having: what a user's processes can delay others by grows with them. */
+static uint64_t default_processes(void)
+{
+	struct system_info info = { .pages_total = 0 };
+	uint64_t count;
+
+	kcall(system_info, &info);
+	count = info.pages_total * ANOLE_PAGE_SIZE >> 20;
+	if (count < 64)
+		return 64;
+	return count < PROCESS_MAX / 2 ? count : PROCESS_MAX / 2;
+}
+
 static void default_limits(struct process *process)
 {
 	struct process_entry *entry = process_entry(process);
+	uint64_t processes = default_processes();
 
 	for (unsigned i = 0; i < LIMITS; i++)
 		process->limits[i] = (struct limit){ ~0ull, ~0ull };
-	process->limits[3] = (struct limit){ 8ul << 20, ~0ull };                 /* RLIMIT_STACK */
-	process->limits[4] = (struct limit){ 0, ~0ull };                         /* RLIMIT_CORE */
-	process->limits[6] = (struct limit){ PROCESS_MAX / 2, PROCESS_MAX / 2 }; /* RLIMIT_NPROC */
-	process->limits[7] = (struct limit){ 1024, 4096 };                       /* RLIMIT_NOFILE */
-	process->limits[8] = (struct limit){ 8ul << 20, 8ul << 20 };             /* RLIMIT_MEMLOCK */
-	process->limits[13] = process->limits[14] = (struct limit){ 0, 0 };      /* RLIMIT_NICE, RTPRIO */
+	process->limits[3] = (struct limit){ 8ul << 20, ~0ull };            /* RLIMIT_STACK */
+	process->limits[4] = (struct limit){ 0, ~0ull };                    /* RLIMIT_CORE */
+	process->limits[6] = (struct limit){ processes, processes };        /* RLIMIT_NPROC */
+	process->limits[7] = (struct limit){ 1024, 4096 };                  /* RLIMIT_NOFILE */
+	process->limits[8] = (struct limit){ 8ul << 20, 8ul << 20 };        /* RLIMIT_MEMLOCK */
+	process->limits[13] = process->limits[14] = (struct limit){ 0, 0 }; /* RLIMIT_NICE, RTPRIO */
 	entry->limit_files = 1024;
 	entry->limit_file_size = ~0ull;
 	entry->start_ns = machine_now();

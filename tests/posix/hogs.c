@@ -138,20 +138,20 @@ static void hog_pipes(void)
 /* Each polls many descriptors that never become ready. */
 static void hog_watches(void)
 {
-	static struct pollfd polled[1000];
+	static struct pollfd polled[250];
 	int ends[2];
 
 	raise_files();
 	if (pipe(ends))
 		_exit(1);
-	for (unsigned i = 0; i < 1000; i++)
+	for (unsigned i = 0; i < 250; i++)
 		polled[i] = (struct pollfd){ .fd = i ? dup(ends[0]) : ends[0], .events = POLLIN };
-	for (;;) {
-		if (fork() < 0)
-			sleep_ms(5);
-		if (poll(polled, 1000, 50) < 0)
-			sleep_ms(5);
-	}
+	for (int i = 0; i < 40; i++)
+		if (fork() == 0)
+			break;
+	for (;;)
+		if (poll(polled, 250, 1000) < 0)
+			sleep_ms(100);
 }
 
 /* Opening the end of a FIFO that has no other is a call of VFS that stays out. */
@@ -332,21 +332,24 @@ static void beside(const struct hog *first, size_t count, const char *name)
 	CHECK("in reasonable time", most < 10000);
 }
 
-/* Twice: what servers have once touched stays theirs, so only the second time has to give all back. */
-static void twice(const struct hog *first, size_t count, const char *name)
+/* What servers have once touched stays theirs: so it must be back after some round but the first. */
+static void rounds(const struct hog *first, size_t count, const char *name)
 {
-	struct figures before, after;
+	struct figures before, after = { 0, 0 };
+	int back = 0;
 
 	beside(first, count, name);
-	before = figures_settled(NULL);
-	sleep_ms(100);
-	before = figures_settled(NULL);
-	beside(first, count, name);
-	after = figures_settled(&before);
-	printf("# %s: %ld KiB free before, %ld after; %ld processes before, %ld after\n", name,
-	       before.free_kib, after.free_kib, before.processes, after.processes);
-	CHECK("memory is back", after.free_kib + 4096 >= before.free_kib);
-	CHECK("its processes are gone", after.processes <= before.processes);
+	for (int round = 0; round < 4 && !back; round++) {
+		figures_settled(NULL);
+		sleep_ms(100);
+		before = figures_settled(NULL);
+		beside(first, count, name);
+		after = figures_settled(&before);
+		printf("# %s: %ld KiB free before, %ld after; %ld processes before, %ld after\n", name,
+		       before.free_kib, after.free_kib, before.processes, after.processes);
+		back = after.free_kib + 4096 >= before.free_kib && after.processes <= before.processes;
+	}
+	CHECK("memory is back, and its processes are gone", back);
 }
 
 int main(int argc, char **argv)
@@ -366,8 +369,8 @@ int main(int argc, char **argv)
 		return 0;
 	for (size_t i = 0; i < HOGS; i++)
 		if (!only || strstr(only, hogs[i].name))
-			twice(&hogs[i], 1, hogs[i].name);
+			rounds(&hogs[i], 1, hogs[i].name);
 	if (!only || strstr(only, "all"))
-		twice(hogs, HOGS, "all at once");
+		rounds(hogs, HOGS, "all at once");
 	return check_result();
 }
