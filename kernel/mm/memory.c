@@ -247,24 +247,35 @@ bool memory_drop(struct memory *memory, uint64_t first, uint64_t end, unsigned b
 	return true;
 }
 
-/* Drop what has been cut off, a step at a time. */
-static bool drop_tail(struct memory *memory)
+/* Drop the pages of [page, end) and what maps them, a step at a time: whether all are gone. */
+static bool drop_mapped(struct memory *memory, uint64_t page, uint64_t end)
 {
 	unsigned budget = STEP_PAGES;
-	uint64_t page = memory->drop_from;
 
-	while (budget > 0 && radix_next(&memory->tree, &page)) {
-		uint64_t chunk = 512;
+	while (budget > 0 && radix_next(&memory->tree, &page) && page < end) {
+		uint64_t chunk = end - page < 512 ? end - page : 512;
 
 		rmap_unmap_range(memory, page, page + chunk);
-		memory_drop(memory, page, page + chunk, chunk);
-		budget -= chunk < budget ? chunk : budget;
+		memory_drop(memory, page, page + chunk, 512);
+		budget -= 512 < budget ? 512 : budget;
 		page += chunk;
 	}
-	if (radix_next(&memory->tree, &page))
+	return page >= end || !radix_next(&memory->tree, &page) || page >= end;
+}
+
+static bool drop_tail(struct memory *memory)
+{
+	if (!drop_mapped(memory, memory->drop_from, UINT64_MAX))
 		return false;
 	memory->drop_from = UINT64_MAX;
 	return true;
+}
+
+long memory_discard(struct memory *memory, uint64_t first, uint64_t end)
+{
+	if (memory->kind != MEMORY_ANONYMOUS)
+		return -EINVAL;
+	return drop_mapped(memory, first, end) ? 0 : KCALL_RESTART;
 }
 
 /*

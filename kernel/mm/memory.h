@@ -79,6 +79,7 @@ uint64_t memory_remove(struct memory *memory, uint64_t page);
 void memory_mark_dirty(struct memory *memory, uint64_t page, uint64_t *slot);
 /* 0 or KCALL_RESTART. */
 long memory_resize(struct memory *memory, uint64_t size);
+long memory_discard(struct memory *memory, uint64_t first, uint64_t end);
 long memory_fill_begin(struct memory *memory, uint64_t page, uint64_t count);
 long memory_fill_end(struct memory *memory, uint64_t page, uint64_t count, unsigned ok);
 /* Dirty pages at or after *page; answers false when there is none. */

@@ -80,6 +80,18 @@ long sys_mo_resize(uint64_t handle, uint64_t size)
 	return memory ? memory_resize(memory, size) : -error;
 }
 
+long sys_mo_discard(uint64_t handle, uint64_t offset, uint64_t length)
+{
+	int error;
+	struct memory *memory = lookup(handle, CAP_CONTROL, &error);
+
+	if (!memory)
+		return -error;
+	if ((offset | length) & PAGE_MASK || length > memory->size || offset > memory->size - length)
+		return -EINVAL;
+	return memory_discard(memory, offset >> ANOLE_PAGE_SHIFT, (offset + length) >> ANOLE_PAGE_SHIFT);
+}
+
 long sys_mo_info(uint64_t handle, uint64_t result)
 {
 	int error;

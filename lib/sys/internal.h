@@ -40,6 +40,7 @@ static inline void tx_end(void)
 		tx_next();
 }
 void pheap_commit(void); /* frees what was freed in this transaction */
+void pheap_trim(void);
 
 /* txcheck.c, only in a build that checks */
 #ifdef TXCHECK

@@ -30,6 +30,8 @@ static PRESERVED struct heap heap;
 #define FREES_MAX 4096u
 static struct block *frees[FREES_MAX]; /* in this transaction */
 static unsigned frees_count;
+#define TRIM_AFTER (4ul << 20)
+static uint64_t freed; /* bytes since the last trim */
 static struct block *bins[BINS];
 static uint64_t bin_map[BINS / 64];
 
@@ -217,6 +219,7 @@ static void join(struct block *block, const struct block *right)
 
 static void free_block(struct block *block)
 {
+	freed += block_size(block);
 	block->size &= ~BLOCK_USED;
 	if (!is_last(block) && !(block_after(block)->size & BLOCK_USED)) {
 		bin_remove(block_after(block));
@@ -235,6 +238,25 @@ static void free_block(struct block *block)
 	bin_insert(block);
 }
 
+/* The whole pages inside free blocks go back to the kernel, now and then: a block that is soon used again keeps its
+ * own. */
+void pheap_trim(void)
+{
+	if (freed < TRIM_AFTER)
+		return;
+	freed = 0;
+	for (unsigned bin = SMALL_BINS; bin < BINS; bin++)
+		for (struct block *block = bins[bin]; block; block = block->next_free) {
+			uint64_t from = ROUND_PAGE((uintptr_t)block + MIN_BLOCK);
+			uint64_t end = (uintptr_t)block_after(block) & ~(ANOLE_PAGE_SIZE - 1);
+
+			if (end > heap.touched)
+				end = ROUND_PAGE(heap.touched) < end ? ROUND_PAGE(heap.touched) : end;
+			if (end > from)
+				kcall(mo_discard, SLOT_PRESERVED, from - PRESERVED_BASE, end - from);
+		}
+}
+
 /* What a transaction frees stays as it is until the commit, unless it frees very much. */
 void pheap_free(void *memory)
 {
@@ -246,6 +268,7 @@ void pheap_free(void *memory)
 	CHECK(preserved_contains(memory, 16) && block->size & BLOCK_USED);
 	if (!tx_on) {
 		free_block(block);
+		pheap_trim();
 		return;
 	}
 	if (frees_count == FREES_MAX)

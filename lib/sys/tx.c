@@ -125,6 +125,7 @@ void tx_finish(void)
 	close_all();
 	acalls_flush();
 	requests_flush();
+	pheap_trim();
 }
 
 void tx_checkpoint(void)

@@ -235,7 +235,29 @@ static void test_nothing_leaks(void)
 	CHECK(UNTIL(pages_free() + 8 >= before));
 }
 
+/* Pages go, also under a mapping, and what is around them stays. */
+static void test_discard(void)
+{
+	cap_t memory = (cap_t)kcall(mo_create, 16 * ANOLE_PAGE_SIZE, 0);
+	struct mo_info info;
+	volatile char *at = (volatile char *)kcall(vm_map, CAP_SELF_SPACE, 0, 16 * ANOLE_PAGE_SIZE,
+						   VM_R | VM_W | VM_SHARED, memory, 0);
+
+	for (unsigned i = 0; i < 16; i++)
+		at[i * ANOLE_PAGE_SIZE] = (char)(i + 1);
+	CHECK(kcall(mo_discard, memory, 4 * ANOLE_PAGE_SIZE, 8 * ANOLE_PAGE_SIZE) == 0);
+	CHECK(kcall(mo_info, memory, &info) == 0 && info.resident_pages == 8);
+	for (unsigned i = 0; i < 16; i++)
+		CHECK(at[i * ANOLE_PAGE_SIZE] == (i >= 4 && i < 12 ? 0 : (char)(i + 1)));
+	CHECK(kcall(mo_discard, memory, 1, ANOLE_PAGE_SIZE) == -EINVAL);
+	CHECK(kcall(mo_discard, memory, 8 * ANOLE_PAGE_SIZE, 9 * ANOLE_PAGE_SIZE) == -EINVAL);
+	CHECK(kcall(mo_discard, memory, UINT64_MAX & ~(ANOLE_PAGE_SIZE - 1), ANOLE_PAGE_SIZE) == -EINVAL);
+	kcall(vm_unmap, CAP_SELF_SPACE, (uint64_t)at, 16 * ANOLE_PAGE_SIZE);
+	kcall(cap_close, memory);
+}
+
 const struct test memory_tests[] = {
-	TEST(fork_copies_on_write), TEST(pager_fills),   TEST(pager_fails),       TEST(pager_waiter_dies),
-	TEST(slot_exhaustion),      TEST(nothing_leaks), TEST(memory_exhaustion), { 0 },
+	TEST(fork_copies_on_write), TEST(pager_fills),     TEST(pager_fails),
+	TEST(pager_waiter_dies),    TEST(slot_exhaustion), TEST(nothing_leaks),
+	TEST(memory_exhaustion),    TEST(discard),         { 0 },
 };
