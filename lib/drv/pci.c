@@ -117,3 +117,17 @@ long pci_message_interrupt(unsigned n, unsigned bit, cap_t *irq)
 		return error;
 	return pci_call_set_message(pci_device(), NULL, &request, &reply);
 }
+
+long pci_line_interrupt(unsigned bit, cap_t *irq)
+{
+	const struct startup_entry *entry = startup_find(STARTUP_IRQ, "intx", 0);
+	struct pci_use_line_req request = {};
+	struct pci_use_line_reply reply;
+	long error;
+
+	if (!entry)
+		return -ENODEV;
+	*irq = entry->slot;
+	error = kcall(irq_bind, entry->slot, SLOT_NOTIFY, bit);
+	return error < 0 ? error : pci_call_use_line(pci_device(), NULL, &request, &reply);
+}

@@ -19,5 +19,8 @@ void *pci_map_bar(unsigned index, uint64_t *size);
 /* The n-th message-signalled interrupt of the manifest becomes entry n of the MSI-X table (or, of a function with plain
  * MSI, its only one) and signals `bit` of SLOT_NOTIFY. The interrupt's capability comes in *irq, for irq_ack. */
 long pci_message_interrupt(unsigned n, unsigned bit, cap_t *irq);
+/* The function's line INTx signals `bit` of SLOT_NOTIFY; ENODEV if it has none. Others may share it: the device must
+ * have been quieted before irq_ack, and a signal need not mean that it was this device. */
+long pci_line_interrupt(unsigned bit, cap_t *irq);
 
 #endif

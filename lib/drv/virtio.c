@@ -77,8 +77,10 @@ static long find_structures(struct virtio_device *device)
 	device->common = find_structure(COMMON, sizeof(struct virtio_common), &length, &at);
 	device->config = find_structure(DEVICE, 1, &device->config_size, &at);
 	device->notify = find_structure(NOTIFY, 2, &length, &at);
-	if (!device->common || !device->notify || !device->config)
+	if (!device->common || !device->notify || !device->config) {
+		slog("the device speaks virtio 0.9 only, which nothing here does");
 		return -ENODEV;
+	}
 	device->notify_step = pci_read(at + 16, 4);
 	return 0;
 }
@@ -132,9 +134,24 @@ long virtio_open(struct virtio_device *device, uint64_t wanted)
 long virtio_interrupt_open(struct virtio_device *device)
 {
 	long error = pci_message_interrupt(0, 0, &device->irq);
+	uint64_t length;
+	unsigned at;
 
+	device->line_status = NULL;
+	if (error == -ENODEV) {
+		device->line_status = find_structure(ISR, 1, &length, &at);
+		error = device->line_status ? pci_line_interrupt(0, &device->irq) : -ENODEV;
+	}
 	device->common->msix_config = NO_VECTOR;
 	return error;
+}
+
+/* 4.1.4.5 */
+void virtio_interrupt_ack(struct virtio_device *device)
+{
+	if (device->line_status)
+		(void)*device->line_status;
+	kcall(irq_ack, device->irq);
 }
 
 void virtio_run(struct virtio_device *device)

@@ -54,6 +54,7 @@ struct virtio_device {
 	volatile char *notify;
 	uint32_t notify_step;
 	cap_t irq;
+	volatile uint8_t *line_status; /* interrupts by a line: reading it quiets the device */
 };
 
 /* Find the function's structures, reset the device, agree on those of `wanted` that it has. Both structs
@@ -63,7 +64,9 @@ long virtio_open(struct virtio_device *device, uint64_t wanted);
 long virtio_queue_open(struct virtio_device *device, struct virtio_queue *queue, uint16_t number,
 		       unsigned slots, unsigned slot_length);
 long virtio_interrupt_open(struct virtio_device *device); /* before the queues */
-void virtio_run(struct virtio_device *device);            /* DRIVER_OK */
+/* At an interrupt, before the queues are looked at: what the device adds then comes as another. */
+void virtio_interrupt_ack(struct virtio_device *device);
+void virtio_run(struct virtio_device *device); /* DRIVER_OK */
 void virtio_reset(struct virtio_device *device);
 
 /* Offer a chain: `count` ranges, of which the device writes those from `writable` on. */

@@ -8,6 +8,7 @@
 #include <proto/pci.h>
 
 #define BARS 6
+#define NO_LINE 0xffu
 
 struct waitq driver_waiters;
 
@@ -146,6 +147,18 @@ static void ask_bar(void)
 		pci_send_bar(call, pci_cap(), &request);
 }
 
+/* For a function without messages; the line may have other drivers. */
+static void give_line(uint64_t line)
+{
+	long slot;
+
+	if (!line || line >= NO_LINE)
+		return;
+	slot = kcall(irq_create, root_cap, line, IRQ_LEVEL | IRQ_ACTIVE_LOW);
+	if (slot >= 0)
+		child_give(probe.child, STARTUP_IRQ, "intx", (cap_t)slot, CAP_ALL, line, IRQ_LEVEL, true);
+}
+
 static void function_told(struct acall *call)
 {
 	const struct pci_enumerate_reply *function = acall_reply(call);
@@ -167,10 +180,12 @@ static void function_told(struct acall *call)
 	probe.child->is_device = true;
 	probe.child->address = probe.address;
 	probe.bar = 0;
-	if (child_grant(probe.child))
+	if (child_grant(probe.child)) {
 		drop_driver(-ENOMEM);
-	else
-		ask_bar();
+		return;
+	}
+	give_line(function->interrupt);
+	ask_bar();
 }
 
 static void ask_function(void)

@@ -79,8 +79,7 @@ static void interrupt(uint64_t bits)
 	int slot;
 
 	(void)bits;
-	/* Acknowledged first: what the device adds while we look comes as another interrupt. */
-	kcall(irq_ack, device.irq);
+	virtio_interrupt_ack(&device);
 	while ((slot = virtio_take(&queue, &written)) >= 0) {
 		struct request *rq = in_slot[slot];
 

@@ -114,6 +114,13 @@ static void set_msi(const struct pci_function *function, uint64_t message_addres
 	config_write(address, at + MSI_CONTROL, 2, (control & ~0x70u) | MSI_ENABLE);
 }
 
+void function_use_line(const struct pci_function *function)
+{
+	uint32_t command = config_read(function->address, CONFIG_COMMAND, 2);
+
+	config_write(function->address, CONFIG_COMMAND, 2, command & ~COMMAND_NO_INTX);
+}
+
 /* Only addresses of the local APICs: a message elsewhere would be a write to memory. */
 long function_set_message(const struct pci_function *function, uint64_t index, uint64_t address,
 			  uint64_t data)

@@ -156,6 +156,18 @@ static long do_set_message(struct request *rq, const struct pci_set_message_req 
 				    request->message_data);
 }
 
+static long do_use_line(struct request *rq, const struct pci_use_line_req *request,
+			struct pci_use_line_reply *reply)
+{
+	const struct pci_function *function = device_of(rq);
+
+	(void)request, (void)reply;
+	if (!function)
+		return -EPERM;
+	function_use_line(function);
+	return 0;
+}
+
 static const struct pci_ops operations = {
 	.enumerate = do_enumerate,
 	.bar = do_bar,
@@ -165,6 +177,7 @@ static const struct pci_ops operations = {
 	.config_write = do_config_write,
 	.enable = do_enable,
 	.set_message = do_set_message,
+	.use_line = do_use_line,
 };
 
 static long dispatch(struct request *rq)

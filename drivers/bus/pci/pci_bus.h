@@ -45,6 +45,7 @@ void function_enable(const struct pci_function *function);
 /* Answers how many ns its reset takes; then function_reset_over is due. 0: it is quiet already. */
 uint64_t function_quiesce(struct pci_function *function);
 void function_reset_over(struct pci_function *function);
+void function_use_line(const struct pci_function *function);
 long function_set_message(const struct pci_function *function, uint64_t index, uint64_t address,
 			  uint64_t data);
 

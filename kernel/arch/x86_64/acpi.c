@@ -100,10 +100,11 @@ static void fadt_read(const struct table *table)
 {
 	const uint8_t *fadt = (const uint8_t *)table;
 
-	if (table->length < FADT_RESET_VALUE + 1)
+	if (table->length < FADT_FLAGS + 4)
 		return;
 	acpi.pm_timer = (uint16_t)read32(fadt + FADT_PM_TIMER);
-	if (!(read32(fadt + FADT_FLAGS) & FADT_FLAG_RESET))
+	/* That of ACPI 1.0 ends behind the flags. */
+	if (table->length < FADT_RESET_VALUE + 1 || !(read32(fadt + FADT_FLAGS) & FADT_FLAG_RESET))
 		return;
 	acpi.reset.space = fadt[FADT_RESET];
 	acpi.reset.address = read32(fadt + FADT_RESET + 4);

@@ -14,7 +14,10 @@
 #define PIT_HZ 1193182ul
 #define PIT_MASK 0xfffful
 #define NS 1000000000ul
-#define FIRST_WINDOW_NS 200000ul /* error below 0.3 % until the first refinement */
+#define FIRST_WINDOW_NS 200000ul     /* error below 0.3 % until the first refinement, */
+#define LONGEST_WINDOW_NS 20000000ul /* if nobody takes the processor away meanwhile */
+#define GAP_PART 32
+#define REFINED_GAP_PART 500
 #define LONG_NS 20000000ul
 
 extern uint64_t boot_tsc;
@@ -23,6 +26,7 @@ static uint64_t tsc_hz = NS, lapic_hz;
 static uint64_t multiplier; /* ns per tick, 32.32; 0 until known: time stands */
 static uint64_t base_tsc, base_ns;
 static uint64_t lapic_ratio; /* timer counts per ns, 32.32 */
+static uint64_t first_tsc_hz, first_lapic_hz;
 static bool rate_known;
 static struct timer refine_timer;
 static const uint64_t refine_after_ns[] = { 20000000, 200000000, 3000000000 };
@@ -32,6 +36,7 @@ static unsigned refinements;
 static struct moment {
 	uint64_t tsc;
 	uint32_t reference, lapic;
+	uint64_t gap; /* TSC ticks within which all were read */
 } start;
 
 static uint64_t muldiv(uint64_t a, uint64_t b, uint64_t c)
@@ -112,7 +117,7 @@ static struct moment moment_now(void)
 
 		if (gap < best_gap) {
 			best_gap = gap;
-			best = (struct moment){ before + gap / 2, reference, lapic };
+			best = (struct moment){ before + gap / 2, reference, lapic, gap };
 		}
 	}
 	return best;
@@ -179,12 +184,22 @@ static void refine_later(void)
 		timer_set(&refine_timer, arch_now_ns() + refine_after_ns[refinements++], refine);
 }
 
+/* It no longer runs freely, but what was wrong at first was so for both: when the reference was read. */
+static void refine_lapic(void)
+{
+	if (!features.tsc_deadline)
+		lapic_ratio = muldiv(muldiv(first_lapic_hz, tsc_hz, first_tsc_hz), 1ul << 32, NS);
+}
+
 static void refine(struct timer *timer)
 {
 	struct moment now = moment_now();
 
 	(void)timer;
-	measure_tsc(&now, reference_since(&now));
+	if ((start.gap + now.gap) * REFINED_GAP_PART < now.tsc - start.tsc) {
+		measure_tsc(&now, reference_since(&now));
+		refine_lapic();
+	}
 	refine_later();
 }
 
@@ -219,15 +234,30 @@ void time_init(void)
 	}
 }
 
+/* A hypervisor may take the processor away between two clocks: then only a longer time tells. */
+static bool long_enough(const struct moment *now, uint64_t ticks)
+{
+	uint64_t passed = ticks * NS;
+
+	if (passed < FIRST_WINDOW_NS * reference_hz())
+		return false;
+	return (start.gap + now->gap) * GAP_PART < now->tsc - start.tsc ||
+	       passed > LONGEST_WINDOW_NS * reference_hz();
+}
+
 static void measure_both(void)
 {
 	struct moment now;
 	uint64_t ticks;
 
+	if (!acpi.pm_timer) /* it may have wrapped since */
+		start = moment_now();
 	do {
 		now = moment_now();
+		if (now.gap < start.gap / 4)
+			start = now;
 		ticks = (now.reference - start.reference) & reference_mask();
-	} while (ticks * NS < FIRST_WINDOW_NS * reference_hz());
+	} while (!long_enough(&now, ticks));
 	if (!rate_known) {
 		uint64_t hz = round_hz(muldiv(now.tsc - start.tsc, reference_hz(), ticks), ticks);
 		multiplier = muldiv(NS, 1ul << 32, hz ? hz : NS);
@@ -235,6 +265,8 @@ static void measure_both(void)
 	}
 	lapic_hz = round_hz(muldiv(start.lapic - now.lapic, reference_hz(), ticks), ticks);
 	lapic_ratio = muldiv(lapic_hz, 1ul << 32, NS);
+	first_tsc_hz = tsc_hz;
+	first_lapic_hz = lapic_hz;
 }
 
 void arch_time_ready(void)
