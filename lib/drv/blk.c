@@ -7,9 +7,11 @@
 #include <proto/blk.h>
 
 #define RANGES_MADE 256
+#define LOST_MAX 2
 #define FLAG_READ_ONLY 1u
 
-/* progress[0]: incarnation << 2 | enum; progress[1]: the status once it is DONE. */
+/* progress[0]: incarnation << 2 | enum; progress[1]: the status once it is DONE; progress[3]: how often the device
+ * has lost it; progress[4]: when it began. */
 enum progress { FRESH = 0, IN_FLIGHT = 1, DONE = 2 };
 
 /* A part of the device, made by blk.range; its badge is BADGE_FIRST_OWN plus its place. */
@@ -20,6 +22,8 @@ struct part {
 
 static PRESERVED struct part parts[RANGES_MADE];
 static PRESERVED struct waitq no_room, stopping;
+static PRESERVED struct waitq flying; /* in the order of their begin */
+static struct timer watchdog;
 static const struct blk_driver *driver;
 static struct blk_device device;
 static unsigned in_flight;
@@ -51,16 +55,49 @@ static uint64_t max_sectors(void)
 	return (device.max_ranges - 1) * (ANOLE_PAGE_SIZE / BLK_SECTOR);
 }
 
+static uint64_t patience(void)
+{
+	return device.patience_ns ? device.patience_ns : BLK_PATIENCE_NS;
+}
+
+/*
+ * The oldest transfer has not come back. Its buffer may be answered only when the device cannot write there any more,
+ * so this incarnation ends; the next one finds in progress[3] whether to try again.
+ */
+static void watch(struct timer *timer)
+{
+	struct request *oldest = flying.first;
+
+	if (!oldest)
+		return;
+	if (clock_monotonic_ns() < oldest->progress[4] + patience()) {
+		timer_start(timer, oldest->progress[4] + patience(), watch);
+		return;
+	}
+	slog("no answer from the device for %lu ms: reset", patience() / 1000000);
+	oldest->progress[3]++;
+	service_exit(EIO);
+}
+
+static long wait_for_device(struct request *rq)
+{
+	in_flight++;
+	rq->progress[4] = clock_monotonic_ns();
+	if (!watchdog.deadline)
+		timer_start(&watchdog, rq->progress[4] + patience(), watch);
+	return request_park(rq, &flying);
+}
+
 static long begin(struct request *rq, enum blk_kind kind, uint64_t sector, uint64_t length)
 {
 	static struct phys_range ranges[BLK_RANGES];
-	struct blk_transfer transfer = { kind, sector, 0, ranges, rq };
+	struct blk_transfer transfer = { kind, sector, 0, ranges, length, rq };
 	uint64_t covered = 0;
 	long status = 0;
 
 	if (stopped)
 		return -ENODEV;
-	if (length)
+	if (length && !device.copies)
 		status =
 		    kcall(buf_phys, SLOT_ENDPOINT, rq->token, kind == BLK_READ, 0, ranges, device.max_ranges);
 	if (status < 0)
@@ -68,7 +105,7 @@ static long begin(struct request *rq, enum blk_kind kind, uint64_t sector, uint6
 	transfer.count = (unsigned)status;
 	for (unsigned i = 0; i < transfer.count; i++)
 		covered += ranges[i].length;
-	if (covered != length)
+	if (covered != length && !device.copies)
 		return -EINVAL;
 	set_progress(rq, IN_FLIGHT);
 	status = driver->begin(&transfer);
@@ -76,8 +113,7 @@ static long begin(struct request *rq, enum blk_kind kind, uint64_t sector, uint6
 		set_progress(rq, FRESH);
 		return status == -EAGAIN ? request_park(rq, &no_room) : status;
 	}
-	in_flight++;
-	return PARK;
+	return wait_for_device(rq);
 }
 
 static long transfer(struct request *rq, enum blk_kind kind, uint64_t sector, uint64_t length)
@@ -88,7 +124,9 @@ static long transfer(struct request *rq, enum blk_kind kind, uint64_t sector, ui
 	if (progress_of(rq) == DONE)
 		return (long)rq->progress[1];
 	if (progress_of(rq) == IN_FLIGHT)
-		return PARK;
+		return request_park(rq, &flying);
+	if (rq->progress[3] >= LOST_MAX)
+		return -EIO;
 	if (!part.used)
 		return -EPERM;
 	if (kind == BLK_WRITE && (part.read_only || device.read_only))
@@ -108,6 +146,11 @@ void blk_done(struct request *rq, long status)
 	waitq_wake_one(&no_room);
 	if (!in_flight)
 		waitq_wake(&stopping);
+}
+
+void blk_room(void)
+{
+	waitq_wake(&no_room);
 }
 
 static long do_info(struct request *rq, const struct blk_info_req *request, struct blk_info_reply *reply)

@@ -178,7 +178,13 @@ static void start_all(void)
 	for (unsigned i = 0; i < CHILDREN; i++) {
 		struct child *child = &children[i];
 
-		if (child->state == CHILD_MADE && (child_grant(child) || child_launch(child)))
+		if (child->state != CHILD_MADE)
+			continue;
+		if (child_grant(child))
+			child->state = CHILD_FAILED;
+		else if (child->manifest->manual)
+			child_stopped(child);
+		else if (child_launch(child))
 			child->state = CHILD_FAILED;
 	}
 }

@@ -31,15 +31,22 @@ static void choose_name(char *name, size_t size, const struct manifest *manifest
 		snprintf(name, size, manifest->instance ? "%s.%u" : "%s%u", manifest->name, n);
 }
 
+/* By the order of their first start. */
 static uint32_t next_class_number(const char *class)
 {
 	uint32_t next = 0;
 
 	for (unsigned i = 0; i < CHILDREN; i++)
 		if (children[i].state != CHILD_FREE && !strcmp(children[i].manifest->class, class) &&
-		    children[i].class_number >= next)
+		    children[i].class_number != NO_NUMBER && children[i].class_number >= next)
 			next = children[i].class_number + 1;
 	return next;
+}
+
+void child_enter_class(struct child *child)
+{
+	if (child->class_number == NO_NUMBER && child->manifest->class[0])
+		child->class_number = next_class_number(child->manifest->class);
 }
 
 /* The badge may live, or its last capability may have gone without the receiver knowing yet. */
@@ -97,9 +104,11 @@ struct child *child_new(const struct manifest *manifest)
 	choose_name(name, sizeof name, manifest);
 	memset(child, 0, sizeof *child);
 	strlcpy(child->name, name, sizeof child->name);
-	child->class_number = manifest->class[0] ? next_class_number(manifest->class) : NO_NUMBER;
+	child->class_number = NO_NUMBER;
 	child->number = FIRST_NUMBER + (uint32_t)(child - children);
 	child->manifest = manifest;
+	if (!manifest->manual)
+		child_enter_class(child);
 	child->space = child->thread = CAP_NONE;
 	child->next_slot = SLOT_FIRST_NAMED & ~CAP_PRIVATE;
 	child->image = image_of(manifest->name);

@@ -212,8 +212,8 @@ struct child *driver_next(const char *class, uint64_t from)
 	for (unsigned i = 0; i < CHILDREN; i++) {
 		struct child *child = &children[i];
 
-		if (child->state < CHILD_RUNNING || strcmp(child->manifest->class, class) ||
-		    child->class_number < from)
+		if (child->state < CHILD_RUNNING || child->class_number == NO_NUMBER ||
+		    strcmp(child->manifest->class, class) || child->class_number < from)
 			continue;
 		if (!best || child->class_number < best->class_number)
 			best = child;

@@ -203,6 +203,12 @@ static bool do_instance(struct manifest *m, const struct line *line)
 	return line->count == 1;
 }
 
+static bool do_manual(struct manifest *m, const struct line *line)
+{
+	m->manual = true;
+	return line->count == 1;
+}
+
 static bool parse_device(const char *text, struct manifest_device *device)
 {
 	char vendor[8];
@@ -294,6 +300,7 @@ static const struct directive {
 	{ "node", do_node },
 	{ "arguments", do_arguments },
 	{ "restart", do_restart },
+	{ "manual", do_manual },
 };
 
 /* Cuts `text` in place; false if it has too many words. */

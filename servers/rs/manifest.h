@@ -24,7 +24,7 @@ struct manifest {
 	uint32_t uses_count, hands_count, shares_count, ports_count, irqs_count, files_count;
 	uint32_t devices_count, nodes_count, msi;
 	uint64_t preserved_size;
-	bool dma, root, quota, trace, instance, never_restart;
+	bool dma, root, quota, trace, instance, manual, never_restart;
 	char class[MANIFEST_NAME];
 	char uses[MANIFEST_USES][MANIFEST_NAME];
 	char hands[MANIFEST_HANDS][MANIFEST_NAME];

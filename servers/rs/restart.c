@@ -126,7 +126,9 @@ void child_start(struct child *child)
 	kcall(ep_refuse, child->endpoint, 0);
 	child->crashes = 0;
 	child->crashed = false;
+	child_enter_class(child);
 	reincarnate(child);
+	waitq_wake(&driver_waiters);
 }
 
 /* --- orderly end -------------------------------------------------------------------------- */

@@ -90,6 +90,8 @@ struct child *child_find(const char *name);
 struct child *child_of_badge(uint64_t badge); /* BADGE_SERVICE | number or a fault's */
 /* A record with endpoint, table and preserved memory; NULL if something is exhausted. */
 struct child *child_new(const struct manifest *manifest);
+/* A driver gets its number in its class when it is first to run. */
+void child_enter_class(struct child *child);
 void child_free(struct child *child);
 /* A send right in RS's table at a child's endpoint, made or copied. */
 long child_right(const struct child *child, uint64_t badge);
