@@ -204,7 +204,7 @@ static long file_fsync(struct request *rq, const struct file_fsync_req *in, stru
 		return status;
 	status = d->inode->pages->write_error;
 	d->inode->pages->write_error = 0;
-	return status;
+	return status ? status : write_result();
 }
 
 static long file_ioctl(struct request *rq, const struct file_ioctl_req *in, struct file_ioctl_reply *out)

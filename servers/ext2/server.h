@@ -153,7 +153,9 @@ void write_timer(uint64_t ns); /* a lazy pass, and reaping, after this time at t
 void write_room(void);         /* space may be free again: writers who wait try */
 void write_recover(void);
 void write_failed(long status); /* metadata could not be written */
-void write_kick(void);          /* a metadata page has come */
+/* Of the last pass: whether it has written all metadata and the device has flushed them. */
+long write_result(void);
+void write_kick(void); /* a metadata page has come */
 /* reap.c */
 void reap_run(void); /* free unlinked inodes that nobody uses */
 bool reap_pending(void);

@@ -72,7 +72,7 @@ static bool store_inodes(void)
 		}
 		tx_commit(&fs);
 		if (status < 0) { /* the table cannot be read: nothing can be done about this one */
-			writer.error = status;
+			write_failed(status);
 			inode->loaded = false;
 			inode_store(inode);
 		}
@@ -98,16 +98,18 @@ static bool settled(void)
 	return !io_count(IO_DATA_WRITE) && !io_count(IO_META_WRITE);
 }
 
+/* A further round for parts of pages whose other part was on its way, and what has become dirty since; not for what
+ * the device does not take: that is for the next pass. */
 static bool write_meta(void)
 {
-	uint64_t page = 0;
-
-	if (meta_write_some(&page))
-		return false;
-	if (!settled())
-		return false;
-	/* Parts of pages whose other part was on its way, and what has become dirty since. */
-	return !fs.cache.dirty.count || writer.level == WRITE_LAZY || ++writer.rounds > META_ROUNDS;
+	for (;;) {
+		if (meta_write_some(&writer.meta_page) || !settled())
+			return false;
+		if (!fs.cache.dirty.count || writer.level == WRITE_LAZY || writer.meta_error ||
+		    ++writer.rounds > META_ROUNDS)
+			return true;
+		writer.meta_page = 0;
+	}
 }
 
 static void begin_pass(void)
@@ -115,8 +117,9 @@ static void begin_pass(void)
 	writer.level = asked;
 	asked = 0;
 	writer.begun++;
-	writer.error = 0;
+	writer.error = writer.meta_error = 0;
 	writer.rounds = 0;
+	writer.meta_page = 0;
 	writer.phase = fs.disk_valid && anything_dirty() ? UNCLEAN : DATA;
 	dirty_pages = 0;
 	writer.found = false;
@@ -138,6 +141,7 @@ static void end_pass(void)
 {
 	writer.phase = IDLE;
 	writer.finished = writer.begun;
+	writer.last_meta_error = writer.meta_error;
 	waitq_wake(&done_queue);
 	waitq_wake(&room_queue);
 	for (struct inode *inode = fs.lru.first; inode; inode = inode->lru_next)
@@ -246,7 +250,7 @@ void flush_done(long status)
 		return;
 	}
 	if (status < 0 && status != -ENOSYS && status != -EOPNOTSUPP)
-		writer.error = status;
+		write_failed(status);
 	if (writer.phase == FLUSHING && can_be_clean())
 		writer.phase = CLEAN;
 	else
@@ -322,5 +326,10 @@ void write_recover(void)
 
 void write_failed(long status)
 {
-	writer.error = status;
+	writer.error = writer.meta_error = status;
+}
+
+long write_result(void)
+{
+	return writer.last_meta_error;
 }

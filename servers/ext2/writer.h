@@ -25,7 +25,9 @@ struct writer {
 	enum write_level level;   /* of the pass */
 	uint64_t begun, finished; /* passes */
 	long error;
-	struct inode *inode; /* DATA: where we are */
+	long meta_error, last_meta_error; /* of metadata and flushes: in this pass, in the last */
+	uint64_t meta_page;               /* META: where we are */
+	struct inode *inode;              /* DATA: where we are */
 	uint64_t page;
 	bool found; /* this sweep through the files has found a dirty one */
 	uint32_t rounds;
