@@ -11,26 +11,31 @@ from session import control, extra_disk, holds, main, same, test
 FINE = "all as expected\n"
 
 
-def files(s):
-    """What is in tests/ports, at /mnt."""
-    s.must("mountpoint -q /mnt || mount -t ext2 -o ro /dev/vdb /mnt")
+def files(function):
+    """A test that has tests/ports at /mnt."""
+    def mounted(s):
+        s.must("mount -t ext2 -o ro /dev/vdb /mnt")
+        try:
+            function(s)
+        finally:
+            s.run("umount /mnt")
+    return mounted
 
 
 def project(s):
     """A copy of the project to build, in memory."""
-    files(s)
     s.must("rm -rf /tmp/project && cp -r /mnt/project /tmp && cd /tmp/project && find . -exec touch -d '2020-01-01' {} +")
 
 
 @test("dash runs a script on its own")
+@files
 def dash_script(s):
-    files(s)
     same(s.must("dash /mnt/builtins.sh"), FINE)
 
 
 @test("busybox's shell runs the same script")
+@files
 def ash_script(s):
-    files(s)
     same(s.must("sh /mnt/builtins.sh"), FINE)
 
 
@@ -52,8 +57,8 @@ def dash_terminal(s):
 
 
 @test("lua has closures, coroutines, strings, files, processes")
+@files
 def lua_script(s):
-    files(s)
     same(s.must("lua /mnt/words.lua"), FINE)
     same(s.must("luac -o /tmp/words.luac /mnt/words.lua && lua /tmp/words.luac"), FINE)
 
@@ -70,6 +75,7 @@ def lua_terminal(s):
 
 
 @test("make builds what has changed, and no more")
+@files
 def make_project(s):
     project(s)
     holds(r"^8 parts, 4 lines$", s.must("cd /tmp/project && make -j2"))
@@ -81,6 +87,7 @@ def make_project(s):
 
 
 @test("make meets failures, -k, partial files, jobs of a sub-make")
+@files
 def make_failures(s):
     project(s)
     status, output = s.run("cd /tmp/project && make -j2 fails 2>&1")
@@ -102,8 +109,8 @@ def make_interrupted(s):
 
 
 @test("tcc makes programs, dynamic, static, without a file")
+@files
 def tcc_programs(s):
-    files(s)
     same(s.must("cd /tmp && tcc -Wall -o runtime /mnt/runtime.c -lm -lpthread && ./runtime"), FINE)
     same(s.must("cd /tmp && tcc -static -o runtime /mnt/runtime.c -lm && ./runtime"), FINE)
     same(s.must("tcc -run /mnt/runtime.c"), FINE)
