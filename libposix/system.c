@@ -64,7 +64,7 @@ long lp_sysinfo(uint64_t to)
 	pm_call_system_counts(PROC_SLOT_PM, NULL, &request, &counts);
 	*(struct sysinfo *)to = (struct sysinfo){
 		.uptime = (int64_t)(info.uptime_ns / 1000000000),
-		.loads = { counts.running << 16, counts.running << 16, counts.running << 16 },
+		.loads = { counts.load1, counts.load5, counts.load15 },
 		.total_ram = info.pages_total * ANOLE_PAGE_SIZE,
 		.free_ram = info.pages_free * ANOLE_PAGE_SIZE,
 		.processes = (uint16_t)counts.processes,

@@ -201,6 +201,8 @@ struct system_info {
 	uint64_t system_ns;    /* in the kernel, of all processors; neither idle nor this: in user mode */
 	uint64_t capabilities; /* slots in use, of all tables */
 	uint64_t objects[CAPT_TYPES]; /* by enum cap_type */
+	uint64_t threads_running;     /* that have or wait for a processor */
+	uint64_t runnable_ns;         /* their number, integrated over time */
 };
 
 /*

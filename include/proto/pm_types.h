@@ -10,6 +10,14 @@
 
 #define PROCESS_MAX 4096u /* slots of the table */
 #define PROCESS_GROUPS 32
+#define PID_MAX 32768 /* pids and tids of processes are below */
+/* /proc shows the kernel and the services behind them: PID_KERNEL + number of the service. No signal reaches these. */
+#define PID_KERNEL PID_MAX
+#define SERVICES_MAX 128
+static inline bool pid_is_service(int32_t pid)
+{
+	return pid >= PID_KERNEL && pid < PID_KERNEL + SERVICES_MAX;
+}
 
 enum process_state { PROCESS_FREE, PROCESS_ALIVE, PROCESS_STOPPED, PROCESS_ZOMBIE };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What rs.crash answers: a service's death as RS saw it. /proc/crashes gives these out one after the other. */
+/* What rs.crash and rs.services answer. */
 #ifndef PROTO_RS_TYPES_H
 #define PROTO_RS_TYPES_H
 
@@ -8,6 +8,7 @@
 #define CRASH_CALLS 8
 #define CRASH_STACK 8192 /* from the stack pointer upwards */
 
+/* A service's death as RS saw it. /proc/crashes gives these out one after the other. */
 struct crash_report {
 	uint64_t number;    /* counts from 1 since the boot */
 	uint64_t time_ns;   /* monotonic */
@@ -19,6 +20,16 @@ struct crash_report {
 	char reason[80];                   /* what RS says of it */
 	struct ep_call calls[CRASH_CALLS]; /* what it was serving, oldest first, and what waited */
 	uint8_t stack[CRASH_STACK];
+};
+
+/* rs.services: a service as it runs now. */
+struct service_info {
+	uint64_t number; /* BADGE_SERVICE | number is its badge; RS is 1 */
+	char name[32];
+	uint64_t user_ns, system_ns; /* of this incarnation, as is start_ns (monotonic) */
+	uint64_t start_ns, incarnation;
+	uint64_t priority, processor, state; /* enum thread_state */
+	struct space_stat memory;
 };
 
 #endif

@@ -44,6 +44,11 @@ void sched_yield_current(void);
  * user_cycles is read. */
 void sched_account(void);
 
+/* Threads that have a processor or wait for one. */
+uint32_t sched_running(void);
+/* Their number, summed up over time: what it grows by in a second, over a second, is the load. */
+uint64_t sched_runnable_ns(void);
+
 /* The priority or affinity of a thread has been changed: requeue it or look again. */
 void sched_changed(struct thread *thread);
 

@@ -26,6 +26,8 @@ static struct sched {
 	bool yield, lowest_turn;
 	uint32_t waiting; /* threads in the queues */
 	uint32_t slices;  /* that were used up */
+	uint64_t tick;    /* the last, by number */
+	uint64_t runnable_ns;
 } scheds[MAX_CPUS];
 
 /* --- queues ---------------------------------------------------------------------- */
@@ -265,6 +267,25 @@ void sched_account(void)
 	}
 }
 
+/* As the ticks have found them: a processor that idles has none, and nothing to count. */
+uint64_t sched_runnable_ns(void)
+{
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < cpu_count; i++)
+		sum += scheds[i].runnable_ns;
+	return sum;
+}
+
+uint32_t sched_running(void)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < cpu_count; i++)
+		count += scheds[i].waiting + (cpus[i].current != NULL);
+	return count;
+}
+
 static void arm(struct cpu *cpu, uint64_t deadline)
 {
 	if (deadline >= cpu->timer_deadline)
@@ -312,6 +333,9 @@ void sched_tick(uint64_t now, bool shared)
 		cpu->need_resched = true;
 		balance(cpu);
 	}
+	if (now / TICK_NS != sched->tick)
+		sched->runnable_ns += (sched->waiting + 1) * TICK_NS;
+	sched->tick = now / TICK_NS;
 	arm_tick(cpu, now);
 }
 

@@ -37,6 +37,8 @@ long sys_system_info(uint64_t out)
 		.pages_kernel = kalloc_pages(),
 		.pages_cache = memory_cached,
 		.threads = thread_count,
+		.threads_running = sched_running(),
+		.runnable_ns = sched_runnable_ns(),
 		.uptime_ns = arch_now_ns(),
 		.klog_start = klog_begin(),
 		.klog_end = klog_end(),

@@ -172,6 +172,8 @@ long do_process_times(struct request *rq, const struct pm_process_times_req *in,
 	out->state = process_entry(process)->state;
 	out->priority = 20 + (uint64_t)(int64_t)(int32_t)process_entry(process)->nice;
 	out->processor = process->threads ? machine_processor(process->threads) : 0;
+	for (const struct thread *thread = process->threads; thread; thread = thread->next)
+		out->running += machine_runs(thread);
 	status = request_write(rq, 0, &times, sizeof(times));
 	return status < 0 ? status : 0;
 }

@@ -102,6 +102,14 @@ bool machine_thread_gone(const struct thread *thread)
 	return info.state == THREAD_DEAD;
 }
 
+bool machine_runs(const struct thread *thread)
+{
+	struct thread_info info = { 0 };
+
+	kcall(thread_info, thread->cap, &info);
+	return info.state == THREAD_READY || info.state == THREAD_RUNNING;
+}
+
 /* Nice 0 is priority 8; each five steps are one, from 12 down to 4. */
 void machine_priority(struct thread *thread, uint32_t nice)
 {

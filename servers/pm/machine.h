@@ -20,6 +20,7 @@ void machine_timer(struct timer *timer, uint64_t deadline,
 		   void (*fire)(struct timer *)); /* deadline 0: stop */
 void machine_times(const struct thread *thread, uint64_t *user_ns, uint64_t *system_ns);
 bool machine_thread_gone(const struct thread *thread);
+bool machine_runs(const struct thread *thread); /* has or waits for a processor */
 void machine_priority(struct thread *thread, uint32_t nice);
 uint64_t machine_processor(const struct thread *thread);       /* where it runs or ran last */
 uint64_t machine_affinity(const struct thread *thread);        /* a bit for each processor */

@@ -16,7 +16,6 @@
 #include <proto/pm_types.h>
 #include <sys/server.h>
 
-#define PID_MAX 32768
 #define THREAD_POOL 8192u
 #define BADGES_MAX 65536u /* open files and the like of all users */
 #define QUEUE_POOL 4096u

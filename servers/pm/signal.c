@@ -442,6 +442,8 @@ long signal_kill(struct process *from, int32_t pid, int32_t tid, const struct si
 
 	if (info->signo < 0 || info->signo > SIGNAL_COUNT)
 		return -EINVAL;
+	if (pid_is_service(tid ? tid : pid))
+		return -EPERM;
 	if (tid)
 		return kill_thread(from, pid, tid, info);
 	if (pid == 0)

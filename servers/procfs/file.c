@@ -108,17 +108,16 @@ static long make_text(struct request *rq, struct description *d)
 	struct node node = node_of(d->node);
 	const struct file_kind *kind = kind_of(node);
 	struct text text = { render_space, 0, sizeof render_space };
-	struct gather none = { .space = CAP_NONE, .table = CAP_NONE }, *g = &none;
+	struct gather *g;
 	long status;
 
 	if (!kind)
 		return -ESRCH;
-	status = kind->needs ? gather(rq, node.pid, 0, kind->needs, &g) : 0;
+	status = gather(rq, node.pid, 0, kind->needs, &g);
 	if (status)
 		return status == -ENOENT ? -ESRCH : status;
 	kind->render(&text, node, g);
-	if (g != &none)
-		gather_end(rq, g);
+	gather_end(rq, g);
 	return keep_text(d, &text);
 }
 

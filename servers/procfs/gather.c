@@ -14,8 +14,13 @@
 #define TIDS_AT 512u
 #define TIDS_MAX 1024u
 #define TEXT_AT 8192u
+#define SERVICES_AT TEXT_AT
+#define OF_PROCESS                                                                                   \
+	(NEED_TIMES | NEED_SPACE | NEED_TABLE | NEED_THREADS | NEED_CWD | NEED_ROOT | NEED_FD_PATH | \
+	 NEED_ENTRY)
 _Static_assert(TEXT_AT + GATHER_TEXT <= SLOT_BYTES, "texts fit");
 _Static_assert(sizeof(struct crash_report) <= GATHER_TEXT, "reports fit");
+_Static_assert(SERVICES_MAX * sizeof(struct service_info) <= GATHER_TEXT, "services fit");
 _Static_assert(TIDS_AT + 4 * TIDS_MAX <= TEXT_AT, "tids fit");
 
 static struct gather gathers[GATHERS];
@@ -61,28 +66,44 @@ static void take_cap(struct acall *call, cap_t *to)
 	call->received_count = 0;
 }
 
+static void take_times(struct gather *g, const struct pm_process_times_reply *reply)
+{
+	static const char letters[] = {
+		[PROCESS_ALIVE] = 'S', [PROCESS_STOPPED] = 'T', [PROCESS_ZOMBIE] = 'Z'
+	};
+
+	memcpy(&g->times, slot_of(g) + TIMES_AT, sizeof g->times);
+	g->state = reply->state < sizeof letters && letters[reply->state] ? letters[reply->state] : 'S';
+	/* Who asks is in a call to us, but as everywhere else it is seen to run. */
+	if (g->state == 'S' && (reply->running || g->stamp == g->reader))
+		g->state = 'R';
+	g->priority = (int64_t)reply->priority;
+	g->processor = reply->processor;
+}
+
 static void take_answer(struct gather *g, struct acall *call, uint32_t need)
 {
-	const struct pm_process_times_reply *times = acall_reply(call);
 	const struct pm_system_counts_reply *counts = acall_reply(call);
 
 	switch (need) {
-	case NEED_TIMES:
-		memcpy(&g->times, slot_of(g) + TIMES_AT, sizeof g->times);
-		g->state = times->state;
-		g->priority = times->priority;
-		g->processor = times->processor;
+	case NEED_TIMES: take_times(g, acall_reply(call)); break;
+	case NEED_SPACE:
+		take_cap(call, &g->space);
+		if (g->space != CAP_NONE)
+			kcall(space_stat, g->space, &g->memory);
 		break;
-	case NEED_SPACE: take_cap(call, &g->space); break;
+	case NEED_RUNNING: g->service_count = (uint32_t)call->status; break;
 	case NEED_TABLE: take_cap(call, &g->table); break;
 	case NEED_THREADS:
 		g->thread_count = call->status < TIDS_MAX ? (uint32_t)call->status : TIDS_MAX;
 		break;
 	case NEED_COUNTS:
 		g->processes = counts->processes;
-		g->running = counts->running;
 		g->forks = counts->forks;
 		g->last_pid = counts->last_pid;
+		g->loads[0] = counts->load1;
+		g->loads[1] = counts->load5;
+		g->loads[2] = counts->load15;
 		break;
 	case NEED_CRASH:
 		g->crash = ((const struct rs_crash_reply *)acall_reply(call))->number;
@@ -198,6 +219,18 @@ static void ask_drop(struct gather *g)
 		vfs_send_drop_caches(call, service_cap("vfs"), &request);
 }
 
+/* One that the gathering is about, or all. */
+static void ask_running(struct gather *g)
+{
+	struct rs_services_req request = { g->pid ? (uint64_t)(g->pid - PID_KERNEL) : 0 };
+	struct acall *call = question(g, NEED_RUNNING);
+
+	if (!call)
+		return;
+	call->out = buffer(g, SERVICES_AT, (g->pid ? 1 : SERVICES_MAX) * sizeof(struct service_info));
+	rs_send_services(call, SLOT_RS, &request);
+}
+
 static void ask_text(struct gather *g, uint32_t need)
 {
 	struct vfs_session_path_req path = { g->stamp, need == NEED_ROOT };
@@ -235,6 +268,8 @@ static void ask(struct gather *g, uint32_t needs)
 		case NEED_COUNTS:
 		case NEED_HOST: ask_pm(g, need); break;
 		case NEED_DROP: ask_drop(g); break;
+		case NEED_RUNNING: ask_running(g); break;
+		case NEED_ENTRY: break;
 		case NEED_FD_PATH: /* asked of the descriptor, once the table is there */ break;
 		default: ask_text(g, need);
 		}
@@ -285,11 +320,14 @@ static struct gather *gather_new(const struct request *rq, int32_t pid, int32_t 
 		g->reader = rq->stamp;
 		g->pid = pid;
 		g->fd = fd;
-		g->needs = needs;
-		g->stamp = process ? process->stamp : 0;
+		g->needs = pid_is_service(pid) ? (needs & ~OF_PROCESS) | NEED_RUNNING : needs;
+		if (process)
+			g->entry = *process;
+		g->stamp = g->entry.stamp;
 		g->space = g->table = CAP_NONE;
 		g->text = (char *)slot_of(g) + TEXT_AT;
-		g->tids = (const uint32_t *)(slot_of(g) + TIDS_AT);
+		g->tids = (uint32_t *)(slot_of(g) + TIDS_AT);
+		g->services = (const struct service_info *)(slot_of(g) + SERVICES_AT);
 		return g;
 	}
 	return NULL;
@@ -305,7 +343,7 @@ long gather(struct request *rq, int32_t pid, int32_t fd, uint32_t needs, struct 
 		g = gather_new(rq, pid, fd, needs);
 		if (!g)
 			return request_park(rq, &free_queue);
-		ask(g, needs);
+		ask(g, g->needs);
 	}
 	if (g->pending)
 		return request_park(rq, &g->waiting);
@@ -315,6 +353,10 @@ long gather(struct request *rq, int32_t pid, int32_t fd, uint32_t needs, struct 
 		if (g->pending)
 			return request_park(rq, &g->waiting);
 	}
+	if (!g->error && pid_is_service(pid))
+		g->error = service_describe(g);
+	if (!g->error && pid && !g->entry.stamp)
+		g->error = -ENOENT;
 	if (g->error) {
 		long error = g->error;
 

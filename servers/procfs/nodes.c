@@ -33,14 +33,23 @@ const struct process_entry *process_by_pid(int32_t pid)
 	return NULL;
 }
 
+/* Whether a service runs is seen where its directory is looked up, and when RS is asked of it. */
+static const struct file_kind *process_kind_of(struct node node)
+{
+	uint32_t i = node.kind - KIND_PROCESS_FIRST;
+
+	if (i >= process_files_count)
+		return NULL;
+	if (pid_is_service(node.pid))
+		return process_files[i].parent & IN_SERVICE ? &process_files[i] : NULL;
+	return process_by_pid(node.pid) ? &process_files[i] : NULL;
+}
+
 /* System files have kind 1 + index, so that the root is node 1. */
 const struct file_kind *kind_of(struct node node)
 {
-	if (node.kind >= KIND_PROCESS_FIRST) {
-		uint32_t i = node.kind - KIND_PROCESS_FIRST;
-
-		return i < process_files_count && process_by_pid(node.pid) ? &process_files[i] : NULL;
-	}
+	if (node.kind >= KIND_PROCESS_FIRST)
+		return process_kind_of(node);
 	return node.kind && node.kind - 1 < system_files_count && !node.pid ? &system_files[node.kind - 1]
 									    : NULL;
 }
@@ -119,30 +128,56 @@ static bool name_is(const char *name, const char *text, size_t length)
 	return strlen(name) == length && !memcmp(name, text, length);
 }
 
-static uint64_t find_system(uint32_t directory, const char *text, size_t length)
+/* A directory of the root. */
+static long find_pid(struct request *rq, uint32_t pid, uint64_t *found)
+{
+	struct gather *g;
+	long status = 0;
+
+	if (pid_is_service((int32_t)pid)) {
+		status = gather(rq, (int32_t)pid, 0, NEED_ENTRY, &g);
+		if (status)
+			return status;
+		gather_end(rq, g);
+	}
+	*found = node_number((struct node){ (int32_t)pid, 0, KIND_PROCESS_FIRST + KIND_PID });
+	return 0;
+}
+
+static long find_system(struct request *rq, uint32_t directory, const char *text, size_t length,
+			uint64_t *found)
 {
 	uint32_t pid;
 
 	for (uint32_t i = 1; i < system_files_count; i++)
-		if (system_files[i].parent == directory && name_is(system_files[i].name, text, length))
-			return i + 1;
+		if (system_files[i].parent == directory && name_is(system_files[i].name, text, length)) {
+			*found = i + 1;
+			return 0;
+		}
 	if (directory != SYSTEM_ROOT || !parse_number(text, length, &pid))
-		return 0;
-	return node_number((struct node){ (int32_t)pid, 0, KIND_PROCESS_FIRST + KIND_PID });
+		return -ENOENT;
+	return find_pid(rq, pid, found);
+}
+
+/* What stands in the directory of a process or a thread by its own name. */
+static bool is_listed(struct node dir, uint32_t index)
+{
+	uint8_t in = process_files[index].parent;
+
+	if (index == KIND_PID || index == KIND_TASK_TID || index == KIND_FD_ENTRY)
+		return false;
+	return (process_kind(dir) != KIND_TASK_TID || in & IN_THREAD) &&
+	       (!pid_is_service(dir.pid) || in & IN_SERVICE);
 }
 
 /* In PID (thread 0) or PID/task/TID (thread is TID + 1). */
 static uint64_t find_process(struct node dir, const char *text, size_t length)
 {
-	bool in_thread = dir.kind - KIND_PROCESS_FIRST == KIND_TASK_TID;
+	uint32_t argument = process_kind(dir) == KIND_TASK_TID ? dir.argument : 0;
 
-	for (uint32_t i = 1; i < process_files_count; i++) {
-		if (i == KIND_TASK_TID || i == KIND_FD_ENTRY || (in_thread && !process_files[i].parent))
-			continue;
-		if (name_is(process_files[i].name, text, length))
-			return node_number(
-			    (struct node){ dir.pid, in_thread ? dir.argument : 0, KIND_PROCESS_FIRST + i });
-	}
+	for (uint32_t i = 1; i < process_files_count; i++)
+		if (is_listed(dir, i) && name_is(process_files[i].name, text, length))
+			return node_number((struct node){ dir.pid, argument, KIND_PROCESS_FIRST + i });
 	return 0;
 }
 
@@ -194,15 +229,13 @@ static long lookup(struct request *rq, const struct fs_lookup_req *in, struct fs
 	if (status < 0)
 		return status;
 	switch (process_kind(dir)) {
-	case UINT32_MAX: found = find_system(dir.kind - 1, text, rq->in_length); break;
+	case UINT32_MAX: status = find_system(rq, dir.kind - 1, text, rq->in_length, &found); break;
 	case KIND_TASK:
-	case KIND_FD:
-		status = find_number(rq, dir, text, rq->in_length, &found);
-		if (status)
-			return status;
-		break;
+	case KIND_FD: status = find_number(rq, dir, text, rq->in_length, &found); break;
 	default: found = find_process(dir, text, rq->in_length);
 	}
+	if (status < 0)
+		return status;
 	return found ? tell(found, out) : -ENOENT;
 }
 
@@ -312,7 +345,7 @@ static bool list_dots(uint64_t number, uint64_t cookie)
 }
 
 /* In ascending order, so that a cookie (the pid) stays good whatever comes and goes. */
-static int32_t next_pid(int32_t after)
+static int32_t next_pid(const struct gather *g, int32_t after)
 {
 	int32_t best = INT32_MAX;
 
@@ -322,17 +355,17 @@ static int32_t next_pid(int32_t after)
 		if (entry->stamp && entry->pid > after && entry->pid < best)
 			best = entry->pid;
 	}
-	return best;
+	return best < INT32_MAX ? best : service_next(g, after);
 }
 
-static void list_processes(uint64_t cookie)
+static void list_processes(const struct gather *g, uint64_t cookie)
 {
 	int32_t pid = cookie > COOKIE_PROCESSES ? (int32_t)(cookie - COOKIE_PROCESSES) : 0;
 	char name[PID_BUFFER];
 
 	if (!processes)
 		return;
-	for (pid = next_pid(pid); pid != INT32_MAX; pid = next_pid(pid)) {
+	while ((pid = next_pid(g, pid)) != INT32_MAX) {
 		snprintf(name, sizeof name, "%d", pid);
 		if (!list(node_number((struct node){ pid, 0, KIND_PROCESS_FIRST + KIND_PID }), name,
 			  TYPE_DIRECTORY, COOKIE_PROCESSES + (uint64_t)pid))
@@ -340,27 +373,25 @@ static void list_processes(uint64_t cookie)
 	}
 }
 
-static void list_system(uint32_t directory, uint64_t cookie)
+static void list_system(const struct gather *g, uint32_t directory, uint64_t cookie)
 {
 	for (uint64_t i = cookie > 2 ? cookie - 2 : 1; i < system_files_count; i++)
 		if (system_files[i].parent == directory &&
 		    !list(i + 1, system_files[i].name, system_files[i].type, i + 3))
 			return;
 	if (directory == SYSTEM_ROOT)
-		list_processes(cookie);
+		list_processes(g, cookie);
 }
 
 static void list_process(struct node dir, uint64_t cookie)
 {
-	bool in_thread = process_kind(dir) == KIND_TASK_TID;
+	uint32_t argument = process_kind(dir) == KIND_TASK_TID ? dir.argument : 0;
 
 	for (uint64_t i = cookie > 2 ? cookie - 2 : 1; i < process_files_count; i++) {
-		struct node node = { dir.pid, in_thread ? dir.argument : 0,
-				     KIND_PROCESS_FIRST + (uint32_t)i };
+		struct node node = { dir.pid, argument, KIND_PROCESS_FIRST + (uint32_t)i };
 
-		if (i == KIND_TASK_TID || i == KIND_FD_ENTRY || (in_thread && !process_files[i].parent))
-			continue;
-		if (!list(node_number(node), process_files[i].name, process_files[i].type, i + 3))
+		if (is_listed(dir, (uint32_t)i) &&
+		    !list(node_number(node), process_files[i].name, process_files[i].type, i + 3))
 			return;
 	}
 }
@@ -374,32 +405,47 @@ static void list_number(struct node dir, uint32_t number, uint32_t kind, uint8_t
 	list(node_number(node), name, type, number + 3ull);
 }
 
-static long list_numbers(struct request *rq, struct node dir, uint64_t cookie)
+static void list_numbers(const struct gather *g, struct node dir, uint64_t cookie)
 {
 	uint32_t from = cookie > 2 ? (uint32_t)(cookie - 2) : 0;
 	bool threads = process_kind(dir) == KIND_TASK;
-	struct gather *g;
-	long status = gather(rq, dir.pid, 0, threads ? NEED_THREADS : NEED_TABLE, &g), fd;
 
-	if (status)
-		return status;
 	for (uint32_t i = 0; threads && i < g->thread_count; i++)
 		if (g->tids[i] >= from)
 			list_number(dir, g->tids[i], KIND_TASK_TID, TYPE_DIRECTORY);
-	for (fd = from; !threads; fd++) {
+	for (long fd = from; !threads; fd++) {
 		fd = kcall(table_next, g->table, (uint64_t)fd);
 		if (fd < 0 || fd >= 0xfffff)
 			break;
 		list_number(dir, (uint32_t)fd, KIND_FD_ENTRY, TYPE_LINK);
 	}
-	gather_end(rq, g);
-	return 0;
+}
+
+static uint32_t need_of_directory(struct node dir)
+{
+	switch (process_kind(dir)) {
+	case UINT32_MAX: return dir.kind - 1 == SYSTEM_ROOT ? NEED_RUNNING : 0;
+	case KIND_TASK: return NEED_THREADS;
+	case KIND_FD: return NEED_TABLE;
+	}
+	return NEED_ENTRY;
+}
+
+static void list_entries(const struct gather *g, struct node dir, uint64_t cookie)
+{
+	switch (process_kind(dir)) {
+	case UINT32_MAX: list_system(g, dir.kind - 1, cookie); break;
+	case KIND_TASK:
+	case KIND_FD: list_numbers(g, dir, cookie); break;
+	default: list_process(dir, cookie);
+	}
 }
 
 static long readdir(struct request *rq, const struct fs_readdir_req *in, struct fs_readdir_reply *out)
 {
 	struct node dir = node_of(in->node);
 	const struct file_kind *kind = kind_of(dir);
+	struct gather *g;
 	long status;
 
 	(void)out;
@@ -407,26 +453,15 @@ static long readdir(struct request *rq, const struct fs_readdir_req *in, struct 
 		return 0;
 	if (kind->type != TYPE_DIRECTORY)
 		return -ENOTDIR;
+	/* Parks first: the buffer is for all. */
+	status = gather(rq, dir.pid, 0, need_of_directory(dir), &g);
+	if (status)
+		return status;
 	listing.used = 0;
 	listing.room = rq->out_length < sizeof listing.bytes ? rq->out_length : sizeof listing.bytes;
-	if (process_kind(dir) == KIND_TASK || process_kind(dir) == KIND_FD) {
-		struct gather *g;
-
-		/* Parks first: the buffer is for all. */
-		status =
-		    gather(rq, dir.pid, 0, process_kind(dir) == KIND_TASK ? NEED_THREADS : NEED_TABLE, &g);
-		if (status)
-			return status;
-	}
-	if (list_dots(in->node, in->cookie)) {
-		if (process_kind(dir) == UINT32_MAX)
-			list_system(dir.kind - 1, in->cookie);
-		else if (process_kind(dir) == KIND_TASK || process_kind(dir) == KIND_FD)
-			list_numbers(rq, dir, in->cookie);
-		else
-			list_process(dir, in->cookie);
-	}
-	gather_cancel(rq);
+	if (list_dots(in->node, in->cookie))
+		list_entries(g, dir, in->cookie);
+	gather_end(rq, g);
 	return listing.used ? request_write(rq, 0, listing.bytes, listing.used) : 0;
 }
 

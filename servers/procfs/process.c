@@ -6,23 +6,7 @@
 
 #define TICK_NS 10000000ul /* USER_HZ is 100 */
 #define PAGE 4096ul
-
-static char state_letter(const struct process_entry *p, const struct gather *g)
-{
-	switch (p->state) {
-	case PROCESS_STOPPED: return 'T';
-	case PROCESS_ZOMBIE: return 'Z';
-	}
-	/* Who asks is in a call to us, but as everywhere else it is seen to run. */
-	return g && g->state == PROCESS_ALIVE && p->pid == g->pid && p->stamp != g->reader ? 'S' : 'R';
-}
-
-static void stat_of(const struct gather *g, struct space_stat *stat)
-{
-	*stat = (struct space_stat){ 0 };
-	if (g->space != CAP_NONE)
-		kcall(space_stat, g->space, stat);
-}
+#define FLAG_OF_KERNEL 0x200000u /* Linux's PF_KTHREAD */
 
 static int32_t id_of(struct node node, const struct process_entry *p)
 {
@@ -32,18 +16,14 @@ static int32_t id_of(struct node node, const struct process_entry *p)
 /* proc(5), in its order. What is not known here is 0. */
 static void render_stat(struct text *t, struct node node, struct gather *g)
 {
-	const struct process_entry *p = process_by_pid(node.pid);
-	struct space_stat stat;
+	const struct process_entry *p = &g->entry;
 
-	if (!p)
-		return;
-	stat_of(g, &stat);
-	put(t, "%d (%s) %c %d %d %d %u %d 0 0 0 0 0 ", id_of(node, p), p->command, state_letter(p, g),
-	    p->ppid, p->pgid, p->sid, p->tty, p->tty ? p->pgid : -1);
+	put(t, "%d (%s) %c %d %d %d %u %d %u 0 0 0 0 ", id_of(node, p), p->command, g->state, p->ppid,
+	    p->pgid, p->sid, p->tty, p->tty ? p->pgid : -1, pid_is_service(p->pid) ? FLAG_OF_KERNEL : 0);
 	put(t, "%lu %lu %lu %lu ", g->times.user_ns / TICK_NS, g->times.system_ns / TICK_NS,
 	    g->times.children_user_ns / TICK_NS, g->times.children_system_ns / TICK_NS);
-	put(t, "%lu %d %u 0 %lu %lu %lu 18446744073709551615 ", g->priority, (int32_t)p->nice, p->threads,
-	    p->start_ns / TICK_NS, stat.mapped_pages * PAGE, stat.resident_pages);
+	put(t, "%ld %d %u 0 %lu %lu %lu 18446744073709551615 ", g->priority, (int32_t)p->nice, p->threads,
+	    p->start_ns / TICK_NS, g->memory.mapped_pages * PAGE, g->memory.resident_pages);
 	put(t, "0 0 0 0 0 0 0 %lu %lu 0 0 0 17 %lu 0 0 0 0 0 0 0 0 %lu %lu %lu %lu 0\n",
 	    p->signals_ignored & 0x7fffffff, p->signals_caught & 0x7fffffff, g->processor, p->args_start,
 	    p->args_end, p->env_start, p->env_end);
@@ -51,12 +31,9 @@ static void render_stat(struct text *t, struct node node, struct gather *g)
 
 static void render_statm(struct text *t, struct node node, struct gather *g)
 {
-	struct space_stat stat;
-
 	(void)node;
-	stat_of(g, &stat);
-	put(t, "%lu %lu %lu 0 0 %lu 0\n", stat.mapped_pages, stat.resident_pages, stat.shared_pages,
-	    stat.mapped_pages);
+	put(t, "%lu %lu %lu 0 0 %lu 0\n", g->memory.mapped_pages, g->memory.resident_pages,
+	    g->memory.shared_pages, g->memory.mapped_pages);
 }
 
 static const char *state_name(char letter)
@@ -65,6 +42,7 @@ static const char *state_name(char letter)
 	case 'T': return "T (stopped)";
 	case 'Z': return "Z (zombie)";
 	case 'R': return "R (running)";
+	case 'X': return "X (dead)";
 	}
 	return "S (sleeping)";
 }
@@ -79,33 +57,28 @@ static void put_groups(struct text *t, const struct process_entry *p)
 
 static void render_status(struct text *t, struct node node, struct gather *g)
 {
-	const struct process_entry *p = process_by_pid(node.pid);
-	struct space_stat stat;
+	const struct process_entry *p = &g->entry;
 
-	if (!p)
-		return;
-	stat_of(g, &stat);
 	put(t, "Name:\t%s\nState:\t%s\nTgid:\t%d\nPid:\t%d\nPPid:\t%d\nTracerPid:\t0\n", p->command,
-	    state_name(state_letter(p, g)), p->pid, id_of(node, p), p->ppid);
+	    state_name(g->state), p->pid, id_of(node, p), p->ppid);
 	put(t, "Uid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", p->uid, p->euid, p->suid, p->fsuid, p->gid,
 	    p->egid, p->sgid, p->fsgid);
 	put(t, "FDSize:\t%lu\n", p->limit_files);
 	put_groups(t, p);
-	if (g->space != CAP_NONE)
+	if (g->memory.mapped_pages)
 		put(t, "VmSize:\t%8lu kB\nVmRSS:\t%8lu kB\nRssFile:\t%8lu kB\nVmPTE:\t%8lu kB\n",
-		    stat.mapped_pages * 4, stat.resident_pages * 4, stat.shared_pages * 4,
-		    stat.table_pages * 4);
+		    g->memory.mapped_pages * 4, g->memory.resident_pages * 4, g->memory.shared_pages * 4,
+		    g->memory.table_pages * 4);
 	put(t, "Threads:\t%u\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n", p->threads, p->signals_ignored,
 	    p->signals_caught);
 }
 
 static void render_comm(struct text *t, struct node node, struct gather *g)
 {
-	const struct process_entry *p = process_by_pid(node.pid);
+	const struct process_entry *p = &g->entry;
 
-	(void)g;
-	if (p)
-		put(t, "%s\n", p->command);
+	(void)node;
+	put(t, "%s\n", p->command);
 }
 
 /* Bytes of the process's own memory: it may have changed or unmapped them. */
@@ -126,18 +99,18 @@ static void put_memory(struct text *t, const struct gather *g, uint64_t start, u
 
 static void render_cmdline(struct text *t, struct node node, struct gather *g)
 {
-	const struct process_entry *p = process_by_pid(node.pid);
+	const struct process_entry *p = &g->entry;
 
-	if (p)
-		put_memory(t, g, p->args_start, p->args_end);
+	(void)node;
+	put_memory(t, g, p->args_start, p->args_end);
 }
 
 static void render_environ(struct text *t, struct node node, struct gather *g)
 {
-	const struct process_entry *p = process_by_pid(node.pid);
+	const struct process_entry *p = &g->entry;
 
-	if (p)
-		put_memory(t, g, p->env_start, p->env_end);
+	(void)node;
+	put_memory(t, g, p->env_start, p->env_end);
 }
 
 static void render_maps(struct text *t, struct node node, struct gather *g)
@@ -187,7 +160,7 @@ static const char *runs(const char *path, const char *args, const char *end)
 long process_exe(struct gather *g)
 {
 	static char before[1024], args[1025], whole[2 * PATH_LENGTH_MAX];
-	const struct process_entry *p = process_by_pid(g->pid);
+	const struct process_entry *p = &g->entry;
 	const char *path = NULL;
 	size_t length;
 	long n;
@@ -220,11 +193,9 @@ static void put_limit(struct text *t, const char *name, uint64_t limit, const ch
 /* Those of PM's table; it tells the others only to the process itself. */
 static void render_limits(struct text *t, struct node node, struct gather *g)
 {
-	const struct process_entry *p = process_by_pid(node.pid);
+	const struct process_entry *p = &g->entry;
 
-	(void)g;
-	if (!p)
-		return;
+	(void)node;
 	put(t, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
 	put_limit(t, "Max file size", p->limit_file_size, "bytes");
 	put_limit(t, "Max open files", p->limit_files, "files");
@@ -237,23 +208,24 @@ static void render_text(struct text *t, struct node node, struct gather *g)
 }
 
 /* By enum process_kind as far as that goes. */
+#define EVERYWHERE (IN_THREAD | IN_SERVICE)
 const struct file_kind process_files[] = {
-	[KIND_PID] = { "", 0555, TYPE_DIRECTORY, 0, 0, NULL, NULL },
-	[KIND_TASK] = { "task", 0555, TYPE_DIRECTORY, 0, 0, NULL, NULL },
-	[KIND_TASK_TID] = { "", 0555, TYPE_DIRECTORY, 0, 0, NULL, NULL },
+	[KIND_PID] = { "", 0555, TYPE_DIRECTORY, IN_SERVICE, 0, NULL, NULL },
+	[KIND_TASK] = { "task", 0555, TYPE_DIRECTORY, IN_SERVICE, 0, NULL, NULL },
+	[KIND_TASK_TID] = { "", 0555, TYPE_DIRECTORY, IN_SERVICE, 0, NULL, NULL },
 	[KIND_FD] = { "fd", 0500, TYPE_DIRECTORY, 0, 0, NULL, NULL },
 	[KIND_FD_ENTRY] = { "", 0700, TYPE_LINK, 0, 0, NULL, NULL },
 	[KIND_CWD] = { "cwd", 0777, TYPE_LINK, 0, 0, NULL, NULL },
 	[KIND_ROOT] = { "root", 0777, TYPE_LINK, 0, 0, NULL, NULL },
 	[KIND_EXE] = { "exe", 0777, TYPE_LINK, 0, 0, NULL, NULL },
-	{ "stat", 0444, TYPE_FILE, 1, NEED_TIMES | NEED_SPACE, render_stat, NULL },
-	{ "statm", 0444, TYPE_FILE, 1, NEED_SPACE, render_statm, NULL },
-	{ "status", 0444, TYPE_FILE, 1, NEED_TIMES | NEED_SPACE, render_status, NULL },
-	{ "comm", 0444, TYPE_FILE, 1, 0, render_comm, NULL },
-	{ "cmdline", 0444, TYPE_FILE, 1, NEED_SPACE, render_cmdline, NULL },
-	{ "environ", 0400, TYPE_FILE, 1, NEED_SPACE, render_environ, NULL },
-	{ "maps", 0444, TYPE_FILE, 1, NEED_SPACE, render_maps, NULL },
-	{ "limits", 0444, TYPE_FILE, 1, 0, render_limits, NULL },
-	{ "mounts", 0444, TYPE_FILE, 1, NEED_MOUNTS, render_text, NULL },
+	{ "stat", 0444, TYPE_FILE, EVERYWHERE, NEED_TIMES | NEED_SPACE, render_stat, NULL },
+	{ "statm", 0444, TYPE_FILE, EVERYWHERE, NEED_SPACE, render_statm, NULL },
+	{ "status", 0444, TYPE_FILE, EVERYWHERE, NEED_TIMES | NEED_SPACE, render_status, NULL },
+	{ "comm", 0444, TYPE_FILE, EVERYWHERE, NEED_ENTRY, render_comm, NULL },
+	{ "cmdline", 0444, TYPE_FILE, EVERYWHERE, NEED_SPACE, render_cmdline, NULL },
+	{ "environ", 0400, TYPE_FILE, IN_THREAD, NEED_SPACE, render_environ, NULL },
+	{ "maps", 0444, TYPE_FILE, IN_THREAD, NEED_SPACE, render_maps, NULL },
+	{ "limits", 0444, TYPE_FILE, IN_THREAD, NEED_ENTRY, render_limits, NULL },
+	{ "mounts", 0444, TYPE_FILE, IN_THREAD, NEED_MOUNTS, render_text, NULL },
 };
 const uint32_t process_files_count = sizeof process_files / sizeof *process_files;

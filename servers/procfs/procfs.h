@@ -42,8 +42,10 @@ void put_bytes(struct text *text, const void *bytes, size_t length);
 #define NEED_ROOT 0x200u
 #define NEED_FD_PATH 0x400u /* of descriptor gather.fd */
 #define NEED_DISKS 0x800u
-#define NEED_DROP 0x1000u  /* not to know: VFS drops its caches; which: gather.fd */
-#define NEED_CRASH 0x2000u /* the first after report gather.fd */
+#define NEED_DROP 0x1000u    /* not to know: VFS drops its caches; which: gather.fd */
+#define NEED_CRASH 0x2000u   /* the first after report gather.fd */
+#define NEED_ENTRY 0x4000u   /* who the process is; comes with all others that are of the process */
+#define NEED_RUNNING 0x8000u /* the services, without pid */
 
 #define GATHER_TEXT 24576u /* of each kind of text */
 
@@ -53,20 +55,26 @@ struct gather {
 	uint64_t reader; /* stamp of who asks */
 	uint32_t needs, pending;
 	int32_t pid, fd;
-	uint64_t stamp;     /* of the process */
-	long error;         /* that makes the whole fail */
-	cap_t space, table; /* CAP_NONE: not there */
+	uint64_t stamp;             /* of the process */
+	long error;                 /* that makes the whole fail */
+	cap_t space, table;         /* CAP_NONE: not there */
+	struct process_entry entry; /* of a service: made up from what RS tells; stamp 0 if there is none */
+	struct space_stat memory;
 	struct process_times times;
-	uint64_t state, priority, processor, crash;
+	char state; /* a letter, as in stat */
+	int64_t priority;
+	uint64_t processor, crash;
 	struct acall *crash_call; /* while pending: it may be for ever */
-	uint64_t processes, running, forks, last_pid;
+	uint64_t processes, forks, last_pid, loads[3];
 	struct host_names host;
 	uint32_t thread_count;
 	uint64_t text_length;
 	struct waitq waiting;
-	/* In memory shared with the calls: texts, tids. */
+	uint32_t service_count;
+	/* In memory shared with the calls: texts, tids, services. */
 	char *text;
-	const uint32_t *tids;
+	uint32_t *tids;
+	const struct service_info *services;
 };
 
 /* At the head of a handler: 0 and *out when all is there; PARK; or an error. gather_end() afterwards. */
@@ -74,6 +82,12 @@ long gather(struct request *rq, int32_t pid, int32_t fd, uint32_t needs, struct 
 void gather_end(struct request *rq, struct gather *g);
 void gather_start(void);
 void gather_cancel(struct request *rq);
+
+/* --- services.c: the kernel and the services as processes ------------------------------------------------- */
+/* What a gathering about one of them is about, from the answer of RS: 0, or -ENOENT. */
+long service_describe(struct gather *g);
+/* Each that runs, in ascending order from `after` on: its pid, INT32_MAX at the end. */
+int32_t service_next(const struct gather *g, int32_t after);
 
 /* --- nodes.c ------------------------------------------------------------------------------------------ */
 /* A node number: process << 32 | argument << 12 | kind. The argument is a descriptor, or a thread whose own
@@ -94,11 +108,13 @@ struct file_kind {
 	const char *name;
 	uint16_t mode;  /* permissions */
 	uint8_t type;   /* enum file_type */
-	uint8_t parent; /* of the system's: index of the directory; of a process's: 1 also in task/TID */
+	uint8_t parent; /* of the system's: index of the directory; of a process's: IN_* */
 	uint32_t needs;
 	void (*render)(struct text *t, struct node node, struct gather *g);
 	long (*write)(struct request *rq); /* NULL: nobody may */
 };
+#define IN_THREAD 1u  /* also in task/TID */
+#define IN_SERVICE 2u /* also of services */
 const struct file_kind *kind_of(struct node node);
 long node_stat(uint64_t number, struct file_stat *stat);
 extern const struct fs_ops fs_handlers;

@@ -78,36 +78,14 @@ static void render_uptime(struct text *t, struct node node, struct gather *g)
 	put(t, "\n");
 }
 
-/*
- * Linux's load averages, 11 fraction bits, one step every five seconds. Nobody wakes up for them: the steps
- * since the last reading are made up for with the number of running threads as it is now.
- */
-#define FIXED_ONE 2048u
-static PRESERVED uint64_t loads[3], loads_at_ns;
-
-static void advance_loads(uint64_t now_ns, uint64_t running)
-{
-	static const uint32_t decay[3] = { 1884, 2014, 2037 };
-	uint64_t steps = (now_ns - loads_at_ns) / (5 * SECOND);
-
-	loads_at_ns += steps * 5 * SECOND;
-	if (steps > 1000)
-		steps = 1000;
-	while (steps--)
-		for (int i = 0; i < 3; i++)
-			loads[i] =
-			    (loads[i] * decay[i] + running * FIXED_ONE * (FIXED_ONE - decay[i])) / FIXED_ONE;
-}
-
 static void render_loadavg(struct text *t, struct node node, struct gather *g)
 {
-	uint64_t others = g->running > 1 ? g->running - 1 : 0; /* who asks does not count */
+	struct system_info s = system_now();
 
 	(void)node;
-	advance_loads(clock_monotonic_ns(), others);
 	for (int i = 0; i < 3; i++)
-		put(t, "%lu.%02lu ", loads[i] / FIXED_ONE, loads[i] % FIXED_ONE * 100 / FIXED_ONE);
-	put(t, "%lu/%lu %lu\n", g->running, g->processes, g->last_pid);
+		put(t, "%lu.%02lu ", g->loads[i] >> 16, (g->loads[i] & 0xffff) * 100 >> 16);
+	put(t, "%lu/%lu %lu\n", s.threads_running, s.threads, g->last_pid);
 }
 
 static uint64_t boot_seconds(void)
@@ -135,7 +113,7 @@ static void render_stat(struct text *t, struct node node, struct gather *g)
 		put_processor(t, name, user / processors, s.system_ns / processors, s.idle_ns / processors);
 	}
 	put(t, "intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %lu\nprocs_blocked 0\n",
-	    s.interrupts, s.context_switches, boot_seconds(), g->forks, g->running);
+	    s.interrupts, s.context_switches, boot_seconds(), g->forks, s.threads_running);
 }
 
 static void render_version(struct text *t, struct node node, struct gather *g)

@@ -3,6 +3,7 @@
 #include "rs.h"
 
 #include <proto/rs.h>
+#include <proto/rs_types.h>
 #include <proto/service.h>
 
 #define LIST_TEXT 16384
@@ -60,6 +61,46 @@ static long do_list(struct request *rq, const struct rs_list_req *request, struc
 		return 0;
 	part = length - request->offset;
 	return request_write(rq, 0, text + request->offset, part < rq->out_length ? part : rq->out_length);
+}
+
+/* RS knows itself by its own slots. */
+static bool tell_service(struct service_info *info, const struct child *child)
+{
+	struct thread_info thread;
+
+	if (child && child->state != CHILD_RUNNING)
+		return false;
+	if (kcall(thread_info, child ? child->thread : SLOT_THREAD, &thread) < 0)
+		return false;
+	*info = (struct service_info){
+		.number = child ? child->number : FIRST_NUMBER - 1,
+		.user_ns = thread.user_ns,
+		.system_ns = thread.system_ns,
+		.start_ns = child ? child->started_ns : 0,
+		.incarnation = child ? child->incarnation : 1,
+		.priority = thread.priority,
+		.processor = thread.processor,
+		.state = thread.state,
+	};
+	strlcpy(info->name, child ? child->name : "rs", sizeof info->name);
+	return kcall(space_stat, child ? child->space : SLOT_SPACE, &info->memory) == 0;
+}
+
+static long do_services(struct request *rq, const struct rs_services_req *request,
+			struct rs_services_reply *reply)
+{
+	static struct service_info found[CHILDREN + 1];
+	uint64_t room = rq->out_length / sizeof *found, count = 0;
+	long status;
+
+	(void)reply;
+	if (request->from < FIRST_NUMBER && room)
+		count += tell_service(&found[0], NULL);
+	for (unsigned i = 0; i < CHILDREN && count < room; i++)
+		if (children[i].state == CHILD_RUNNING && children[i].number >= request->from)
+			count += tell_service(&found[count], &children[i]);
+	status = count ? request_write(rq, 0, found, count * sizeof *found) : 0;
+	return status < 0 ? status : (long)count;
 }
 
 /* --- control ------------------------------------------------------------------------------ */
@@ -347,4 +388,5 @@ const struct rs_ops operations = {
 	.report = do_report,
 	.next_driver = do_next_driver,
 	.crash = do_crash,
+	.services = do_services,
 };

@@ -17,6 +17,7 @@
 
 /* RS is service 1; a child's number is its place in the table of children plus this. */
 #define FIRST_NUMBER 2u
+_Static_assert(FIRST_NUMBER + CHILDREN <= SERVICES_MAX, "numbers have pids");
 /* Badges at RS's endpoint: BADGE_SERVICE | number calls, this plus number has faulted. */
 #define BADGE_FAULT BADGE_FIRST_OWN
 

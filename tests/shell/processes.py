@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: MIT
+"""ps, top and their like: processes as on Linux, services as Linux shows the threads of its kernel."""
+import glob
+import os
+import re
+import time
+
+import guest
+from session import Failed, holds, main, same, test
+
+TICKS = 100                     # USER_HZ
+NEVER_ENDS = "while :; do :; done"
+
+
+def always_running():
+    """The services of the tree that every guest has: not those that a device, a mount or a request brings."""
+    names = ["rs", "kernel"]
+    for path in glob.glob(os.path.join(guest.TOP, "*/**/*.manifest"), recursive=True):
+        with open(path) as manifest:
+            text = manifest.read()
+        if os.path.relpath(path, guest.TOP).startswith(("servers", "drivers")) and \
+                not re.search(r"^(device|instance|manual)\b", text, re.M):
+            names.append(re.search(r"^service (\S+)", text, re.M).group(1))
+    return names
+
+
+def services(s):
+    """pid, parent, size, resident (KiB) and state by name, as ps tells."""
+    found = {}
+    for line in s.must("ps -o pid,ppid,vsz,rss,stat,args").splitlines():
+        match = re.match(r" *(\d+) +(\d+) +(\w+) +(\w+) (\S+) +\[(\S+)\]$", line)
+        if match:
+            found[match.group(6)] = match.groups()[:5]
+    return found
+
+
+def pid_of(s, name):
+    return int(s.must("pidof " + name))
+
+
+def stat(s, pid):
+    return s.must(f"cat /proc/{pid}/stat").rsplit(")", 1)[1].split()
+
+
+def ticks(s, pid):
+    fields = stat(s, pid)
+    return int(fields[11]) + int(fields[12])
+
+
+@test("ps lists every service, the kernel and rs, as children of rs", linux=False)
+def listed(s):
+    found = services(s)
+    missing = [name for name in always_running() + ["ext2", "virtio_blk"] if name not in found]
+    same(missing, [], "services that ps lacks")
+    same(found["kernel"][:2], ("32768", "0"), "pid and parent of the kernel")
+    same(found["rs"][:2], ("32769", "0"), "pid and parent of rs")
+    same({entry[1] for name, entry in found.items() if name not in ("kernel", "rs")}, {"32769"}, "parents")
+    running = re.findall(r"^(\S+) +running", s.must("cat /proc/services"), re.M)
+    same(sorted(found), sorted(running + ["kernel"]), "services")
+
+
+@test("the numbers of services are possible: memory, start, priority", linux=False)
+def numbers(s):
+    uptime = float(s.must("cat /proc/uptime").split()[0])
+    total = int(re.search(r"MemTotal: +(\d+)", s.must("cat /proc/meminfo")).group(1))
+    for name, entry in services(s).items():
+        fields = stat(s, entry[0])
+        resident, started, priority = int(fields[21]) * 4, int(fields[19]) / TICKS, int(fields[15])
+        if not 0 < resident < total or resident > int(fields[20]) / 1024:
+            raise Failed(f"{name} has {resident} KiB resident of {fields[20]} bytes")
+        if started > uptime:
+            raise Failed(f"{name} was started after {started} s, it is {uptime} s")
+        if name != "kernel" and not -32 <= priority <= -9:
+            raise Failed(f"{name} has priority {priority}")
+        holds(rf"^Name:\t{name[:15]}$", s.must(f"cat /proc/{entry[0]}/status"))
+        same(s.must(f"cat /proc/{entry[0]}/cmdline"), "", "command line")
+
+
+@test("the time of a server that works grows, that of others does not", linux=False)
+def busy(s):
+    ext2, rtc = pid_of(s, "ext2"), pid_of(s, "rtc")
+    before = ticks(s, ext2), ticks(s, rtc)
+    s.must("for i in 1 2 3; do dd if=/dev/zero of=/root/busy bs=1k count=4000 2>/dev/null; done; rm /root/busy", 120)
+    if ticks(s, ext2) <= before[0]:
+        raise Failed("ext2 has used no time")
+    same(ticks(s, rtc), before[1], "time of rtc")
+
+
+@test("after a service is killed its successor has its pid, and a new start", linux=False)
+def restarted(s):
+    pid = pid_of(s, "tty")
+    before = int(stat(s, pid)[19])
+    s.must("service kill tty")
+    same(pid_of(s, "tty"), pid, "pid")
+    if int(stat(s, pid)[19]) <= before:
+        raise Failed("it was not started again")
+
+
+@test("nobody can signal a service", linux=False)
+def signals(s):
+    status, output = s.run("killall vfs")
+    same(status, 1, "status")
+    holds("Operation not permitted", output)
+    for command in ("kill -9 32770", "kill -0 32769", "kill -CONT 32768", "su -s /bin/sh user -c 'kill -9 32770'"):
+        holds("not permitted", s.run(command)[1])
+    holds("No such process", s.run("kill -9 40000")[1])
+    holds("No such process", s.run("kill -9 -32770")[1])
+
+
+@test("directories of services have what can be told, and no more", linux=False)
+def directory(s):
+    pid = pid_of(s, "vfs")
+    same(s.must(f"ls -1 --color=never /proc/{pid}").split(), ["cmdline", "comm", "stat", "statm", "status", "task"])
+    same(s.must(f"ls -1 --color=never /proc/{pid}/task").split(), [str(pid)])
+    same(s.must(f"cat /proc/{pid}/task/{pid}/comm"), "vfs\n")
+    for path in ("32769/exe", "32769/fd", "32895/stat", "32896/stat", "32767/stat"):
+        holds("No such file", s.run(f"ls /proc/{path}")[1])
+
+
+@test("top shows processes and services once, with the processor's time")
+def top(s):
+    output = s.must(f"sh -c '{NEVER_ENDS}' & sleep 1; top -b -n2 -d1 | cat; kill $!", 30)
+    shown = output.split("Mem:")[2]
+    holds(r"^CPU: +[\d.]+% usr +[\d.]+% sys", shown)
+    holds(r"^ *\d+ +\d+ root +R .*while :", shown)
+    used = re.search(r"^ *\d+ +\d+ root +R +\S+ +[\d.]+ +\d+ +([\d.]+) sh -c while", shown, re.M)
+    if not used or float(used.group(1)) < 50:
+        raise Failed(f"the loop has {used and used.group(1)} %: {shown[:1500]}")
+
+
+@test("pidof, pgrep and killall find processes by name")
+def by_name(s):
+    s.must("cp /bin/busybox /tmp/sleep; for i in 1 2; do /tmp/sleep 100 & done")
+    pids = s.must("pidof sleep").split()
+    same(len(pids), 2, "processes")
+    same(sorted(s.must("pgrep sleep").split()), sorted(pids), "pgrep")
+    s.must("killall sleep")
+    time.sleep(0.2)
+    same(s.run("pidof sleep")[0], 1, "status of pidof")
+    s.must("rm /tmp/sleep")
+
+
+@test("who computes is seen to run, who waits to sleep")
+def states(s):
+    s.must(f"sh -c '{NEVER_ENDS}' & echo $! >/tmp/busy; sleep 100 & echo $! >/tmp/idle; sleep 1")
+    same(s.must("cut -d' ' -f3 /proc/$(cat /tmp/busy)/stat"), "R\n")
+    same(s.must("cut -d' ' -f3 /proc/$(cat /tmp/idle)/stat"), "S\n")
+    running = int(s.must("cut -d' ' -f4 /proc/loadavg").split("/")[0])
+    s.must("kill $(cat /tmp/busy) $(cat /tmp/idle); rm /tmp/busy /tmp/idle")
+    same(running, 2, "running threads")
+
+
+@test("the load average is what runs, over time")
+def load(s):
+    s.must(f"sh -c '{NEVER_ENDS}' & echo $! >/tmp/busy; cat /proc/loadavg; sleep 12")
+    average = float(s.must("cat /proc/loadavg").split()[0])
+    s.must("kill $(cat /tmp/busy); rm /tmp/busy")
+    if not 0.08 <= average <= 0.6:
+        raise Failed(f"load {average} after 12 seconds of one busy process")
+
+
+@test("time tells user from system time, children included")
+def times(s):
+    output = s.must("time sh -c 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done' 2>&1", 60)
+    real, user, system = (float(m) + 60 * float(n) for n, m in
+                          re.findall(r"^(?:real|user|sys)\s+(\d+)m ([\d.]+)s", output, re.M))
+    if not 0.5 * real <= user + system <= real + 0.1 or user < system:
+        raise Failed(output)
+
+
+main()
