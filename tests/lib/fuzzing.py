@@ -65,7 +65,7 @@ def campaign(directory, runs, seconds, **options):
     with boot(disk, snapshot=False, log=options.pop("log", None), **options) as machine:
         session = Session(machine)
         services, ours = state(session)
-        run(session, "--seed 1", 2)     # what is allocated once and kept
+        run(session, runs[0], 2)         # what is allocated once and kept
         session.must(CLEAN, 120)
         used = memory_used(session)
         for arguments in runs:

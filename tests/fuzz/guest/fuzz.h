@@ -40,6 +40,8 @@ uint64_t anything(struct dice *d);
 #define ARENA_PAGES (ARENA_SIZE / 4096)
 extern char *arena;
 
+/* Descriptors of its own only; signals end no worker, but for faults outside the arena. */
+void ground_catch(void);
 /* Puts the arena, the descriptors and the directories of a worker in place. */
 void ground_prepare(void);
 /* A piece of the arena with at least `room` bytes behind it (room below 64 KiB). */
@@ -91,6 +93,7 @@ extern struct book *book;
 /* Round trips of root's shell. No worker has it. */
 struct probe_book {
 	volatile uint64_t count, worst_ns, total_ns, late;
+	volatile uint64_t asked_ns; /* when the question was asked that waits for its answer; 0: none */
 };
 extern struct probe_book *probe_book;
 
@@ -109,5 +112,7 @@ const struct kind *worker_kind(const struct run *run, unsigned worker, unsigned 
 void worker_run(const struct run *run, unsigned worker, unsigned incarnation) __attribute__((noreturn));
 /* Root's shell is asked again and again until the process is killed: does not return. */
 void probe_run(void) __attribute__((noreturn));
+/* It has been killed: a question without an answer counts as one that is answered now. */
+void probe_end(void);
 
 #endif

@@ -120,24 +120,33 @@ static void nothing(int signo)
 	(void)signo;
 }
 
-static void prepare_memory(void)
+void ground_catch(void)
 {
 	static char stack[65536];
 	stack_t other = { .ss_sp = stack, .ss_size = sizeof stack };
-	struct sigaction action = { .sa_sigaction = fault, .sa_flags = SA_SIGINFO | SA_NODEFER };
+	struct sigaction action = { .sa_handler = nothing };
+	int null = open("/dev/null", O_RDWR);
 
+	/* Whatever the supervisor has open, its output above all, is not for the worker. */
+	for (int fd = 0; fd < 3; fd++)
+		if (null < 0 || dup2(null, fd) < 0)
+			_exit(3);
+	syscall(SYS_close_range, 3, ~0u, 0);
+	sigaltstack(&other, NULL);
+	for (int signo = 1; signo <= SIGRTMAX; signo++)
+		sigaction(signo, &action, NULL);
+	action = (struct sigaction){ .sa_sigaction = fault, .sa_flags = SA_SIGINFO | SA_NODEFER };
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+	signal(SIGCHLD, SIG_IGN);
+}
+
+static void prepare_memory(void)
+{
 	arena = mmap(NULL, ARENA_SIZE + 2 * ARENA_GUARD, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (arena == MAP_FAILED || mprotect(arena + ARENA_GUARD, ARENA_SIZE, PROT_READ | PROT_WRITE))
 		_exit(3);
 	arena += ARENA_GUARD;
-	sigaltstack(&other, NULL);
-	sigaction(SIGSEGV, &action, NULL);
-	sigaction(SIGBUS, &action, NULL);
-	action = (struct sigaction){ .sa_handler = nothing };
-	for (int signo = 1; signo <= SIGRTMAX; signo++)
-		if (signo != SIGSEGV && signo != SIGBUS)
-			sigaction(signo, &action, NULL);
-	signal(SIGCHLD, SIG_IGN);
 }
 
 char *piece(struct dice *d, size_t room)
@@ -191,10 +200,10 @@ static void make_files(const char *directory)
 	mkfifo("fifo", 0644);
 	(void)!symlink("a", "link");
 	(void)!symlink("loop", "loop");
-	fd = open("big", O_RDWR | O_CREAT, 0644);
+	fd = open("big", O_RDWR | O_CREAT | O_NONBLOCK, 0644);
 	(void)!ftruncate(fd, 300000);
 	close(fd);
-	fd = open("text", O_RDWR | O_CREAT, 0755);
+	fd = open("text", O_RDWR | O_CREAT | O_NONBLOCK, 0755);
 	(void)!write(fd, "#!/bin/true\n", 12);
 	close(fd);
 }
@@ -207,8 +216,8 @@ static void open_files(void)
 	int ends[2];
 
 	for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
-		(void)!open(names[i], O_RDWR | O_CREAT, 0644);
-	(void)!open("a", O_WRONLY | O_APPEND);
+		(void)!open(names[i], O_RDWR | O_CREAT | O_NONBLOCK, 0644);
+	(void)!open("a", O_WRONLY | O_APPEND | O_NONBLOCK);
 	(void)!open("d", O_RDONLY | O_DIRECTORY);
 	(void)!open("/", O_PATH);
 	for (unsigned i = 0; i < sizeof others / sizeof *others; i++)
@@ -221,17 +230,11 @@ static void open_files(void)
 	(void)!eventfd(3, 0);
 	(void)!timerfd_create(CLOCK_MONOTONIC, 0);
 	(void)!memfd_create("fuzz", 0);
-	(void)!open("fifo", O_RDWR);
+	(void)!open("fifo", O_RDWR | O_NONBLOCK);
 }
 
 void ground_prepare(void)
 {
-	int null = open("/dev/null", O_RDWR);
-
-	for (int fd = 0; fd < 3; fd++)
-		dup2(null, fd);
-	for (int fd = 3; fd < 16; fd++)
-		close(fd);
 	prepare_memory();
 	umask(022);
 	make_files("/tmp/fuzz");

@@ -98,9 +98,10 @@ static void parse(struct run *run, int argc, char **argv)
 		else
 			usage();
 	}
-	for (unsigned i = 0; !run->kind_count && i < KINDS; i++)
-		add_kind(run, all_kinds[i]->name);
-	run->kind_count = run->kind_count ? run->kind_count : KINDS;
+	if (!run->kind_count) {
+		memcpy(run->kinds, all_kinds, sizeof all_kinds);
+		run->kind_count = KINDS;
+	}
 }
 
 /* --- workers ---------------------------------------------------------------------------------------------- */
@@ -296,5 +297,6 @@ int main(int argc, char **argv)
 		reap(&run, probe);
 	}
 	kill(probe, SIGKILL);
+	probe_end();
 	return report(&run, end_all(&run));
 }

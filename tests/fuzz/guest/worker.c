@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -94,6 +95,20 @@ const struct kind *worker_kind(const struct run *run, unsigned worker, unsigned 
 	return run->kinds[(worker + incarnation + thread) % run->kind_count];
 }
 
+/* Other workers may have made fifos of its files: what blocks is interrupted here too. */
+static void prepare(const struct run *run)
+{
+	struct itimerval often = { { 0, 20000 }, { 0, 20000 } }, never = { 0 };
+
+	ground_catch();
+	setitimer(ITIMER_REAL, &often, NULL);
+	ground_prepare();
+	for (unsigned i = 0; i < run->kind_count; i++)
+		if (run->kinds[i]->prepare)
+			run->kinds[i]->prepare();
+	setitimer(ITIMER_REAL, &never, NULL);
+}
+
 void worker_run(const struct run *run, unsigned worker, unsigned incarnation)
 {
 	struct thread threads[STREAMS_MAX];
@@ -101,10 +116,7 @@ void worker_run(const struct run *run, unsigned worker, unsigned incarnation)
 	munmap(probe_book, sizeof *probe_book);
 	setsid();
 	become(run->uid);
-	ground_prepare();
-	for (unsigned i = 0; i < run->kind_count; i++)
-		if (run->kinds[i]->prepare)
-			run->kinds[i]->prepare();
+	prepare(run);
 	for (unsigned i = 0; i < run->threads; i++) {
 		struct dice mix = { run->seed + (worker * 4096ull + incarnation) * STREAMS_MAX + i };
 
