@@ -15,7 +15,7 @@ static bool claim(struct description *d)
 		index = (descriptions.free_hint + n) % DESCRIPTIONS_MAX;
 		if (descriptions.slot[index])
 			continue;
-		tx_set(descriptions.generation, (descriptions.generation + 1) & GENERATION_MASK);
+		tx_set(descriptions.generation, descriptions.generation % GENERATION_MASK + 1); /* never 0 */
 		d->badge = (uint64_t)descriptions.generation << 32 | (index + BADGE_FIRST_OWN);
 		tx_set(descriptions.slot[index], d);
 		tx_set(descriptions.free_hint, index + 1);

@@ -3,6 +3,7 @@
 #ifndef BLOCK_BLOCK_H
 #define BLOCK_BLOCK_H
 
+#include <fs/description.h>
 #include <fs/locks.h>
 #include <proto/blk.h>
 #include <proto/dev.h>
@@ -37,14 +38,10 @@ struct device {
 	struct file_locks locks;
 };
 
-struct description {
-	uint32_t tag, flags;
+struct opened {
+	struct description base; /* of the special file */
 	struct device *device;
 	uint64_t offset;
-	/* The special file, for fstat. */
-	uint64_t node_device, node;
-	uint32_t mode, uid, gid;
-	struct description *next; /* unused ones */
 };
 
 /* --- disk.c ------------------------------------------------------------------------------------ */
@@ -76,6 +73,6 @@ void cache_restart(void);
 /* --- file.c -------------------------------------------------------------------------------------- */
 extern const struct file_ops file_handlers;
 extern const struct dev_ops device_handlers;
-void description_release(uint64_t badge);
+void file_release(uint64_t badge);
 
 #endif

@@ -5,7 +5,6 @@
 #include <fs/stream.h>
 #include <util/string.h>
 
-#define TAG 0x626c6b64u
 #define PAGE_BITS 12u
 #define PAGE 4096ul
 #define SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT)
@@ -22,17 +21,7 @@
 #define BLKBSZGET 0x80081270u
 #define BLKGETSIZE64 0x80081272u
 
-static struct description *unused;
-
-static struct description *description_of(const struct request *rq)
-{
-	struct description *d = (struct description *)rq->badge;
-
-	if (rq->badge <= PRESERVED_BASE || rq->badge >= PRESERVED_BASE + startup->preserved_size ||
-	    d->tag != TAG)
-		return NULL;
-	return d;
-}
+PRESERVED struct description_table descriptions;
 
 static uint64_t size_of(const struct device *device)
 {
@@ -43,28 +32,18 @@ static uint64_t size_of(const struct device *device)
 
 static long make_description(struct request *rq, struct device *device, const struct dev_open_req *in)
 {
-	struct description *d = unused ? unused : pheap_alloc(sizeof *d);
+	struct opened *d = description_new_special(sizeof(*d), in);
 	long status;
 
 	if (!d)
 		return -ENFILE;
-	if (unused)
-		unused = d->next;
-	*d = (struct description){
-		.flags = (uint32_t)in->flags & (O_ACCMODE | O_DSYNC | SETTABLE),
-		.device = device,
-		.node_device = in->device,
-		.node = in->node,
-		.mode = (uint32_t)in->mode,
-		.uid = (uint32_t)in->owner,
-		.gid = (uint32_t)(in->owner >> 32),
-	};
+	d->base.flags |= O_LARGEFILE | ((uint32_t)in->flags & (O_DSYNC | O_DIRECT));
+	d->device = device;
 	device->opens++;
-	d->tag = TAG;
 	rq->context = d;
-	status = request_give_badge(rq, (uint64_t)d);
+	status = request_give_badge(rq, d->base.badge);
 	if (status < 0)
-		description_release((uint64_t)d);
+		file_release(d->base.badge);
 	return status < 0 ? status : 0;
 }
 
@@ -81,7 +60,7 @@ static long dev_open(struct request *rq, const struct dev_open_req *in, struct d
 	if (device->read_only && (in->flags & O_ACCMODE) != O_RDONLY)
 		return -EROFS;
 	if (rq->context)
-		return request_give_badge(rq, (uint64_t)rq->context);
+		return request_give_badge(rq, ((struct opened *)rq->context)->base.badge);
 	status = cache_open(device);
 	return status < 0 ? status : make_description(rq, device, in);
 }
@@ -140,18 +119,16 @@ static long dev_open_block(struct request *rq, const struct dev_open_block_req *
 	return request_give(rq, (cap_t)rq->progress[1], CAP_ALL, true);
 }
 
-void description_release(uint64_t badge)
+void file_release(uint64_t badge)
 {
-	struct description *d = (struct description *)badge;
+	struct opened *d = description_find(badge);
 
-	if (badge <= PRESERVED_BASE || badge >= PRESERVED_BASE + startup->preserved_size || d->tag != TAG)
+	if (!d)
 		return;
 	locks_close_description(&d->device->locks, badge);
 	if (d->device->opens)
 		d->device->opens--;
-	d->tag = 0;
-	d->next = unused;
-	unused = d;
+	description_delete(d);
 }
 
 /* --- reading and writing ------------------------------------------------------------------------------- */
@@ -162,7 +139,7 @@ static long wait(struct request *rq, struct device *device, long status)
 }
 
 /* progress[0]: bytes done; a failed fill shows as an error of the device. */
-static long read_at(struct request *rq, struct description *d, uint64_t offset)
+static long read_at(struct request *rq, struct opened *d, uint64_t offset)
 {
 	struct device *device = d->device;
 	uint64_t done = rq->progress[0], length = rq->out_length, left;
@@ -211,7 +188,7 @@ static long prepare(struct device *device, uint64_t offset, uint64_t length)
 	return status;
 }
 
-static long write_at(struct request *rq, struct description *d, uint64_t offset)
+static long write_at(struct request *rq, struct opened *d, uint64_t offset)
 {
 	struct device *device = d->device;
 	uint64_t length = rq->in_length;
@@ -236,19 +213,19 @@ static long write_at(struct request *rq, struct description *d, uint64_t offset)
 	return n;
 }
 
-static bool readable(const struct description *d)
+static bool readable(const struct opened *d)
 {
-	return d && (d->flags & O_ACCMODE) != O_WRONLY;
+	return d && (d->base.flags & O_ACCMODE) != O_WRONLY;
 }
 
-static bool writable(const struct description *d)
+static bool writable(const struct opened *d)
 {
-	return d && (d->flags & O_ACCMODE) != O_RDONLY;
+	return d && (d->base.flags & O_ACCMODE) != O_RDONLY;
 }
 
 static long file_pread(struct request *rq, const struct file_pread_req *in, struct file_pread_reply *out)
 {
-	struct description *d = description_of(rq);
+	struct opened *d = description_find(rq->badge);
 
 	(void)out;
 	if (!readable(d))
@@ -258,7 +235,7 @@ static long file_pread(struct request *rq, const struct file_pread_req *in, stru
 
 static long file_read(struct request *rq, const struct file_read_req *in, struct file_read_reply *out)
 {
-	struct description *d = description_of(rq);
+	struct opened *d = description_find(rq->badge);
 	long status;
 
 	(void)in, (void)out;
@@ -273,7 +250,7 @@ static long file_read(struct request *rq, const struct file_read_req *in, struct
 
 static long file_pwrite(struct request *rq, const struct file_pwrite_req *in, struct file_pwrite_reply *out)
 {
-	struct description *d = description_of(rq);
+	struct opened *d = description_find(rq->badge);
 
 	(void)out;
 	if (!writable(d))
@@ -283,7 +260,7 @@ static long file_pwrite(struct request *rq, const struct file_pwrite_req *in, st
 
 static long file_write(struct request *rq, const struct file_write_req *in, struct file_write_reply *out)
 {
-	struct description *d = description_of(rq);
+	struct opened *d = description_find(rq->badge);
 	long status;
 
 	(void)in, (void)out;
@@ -297,7 +274,7 @@ static long file_write(struct request *rq, const struct file_write_req *in, stru
 
 static long file_lseek(struct request *rq, const struct file_lseek_req *in, struct file_lseek_reply *out)
 {
-	struct description *d = description_of(rq);
+	struct opened *d = description_find(rq->badge);
 	int64_t to = in->offset, base;
 
 	(void)out;
@@ -313,27 +290,6 @@ static long file_lseek(struct request *rq, const struct file_lseek_req *in, stru
 
 /* --- the rest ------------------------------------------------------------------------------------------------ */
 
-static long file_fstat(struct request *rq, const struct file_fstat_req *in, struct file_fstat_reply *out)
-{
-	struct description *d = description_of(rq);
-	struct file_stat stat;
-
-	(void)in, (void)out;
-	if (!d)
-		return -EBADF;
-	stat = (struct file_stat){
-		.dev = d->node_device,
-		.ino = d->node,
-		.nlink = 1,
-		.mode = d->mode,
-		.uid = d->uid,
-		.gid = d->gid,
-		.rdev = dev_make(MAJOR, d->device->minor),
-		.blksize = PAGE,
-	};
-	return stream_put(rq, &stat, sizeof stat);
-}
-
 static long file_ftruncate(struct request *rq, const struct file_ftruncate_req *in,
 			   struct file_ftruncate_reply *out)
 {
@@ -343,7 +299,7 @@ static long file_ftruncate(struct request *rq, const struct file_ftruncate_req *
 
 static long file_fsync(struct request *rq, const struct file_fsync_req *in, struct file_fsync_reply *out)
 {
-	struct description *d = description_of(rq);
+	struct opened *d = description_find(rq->badge);
 
 	(void)in, (void)out;
 	return d ? cache_sync(rq, d->device) : -EBADF;
@@ -370,7 +326,7 @@ static long flush_buffers(struct request *rq, struct device *device)
 
 static long file_ioctl(struct request *rq, const struct file_ioctl_req *in, struct file_ioctl_reply *out)
 {
-	struct description *d = description_of(rq);
+	struct opened *d = description_find(rq->badge);
 
 	(void)out;
 	if (!d)
@@ -393,7 +349,7 @@ static long file_ioctl(struct request *rq, const struct file_ioctl_req *in, stru
 
 static long file_mmap(struct request *rq, const struct file_mmap_req *in, struct file_mmap_reply *out)
 {
-	struct description *d = description_of(rq);
+	struct opened *d = description_find(rq->badge);
 	uint32_t rights = (uint32_t)in->rights & (CAP_R | CAP_W | CAP_X);
 
 	if (!d)
@@ -409,28 +365,19 @@ static long file_mmap(struct request *rq, const struct file_mmap_req *in, struct
 static long file_poll(struct request *rq, const struct file_poll_req *in, struct file_poll_reply *out)
 {
 	(void)out;
-	return description_of(rq) ? (long)(in->events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM))
-				  : -EBADF;
-}
-
-static long file_get_flags(struct request *rq, const struct file_get_flags_req *in,
-			   struct file_get_flags_reply *out)
-{
-	struct description *d = description_of(rq);
-
-	(void)in, (void)out;
-	return d ? (long)(d->flags | O_LARGEFILE) : -EBADF;
+	return description_find(rq->badge) ? (long)(in->events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM))
+					   : -EBADF;
 }
 
 static long file_set_flags(struct request *rq, const struct file_set_flags_req *in,
 			   struct file_set_flags_reply *out)
 {
-	struct description *d = description_of(rq);
+	struct opened *d = description_find(rq->badge);
 
 	(void)out;
 	if (!d)
 		return -EBADF;
-	d->flags = (d->flags & ~(uint32_t)SETTABLE) | ((uint32_t)in->flags & SETTABLE);
+	d->base.flags = (d->base.flags & ~(uint32_t)SETTABLE) | ((uint32_t)in->flags & SETTABLE);
 	return 0;
 }
 
@@ -439,12 +386,12 @@ static long file_set_attr(struct request *rq, const struct file_set_attr_req *in
 			  struct file_set_attr_reply *out)
 {
 	(void)in, (void)out;
-	return description_of(rq) ? -EOPNOTSUPP : -EBADF;
+	return description_find(rq->badge) ? -EOPNOTSUPP : -EBADF;
 }
 
 static long file_flock(struct request *rq, const struct file_flock_req *in, struct file_flock_reply *out)
 {
-	struct description *d = description_of(rq);
+	struct opened *d = description_find(rq->badge);
 
 	(void)out;
 	return d ? flock_request(rq, &d->device->locks, rq->badge, in->operation) : -EBADF;
@@ -452,7 +399,7 @@ static long file_flock(struct request *rq, const struct file_flock_req *in, stru
 
 static long file_lock(struct request *rq, const struct file_lock_req *in, struct file_lock_reply *out)
 {
-	struct description *d = description_of(rq);
+	struct opened *d = description_find(rq->badge);
 
 	return d ? lock_request(rq, &d->device->locks, in, out) : -EBADF;
 }
@@ -460,7 +407,7 @@ static long file_lock(struct request *rq, const struct file_lock_req *in, struct
 static long file_close_notice(struct request *rq, const struct file_close_notice_req *in,
 			      struct file_close_notice_reply *out)
 {
-	struct description *d = description_of(rq);
+	struct opened *d = description_find(rq->badge);
 
 	(void)in, (void)out;
 	if (!d)
@@ -472,19 +419,19 @@ static long file_close_notice(struct request *rq, const struct file_close_notice
 static long file_statfs(struct request *rq, const struct file_statfs_req *in, struct file_statfs_reply *out)
 {
 	(void)in, (void)out;
-	return description_of(rq) ? -ENOSYS : -EBADF;
+	return description_find(rq->badge) ? -ENOSYS : -EBADF;
 }
 
 static long file_allocate(struct request *rq, const struct file_allocate_req *in,
 			  struct file_allocate_reply *out)
 {
 	(void)in, (void)out;
-	return description_of(rq) ? -ENODEV : -EBADF;
+	return description_find(rq->badge) ? -ENODEV : -EBADF;
 }
 
 static long file_path(struct request *rq, const struct file_path_req *in, struct file_path_reply *out)
 {
-	struct description *d = description_of(rq);
+	struct opened *d = description_find(rq->badge);
 	char path[32];
 
 	(void)in, (void)out;
@@ -494,34 +441,20 @@ static long file_path(struct request *rq, const struct file_path_req *in, struct
 	return stream_put_text(rq, path);
 }
 
-static long file_identify(struct request *rq, const struct file_identify_req *in,
-			  struct file_identify_reply *out)
-{
-	struct description *d = description_of(rq);
-
-	(void)in;
-	if (!d)
-		return -EBADF;
-	out->device = d->node_device;
-	out->inode = d->node;
-	out->flags = d->flags;
-	return S_IFBLK;
-}
-
 const struct file_ops file_handlers = {
 	.read = file_read,
 	.write = file_write,
 	.pread = file_pread,
 	.pwrite = file_pwrite,
 	.lseek = file_lseek,
-	.fstat = file_fstat,
+	.fstat = description_fstat,
 	.ftruncate = file_ftruncate,
 	.fsync = file_fsync,
 	.ioctl = file_ioctl,
 	.mmap = file_mmap,
 	.poll = file_poll,
 	.getdents = stream_getdents,
-	.get_flags = file_get_flags,
+	.get_flags = description_get_flags,
 	.set_flags = file_set_flags,
 	.set_attr = file_set_attr,
 	.flock = file_flock,
@@ -530,7 +463,7 @@ const struct file_ops file_handlers = {
 	.statfs = file_statfs,
 	.allocate = file_allocate,
 	.path = file_path,
-	.identify = file_identify,
+	.identify = description_identify,
 };
 
 static long dev_list(struct request *rq, const struct dev_list_req *in, struct dev_list_reply *out)

@@ -48,7 +48,7 @@ static const struct service service = {
 	.name = "block",
 	.dispatch = dispatch,
 	.start = start,
-	.release = description_release,
+	.release = file_release,
 	.cancel = cancel,
 	.shutdown = cache_sync_all,
 };

@@ -5,23 +5,12 @@
 #include <fs/stream.h>
 #include <util/string.h>
 
-#define TAG 0x70726f63u
 #define TEXT_MAX 65536u
 
-static struct description *unused;
+PRESERVED struct description_table descriptions;
 static PRESERVED cap_t control_slot; /* memory for a command on its way to RS */
 
-static struct description *description_of(const struct request *rq)
-{
-	struct description *d = (struct description *)rq->badge;
-
-	if (rq->badge <= PRESERVED_BASE || rq->badge >= PRESERVED_BASE + startup->preserved_size ||
-	    d->tag != TAG)
-		return NULL;
-	return d;
-}
-
-static bool is_stream(const struct description *d)
+static bool is_stream(const struct opened *d)
 {
 	const struct file_kind *kind = kind_of(node_of(d->node));
 
@@ -29,7 +18,7 @@ static bool is_stream(const struct description *d)
 }
 
 /* The first run has made the description: tracing counts it from then on until it is released. */
-static long opened(struct description *d)
+static long begin(struct opened *d)
 {
 	const struct file_kind *kind = kind_of(node_of(d->node));
 
@@ -39,31 +28,42 @@ static long opened(struct description *d)
 	return trace_open(d);
 }
 
-long description_open(struct request *rq, uint64_t node, uint64_t flags)
+static struct opened *new_description(uint64_t node, uint64_t flags)
 {
-	struct description *d = rq->context;
+	struct opened *d = description_new(sizeof(*d), flags);
+	struct file_stat stat;
+
+	if (!d || node_stat(node, &stat) < 0)
+		return d;
+	d->base.flags |= O_LARGEFILE;
+	d->base.device = device_number;
+	d->base.node = d->node = node;
+	d->base.mode = stat.mode;
+	d->base.uid = stat.uid;
+	d->base.gid = stat.gid;
+	return d;
+}
+
+long file_open(struct request *rq, uint64_t node, uint64_t flags)
+{
+	struct opened *d = rq->context;
 	long status;
 
 	if (!d) {
-		d = unused ? unused : pheap_alloc(sizeof *d);
+		d = new_description(node, flags);
 		if (!d)
 			return -ENFILE;
-		if (unused)
-			unused = d->next;
-		*d = (struct description){ .flags = (uint32_t)flags & (O_ACCMODE | O_NONBLOCK | O_APPEND),
-					   .node = node };
-		d->tag = TAG;
 		rq->context = d;
 	}
-	status = opened(d);
+	status = begin(d);
 	if (status == 0)
-		status = request_give_badge(rq, (uint64_t)d);
+		status = request_give_badge(rq, d->base.badge);
 	if (status < 0)
-		description_release((uint64_t)d);
+		file_release(d->base.badge);
 	return status < 0 ? status : 0;
 }
 
-static void drop_text(struct description *d)
+static void drop_text(struct opened *d)
 {
 	char *text = d->text;
 
@@ -72,25 +72,23 @@ static void drop_text(struct description *d)
 	pheap_free(text);
 }
 
-void description_release(uint64_t badge)
+void file_release(uint64_t badge)
 {
-	struct description *d = (struct description *)badge;
+	struct opened *d = description_find(badge);
 
-	if (badge <= PRESERVED_BASE || badge >= PRESERVED_BASE + startup->preserved_size || d->tag != TAG)
+	if (!d)
 		return;
-	d->tag = 0;
 	if (d->traces)
 		trace_close();
 	drop_text(d);
-	d->next = unused;
-	unused = d;
+	description_delete(d);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------ */
 
 static char render_space[TEXT_MAX];
 
-static long keep_text(struct description *d, const struct text *text)
+static long keep_text(struct opened *d, const struct text *text)
 {
 	char *copy = pheap_alloc(text->used + 1);
 
@@ -103,7 +101,7 @@ static long keep_text(struct description *d, const struct text *text)
 	return 0;
 }
 
-static long make_text(struct request *rq, struct description *d)
+static long make_text(struct request *rq, struct opened *d)
 {
 	struct node node = node_of(d->node);
 	const struct file_kind *kind = kind_of(node);
@@ -122,12 +120,12 @@ static long make_text(struct request *rq, struct description *d)
 }
 
 /* progress[0]: this request has made the text. */
-static long read_at(struct request *rq, struct description *d, uint64_t offset)
+static long read_at(struct request *rq, struct opened *d, uint64_t offset)
 {
 	uint64_t length;
 	long status;
 
-	if ((d->flags & O_ACCMODE) == O_WRONLY)
+	if ((d->base.flags & O_ACCMODE) == O_WRONLY)
 		return -EBADF;
 	if (is_stream(d))
 		return stream_read(rq, d, kind_of(node_of(d->node)));
@@ -145,7 +143,7 @@ static long read_at(struct request *rq, struct description *d, uint64_t offset)
 
 static long file_read(struct request *rq, const struct file_read_req *in, struct file_read_reply *out)
 {
-	struct description *d = description_of(rq);
+	struct opened *d = description_find(rq->badge);
 	long status;
 
 	(void)in, (void)out;
@@ -159,7 +157,7 @@ static long file_read(struct request *rq, const struct file_read_req *in, struct
 
 static long file_pread(struct request *rq, const struct file_pread_req *in, struct file_pread_reply *out)
 {
-	struct description *d = description_of(rq);
+	struct opened *d = description_find(rq->badge);
 
 	(void)out;
 	if (!d)
@@ -276,11 +274,11 @@ long drop_caches_write(struct request *rq)
 
 static long file_write(struct request *rq, const struct file_write_req *in, struct file_write_reply *out)
 {
-	struct description *d = description_of(rq);
+	struct opened *d = description_find(rq->badge);
 	const struct file_kind *kind = d ? kind_of(node_of(d->node)) : NULL;
 
 	(void)in, (void)out;
-	if (!kind || (d->flags & O_ACCMODE) == O_RDONLY)
+	if (!kind || (d->base.flags & O_ACCMODE) == O_RDONLY)
 		return -EBADF;
 	return kind->write ? kind->write(rq) : -EIO;
 }
@@ -295,7 +293,7 @@ static long file_pwrite(struct request *rq, const struct file_pwrite_req *in, st
 
 static long file_lseek(struct request *rq, const struct file_lseek_req *in, struct file_lseek_reply *out)
 {
-	struct description *d = description_of(rq);
+	struct opened *d = description_find(rq->badge);
 	int64_t to = in->offset;
 
 	(void)out;
@@ -310,76 +308,42 @@ static long file_lseek(struct request *rq, const struct file_lseek_req *in, stru
 	return to;
 }
 
-static long file_fstat(struct request *rq, const struct file_fstat_req *in, struct file_fstat_reply *out)
-{
-	struct description *d = description_of(rq);
-	struct file_stat stat;
-	long status;
-
-	(void)in, (void)out;
-	if (!d)
-		return -EBADF;
-	status = node_stat(d->node, &stat);
-	return status < 0 ? -ESRCH : stream_put(rq, &stat, sizeof stat);
-}
-
 static long file_ftruncate(struct request *rq, const struct file_ftruncate_req *in,
 			   struct file_ftruncate_reply *out)
 {
 	(void)in, (void)out;
-	return description_of(rq) ? 0 : -EBADF;
+	return description_find(rq->badge) ? 0 : -EBADF;
 }
 
 static long file_ioctl(struct request *rq, const struct file_ioctl_req *in, struct file_ioctl_reply *out)
 {
 	(void)in, (void)out;
-	return description_of(rq) ? -ENOTTY : -EBADF;
+	return description_find(rq->badge) ? -ENOTTY : -EBADF;
 }
 
 static long file_poll(struct request *rq, const struct file_poll_req *in, struct file_poll_reply *out)
 {
 	(void)out;
-	return description_of(rq) ? (long)(in->events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM))
-				  : -EBADF;
-}
-
-static long file_get_flags(struct request *rq, const struct file_get_flags_req *in,
-			   struct file_get_flags_reply *out)
-{
-	struct description *d = description_of(rq);
-
-	(void)in, (void)out;
-	return d ? (long)(d->flags | O_LARGEFILE) : -EBADF;
-}
-
-static long file_set_flags(struct request *rq, const struct file_set_flags_req *in,
-			   struct file_set_flags_reply *out)
-{
-	struct description *d = description_of(rq);
-
-	(void)out;
-	if (!d)
-		return -EBADF;
-	d->flags = stream_set_flags(d->flags, in->flags);
-	return 0;
+	return description_find(rq->badge) ? (long)(in->events & (POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM))
+					   : -EBADF;
 }
 
 static long file_set_attr(struct request *rq, const struct file_set_attr_req *in,
 			  struct file_set_attr_reply *out)
 {
 	(void)in, (void)out;
-	return description_of(rq) ? -EPERM : -EBADF;
+	return description_find(rq->badge) ? -EPERM : -EBADF;
 }
 
 static long file_statfs(struct request *rq, const struct file_statfs_req *in, struct file_statfs_reply *out)
 {
 	(void)in, (void)out;
-	return description_of(rq) ? fs_handlers.statfs(rq, NULL, NULL) : -EBADF;
+	return description_find(rq->badge) ? fs_handlers.statfs(rq, NULL, NULL) : -EBADF;
 }
 
 static long file_path(struct request *rq, const struct file_path_req *in, struct file_path_reply *out)
 {
-	struct description *d = description_of(rq);
+	struct opened *d = description_find(rq->badge);
 	const struct file_kind *kind = d ? kind_of(node_of(d->node)) : NULL;
 	char path[96];
 
@@ -393,44 +357,17 @@ static long file_path(struct request *rq, const struct file_path_req *in, struct
 	return stream_put_text(rq, path);
 }
 
-static long file_identify(struct request *rq, const struct file_identify_req *in,
-			  struct file_identify_reply *out)
-{
-	struct description *d = description_of(rq);
-
-	(void)in;
-	if (!d)
-		return -EBADF;
-	out->device = device_number;
-	out->inode = d->node;
-	out->flags = d->flags;
-	return S_IFREG;
-}
-
 static long file_flock(struct request *rq, const struct file_flock_req *in, struct file_flock_reply *out)
 {
 	(void)in, (void)out;
-	return description_of(rq) ? -ENOLCK : -EBADF;
+	return description_find(rq->badge) ? -ENOLCK : -EBADF;
 }
 
 const struct file_ops file_handlers = {
-	.read = file_read,
-	.write = file_write,
-	.pread = file_pread,
-	.pwrite = file_pwrite,
-	.lseek = file_lseek,
-	.fstat = file_fstat,
-	.ftruncate = file_ftruncate,
-	.fsync = stream_fsync,
-	.ioctl = file_ioctl,
-	.mmap = stream_mmap,
-	.poll = file_poll,
-	.getdents = stream_getdents,
-	.get_flags = file_get_flags,
-	.set_flags = file_set_flags,
-	.set_attr = file_set_attr,
-	.flock = file_flock,
-	.statfs = file_statfs,
+	DESCRIPTION_FILE_OPS,        .read = file_read,     .write = file_write,
+	.pread = file_pread,         .pwrite = file_pwrite, .lseek = file_lseek,
+	.ftruncate = file_ftruncate, .fsync = stream_fsync, .ioctl = file_ioctl,
+	.mmap = stream_mmap,         .poll = file_poll,     .getdents = stream_getdents,
+	.set_attr = file_set_attr,   .flock = file_flock,   .statfs = file_statfs,
 	.path = file_path,
-	.identify = file_identify,
 };

@@ -33,7 +33,7 @@ static const struct service service = {
 	.name = "procfs",
 	.dispatch = dispatch,
 	.start = start,
-	.release = description_release,
+	.release = file_release,
 	.cancel = cancel,
 };
 

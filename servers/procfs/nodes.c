@@ -489,7 +489,7 @@ static long open(struct request *rq, const struct fs_open_req *in, struct fs_ope
 		return -EINVAL;
 	if (in->exec)
 		return -EACCES;
-	return description_open(rq, in->node, in->flags);
+	return file_open(rq, in->node, in->flags);
 }
 
 static long statfs(struct request *rq, const struct fs_statfs_req *in, struct fs_statfs_reply *out)

@@ -9,6 +9,7 @@
 #ifndef PROCFS_PROCFS_H
 #define PROCFS_PROCFS_H
 
+#include <fs/description.h>
 #include <proto/dev.h>
 #include <proto/file.h>
 #include <proto/fs.h>
@@ -142,21 +143,20 @@ long control_write(struct request *rq);
 long drop_caches_write(struct request *rq);
 
 /* --- file.c ---------------------------------------------------------------------------------------------------- */
-struct description {
-	uint32_t tag, flags;
+struct opened {
+	struct description base;
 	uint64_t node, offset;
 	bool traces; /* trace_open was called for it */
 	char *text;  /* NULL: not made */
 	size_t length;
-	struct description *next;
 };
 extern const struct file_ops file_handlers;
-long description_open(struct request *rq, uint64_t node, uint64_t flags);
-void description_release(uint64_t badge);
+long file_open(struct request *rq, uint64_t node, uint64_t flags);
+void file_release(uint64_t badge);
 
 /* --- streams.c: files whose reads do not begin again from the start --------------------------------------- */
-long stream_read(struct request *rq, struct description *d, const struct file_kind *kind);
-long trace_open(struct description *d); /* for reading: tracing begins with the first */
+long stream_read(struct request *rq, struct opened *d, const struct file_kind *kind);
+long trace_open(struct opened *d); /* for reading: tracing begins with the first */
 void trace_close(void);
 
 #endif

@@ -21,7 +21,7 @@ static cap_t trace_cap(void)
 	return entry ? entry->slot : CAP_NONE;
 }
 
-long trace_open(struct description *d)
+long trace_open(struct opened *d)
 {
 	long status = kcall(trace_control, trace_cap(), 1);
 	struct trace_read now = { .position = TRACE_NOW };
@@ -40,7 +40,7 @@ void trace_close(void)
 		kcall(trace_control, trace_cap(), 0);
 }
 
-static long trace_read(struct request *rq, struct description *d)
+static long trace_read(struct request *rq, struct opened *d)
 {
 	struct trace_read read = { d->offset, (uint64_t)records, READ_BYTES };
 	long length, status;
@@ -58,7 +58,7 @@ static long trace_read(struct request *rq, struct description *d)
 	return length;
 }
 
-static long crashes_read(struct request *rq, struct description *d)
+static long crashes_read(struct request *rq, struct opened *d)
 {
 	struct gather *g;
 	long status = gather(rq, 0, (int32_t)d->offset, NEED_CRASH, &g);
@@ -73,7 +73,7 @@ static long crashes_read(struct request *rq, struct description *d)
 	return status;
 }
 
-long stream_read(struct request *rq, struct description *d, const struct file_kind *kind)
+long stream_read(struct request *rq, struct opened *d, const struct file_kind *kind)
 {
 	return kind->type == TYPE_TRACE ? trace_read(rq, d) : crashes_read(rq, d);
 }
