@@ -2,12 +2,18 @@
 /* Who may do what in directories. */
 #include "tree.h"
 
-long may_access(const struct creds *creds, const struct vnode *node, uint32_t mask)
+bool is_read_only(const struct mount *mount)
 {
+	return mount->super->read_only || (mount->flags & MOUNT_READ_ONLY);
+}
+
+long may_access(const struct creds *creds, const struct dentry *at, uint32_t mask)
+{
+	const struct vnode *node = at->node;
 	struct attr_owner owner = { node->mode, node->uid, node->gid };
 	uint32_t type = node->mode & S_IFMT;
 
-	if ((mask & MAY_WRITE) && (node->mount->flags & MOUNT_READ_ONLY) &&
+	if ((mask & MAY_WRITE) && is_read_only(at->mount) &&
 	    (type == S_IFREG || type == S_IFDIR || type == S_IFLNK))
 		return -EROFS;
 	return mode_allows(creds, &owner, mask);
@@ -17,13 +23,13 @@ long may_create(const struct creds *creds, const struct dentry *dir)
 {
 	if (!dir->hashed && !dentry_is_root(dir))
 		return -ENOENT;
-	return may_access(creds, dir->node, MAY_WRITE | MAY_EXEC);
+	return may_access(creds, dir, MAY_WRITE | MAY_EXEC);
 }
 
 long may_delete(const struct creds *creds, const struct dentry *dir, const struct dentry *victim, bool is_dir)
 {
 	const struct vnode *node = victim->node, *in = dir->node;
-	long status = may_access(creds, in, MAY_WRITE | MAY_EXEC);
+	long status = may_access(creds, dir, MAY_WRITE | MAY_EXEC);
 
 	if (status)
 		return status;
@@ -31,7 +37,7 @@ long may_delete(const struct creds *creds, const struct dentry *dir, const struc
 		return -EPERM;
 	if (is_dir != node_is(node, S_IFDIR))
 		return is_dir ? -ENOTDIR : -EISDIR;
-	if (victim->mounted || dentry_is_root(victim))
+	if (dentry_is_root(victim) || alias_is_covered(victim))
 		return -EBUSY;
 	return 0;
 }

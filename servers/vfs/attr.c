@@ -80,7 +80,7 @@ long access_path(struct request *rq, const struct vfs_access_req *in, struct vfs
 			   follow_flags(in->flags) | (in->flags & AT_EACCESS ? 0 : PATH_REAL));
 	if (status)
 		return status;
-	return may_access(&place.creds, place.walk.found->node, (uint32_t)in->mode);
+	return may_access(&place.creds, place.walk.found, (uint32_t)in->mode);
 }
 
 static long link_answer(struct request *rq, const struct vnode *link)
@@ -141,9 +141,10 @@ static long attr_send(struct request *rq, struct vnode *node, const struct attr_
 	return job_send(job, fs_op_set_attr, OP_PARK, &request, sizeof(request));
 }
 
-long node_set_attr(struct request *rq, struct vnode *node, const struct creds *creds,
+long node_set_attr(struct request *rq, const struct dentry *d, const struct creds *creds,
 		   struct attr_change *change)
 {
+	struct vnode *node = d->node;
 	struct attr_owner owner = { node->mode, node->uid, node->gid };
 	long status;
 
@@ -151,7 +152,7 @@ long node_set_attr(struct request *rq, struct vnode *node, const struct creds *c
 			 FILE_SET_ATIME_NOW | FILE_SET_MTIME_NOW;
 	if ((change->valid & FILE_SET_MODE) && node_is(node, S_IFLNK))
 		return -EOPNOTSUPP;
-	if (node->mount->flags & MOUNT_READ_ONLY)
+	if (is_read_only(d->mount))
 		return -EROFS;
 	status = attr_check(creds, &owner, change);
 	if (status)
@@ -185,7 +186,7 @@ long set_attr_path(struct request *rq, const struct vfs_set_attr_req *in, struct
 	status = path_walk(rq, &place, in->dir, 0, 0, rq->in_length, follow_flags(in->flags_valid >> 32));
 	if (status)
 		return status;
-	return node_set_attr(rq, place.walk.found->node, &place.creds, &change);
+	return node_set_attr(rq, place.walk.found, &place.creds, &change);
 }
 
 long truncate_path(struct request *rq, const struct vfs_truncate_req *in, struct vfs_truncate_reply *out)
@@ -209,7 +210,7 @@ long truncate_path(struct request *rq, const struct vfs_truncate_req *in, struct
 	node = place.walk.found->node;
 	if (!node_is(node, S_IFREG))
 		return node_is(node, S_IFDIR) ? -EISDIR : -EINVAL;
-	status = may_access(&place.creds, node, MAY_WRITE);
+	status = may_access(&place.creds, place.walk.found, MAY_WRITE);
 	return status ? status : attr_send(rq, node, &change, in->size);
 }
 

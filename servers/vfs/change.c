@@ -32,7 +32,7 @@ static long make_send(struct job *job, const struct place *place, uint32_t mode,
 	struct fs_create_open_req both = { dir->number, mode, owner, open_flags, job->rq->stamp };
 	struct fs_create_req request = { dir->number, mode, owner, rdev, job->rq->stamp };
 
-	if (open_flags != MAKE_ONLY && !dir->mount->no_create_open)
+	if (open_flags != MAKE_ONLY && !dir->mount->super->no_create_open)
 		return job_send(job, fs_op_create_open, OP_IN | OP_PARK | OP_RCAPS(1), &both, sizeof(both));
 	return job_send(job, fs_op_create, OP_IN | OP_PARK, &request, sizeof(request));
 }
@@ -257,9 +257,9 @@ static long rename_allowed(const struct place *from, const struct place *to, uin
 		status = may_create(creds, to->walk.dir);
 	/* A directory that moves gets another `..`. */
 	if (!status && moves && old_dir)
-		status = may_access(creds, old->node, MAY_WRITE);
+		status = may_access(creds, old, MAY_WRITE);
 	if (!status && moves && (flags & RENAME_EXCHANGE) && new_dir)
-		status = may_access(creds, target->node, MAY_WRITE);
+		status = may_access(creds, target, MAY_WRITE);
 	return status;
 }
 
@@ -271,7 +271,7 @@ static long rename_send(struct request *rq, const struct place *from, const stru
 	struct job *job;
 
 	if (a->dir->node->locked || b->dir->node->locked || a->found->node->locked ||
-	    (b->found && b->found->node->locked) || (a->dir != b->dir && a->dir->mount->renaming))
+	    (b->found && b->found->node->locked) || (a->dir != b->dir && a->dir->mount->super->renaming))
 		return dir_wait(rq);
 	job = job_new(rq, JOB_RENAME, a->dir->mount->fs);
 	if (!job)
@@ -351,7 +351,7 @@ long link_path(struct request *rq, const struct vfs_link_req *in, struct vfs_lin
 		return status;
 	if (to.walk.slash)
 		return -ENOENT;
-	if (node->mount != to.walk.dir->mount)
+	if (from.walk.found->mount != to.walk.dir->mount)
 		return -EXDEV;
 	status = may_create(&to.creds, to.walk.dir);
 	if (status)

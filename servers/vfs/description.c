@@ -319,7 +319,7 @@ static long dir_set_attr(F(set_attr))
 	if (!d)
 		return -EBADF;
 	creds_of(rq->stamp, &creds, false);
-	return node_set_attr(rq, d->dentry->node, &creds, &change);
+	return node_set_attr(rq, d->dentry, &creds, &change);
 }
 
 static long dir_flock(F(flock))

@@ -106,7 +106,7 @@ static bool make_simply(struct job *job)
 
 	if (job->op != fs_op_create_open || job->status != -ENOSYS)
 		return false;
-	job->dir->mount->no_create_open = true;
+	job->dir->mount->super->no_create_open = true;
 	job_send(job, fs_op_create, OP_IN | OP_PARK, &request, sizeof(request));
 	return true;
 }
@@ -117,6 +117,7 @@ static void make_done(struct job *job)
 	struct dentry *d;
 
 	vnode_changed(job->dir->node);
+	aliases_forget(job->dir, job_name(job), job->name_length);
 	if (job->status == -EEXIST) {
 		d = dentry_find(job->dir, job_name(job), job->name_length,
 				name_hash(job_name(job), job->name_length));
@@ -138,6 +139,7 @@ static void link_done(struct job *job)
 
 	vnode_changed(job->dir->node);
 	vnode_changed(job->node);
+	aliases_forget(job->dir, job_name(job), job->name_length);
 	if (job->repeated && job->status == -EEXIST)
 		job->status = 0;
 	if (job->status < 0)
@@ -153,6 +155,7 @@ static void unlink_done(struct job *job)
 	struct dentry *d = job->entry;
 
 	vnode_changed(job->dir->node);
+	aliases_forget(job->dir, dentry_name(d), d->length);
 	if (d->node)
 		vnode_changed(d->node);
 	if (job->repeated && job->status == -ENOENT)
@@ -185,10 +188,14 @@ static void rename_done(struct job *job)
 	if (job->status < 0)
 		return;
 	if (job->words[3] & 2) {
+		aliases_forget(job->dir, dentry_name(job->entry), job->entry->length);
+		aliases_forget(job->dir2, job_name(job), job->name_length);
 		if (there)
 			dentry_exchange(job->entry, there);
 		return;
 	}
+	aliases_rename(job->dir, dentry_name(job->entry), job->entry->length, job->dir2, job_name(job),
+		       job->name_length);
 	dentry_rename(job->entry, job->dir2, job_name(job), job->name_length);
 }
 

@@ -139,7 +139,7 @@ static void lock_dirs(struct job *job, bool lock)
 	if (job->dir2)
 		job->dir2->node->locked = lock;
 	if (job->kind == JOB_RENAME && job->dir != job->dir2)
-		job->dir->mount->renaming = lock;
+		job->dir->mount->super->renaming = lock;
 	if (!lock)
 		waitq_wake(&dir_waiters);
 }

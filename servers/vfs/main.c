@@ -56,6 +56,7 @@ static long start(bool restarted)
 	sessions_count();
 	descriptions_count();
 	tree_rebuilt();
+	binds_start();
 	forget_flush();
 	return 0;
 }

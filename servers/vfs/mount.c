@@ -3,8 +3,8 @@
 #include "mounting.h"
 
 #define MS_REMOUNT 32u
-#define MS_UNSUPPORTED \
-	(4096u | 8192u | 0x100000u | 0x20000u | 0x40000u | 0x80000u) /* bind, move, propagation */
+#define MS_BIND 4096u
+#define MS_MOVE 8192u
 #define MS_KEPT 15u
 #define WHERE_MAX sizeof(((struct mount *)0)->where)
 
@@ -51,8 +51,12 @@ static long remount(struct request *rq, const struct vfs_mount_req *in, struct m
 
 static long remount_done(struct request *rq, const struct vfs_mount_req *in, struct job *job)
 {
-	if (job->status >= 0)
-		mounts[(rq->progress[3] - 1) % MOUNT_MAX].flags = (uint32_t)in->flags & MS_KEPT;
+	struct mount *m = &mounts[(rq->progress[3] - 1) % MOUNT_MAX];
+
+	if (job->status >= 0) {
+		m->flags = (uint32_t)in->flags & MS_KEPT;
+		m->super->read_only = in->flags & MOUNT_READ_ONLY;
+	}
 	return job_finish(rq, job);
 }
 
@@ -123,13 +127,8 @@ static long mount_start(struct request *rq, const struct vfs_mount_req *in, cons
 	status = mount_target(rq, in, &place);
 	if (status)
 		return status;
-	if (in->flags & MS_REMOUNT) {
-		if (!dentry_is_root(place.walk.found))
-			return -EINVAL;
-		return remount(rq, in, place.walk.found->mount);
-	}
-	if (in->flags & MS_UNSUPPORTED)
-		return -EINVAL;
+	if (in->flags & MS_REMOUNT)
+		return dentry_is_root(place.walk.found) ? remount(rq, in, place.walk.found->mount) : -EINVAL;
 	if (!type)
 		return -ENODEV;
 	if (type->device)
@@ -151,8 +150,59 @@ static long mount_attach(struct request *rq, const struct vfs_mount_req *in)
 		return PARK;
 	if (status)
 		return mount_fail(rq, status);
-	mount_attach_to(mount_of(rq), place.walk.found);
-	return 0;
+	status = mount_join(mount_of(rq), place.walk.found);
+	return status ? mount_fail(rq, status) : 0;
+}
+
+/* Calls that make no file system, but show or join what is mounted. */
+static bool is_rearrangement(uint64_t flags)
+{
+	if (flags & MS_REMOUNT)
+		return flags & MS_BIND;
+	return flags & (MS_BIND | MS_MOVE | MS_PROPAGATION);
+}
+
+static long rearrange_at(struct request *rq, const struct vfs_mount_req *in, struct dentry *from,
+			 struct dentry *at)
+{
+	(void)rq;
+	if (in->flags & MS_BIND)
+		return bind_mount(from, at, in->flags & MS_REC);
+	return move_mount(from, at);
+}
+
+/* Both paths are walked in the cache in one go, so that the first name found stays while the second is looked for.
+ * progress[3]: it is done. */
+static long rearrange(struct request *rq, const struct vfs_mount_req *in)
+{
+	struct place source, place;
+	struct job *job;
+	long status = job_resume(rq, &job);
+
+	if (status || rq->progress[3])
+		return status;
+	if (in->flags & (MS_BIND | MS_MOVE) && !(in->flags & MS_REMOUNT)) {
+		status = path_walk_text(rq, &source, session_find(rq->stamp)->cwd, arguments.source,
+					arguments.source_length, WALK_FOLLOW);
+		if (status)
+			return status;
+	}
+	status = path_walk(rq, &place, AT_FDCWD, 0, in->source_length, in->target_length, WALK_FOLLOW);
+	if (status)
+		return status;
+	if (place.creds.uid)
+		return -EPERM;
+	if (in->flags & MS_REMOUNT) {
+		if (!dentry_is_root(place.walk.found))
+			return -EINVAL;
+		place.walk.found->mount->flags = (uint32_t)in->flags & MS_KEPT;
+	} else if (in->flags & (MS_BIND | MS_MOVE)) {
+		status = rearrange_at(rq, in, source.walk.found, place.walk.found);
+	} else {
+		status = change_propagation(place.walk.found, in->flags);
+	}
+	rq->progress[3] = !status;
+	return status;
 }
 
 long mount_path(struct request *rq, const struct vfs_mount_req *in, struct vfs_mount_reply *out)
@@ -164,6 +214,8 @@ long mount_path(struct request *rq, const struct vfs_mount_req *in, struct vfs_m
 	(void)out;
 	if (status)
 		return rq->progress[1] ? mount_fail(rq, status) : status;
+	if (is_rearrangement(in->flags))
+		return rearrange(rq, in);
 	type = type_find(arguments.type);
 	if (rq->progress[0] == STAGE_DEVICE) {
 		status = mount_start(rq, in, type, where);
@@ -185,6 +237,15 @@ long mount_path(struct request *rq, const struct vfs_mount_req *in, struct vfs_m
 
 /* --- umount ---------------------------------------------------------------------------------------------------------- */
 
+static void unmount_now(struct mount *m)
+{
+	struct mount *super = m->super;
+
+	mount_drop(m);
+	if (super != m && !super->root && !mount_is_shown(super))
+		mount_drop(super);
+}
+
 static long unmount_done(struct request *rq, struct job *job)
 {
 	struct mount *m = &mounts[(rq->progress[1] - 1) % MOUNT_MAX];
@@ -196,7 +257,7 @@ static long unmount_done(struct request *rq, struct job *job)
 		m->dying = false;
 		return status;
 	}
-	mount_drop(m);
+	unmount_now(m);
 	return 0;
 }
 
@@ -223,9 +284,13 @@ long unmount_path(struct request *rq, const struct vfs_umount_req *in, struct vf
 	m = place.walk.found->mount;
 	if (place.walk.found != m->root)
 		return -EINVAL;
-	mount_prune(m);
-	if (m == root_mount || m->dying || m->root->references > 1)
+	if (m == root_mount || m->dying || mount_busy(m))
 		return -EBUSY;
+	unmount_copies(m);
+	if (mount_is_shown(m)) {
+		unmount_now(m);
+		return 0;
+	}
 	job = job_new(rq, JOB_OTHER, m->fs);
 	if (!job)
 		return job_wait(rq);
@@ -242,7 +307,8 @@ long unmount_path(struct request *rq, const struct vfs_umount_req *in, struct vf
 static cap_t storing(uint64_t n)
 {
 	if (n < MOUNT_MAX)
-		return mounts[n].used && !mounts[n].dying ? mounts[n].fs : CAP_NONE;
+		return mounts[n].used && !mounts[n].dying && mounts[n].super == &mounts[n] ? mounts[n].fs
+											   : CAP_NONE;
 	return (cap_t)device_block_server(n - MOUNT_MAX);
 }
 
@@ -305,9 +371,10 @@ static size_t mount_line(const struct mount *m, char *to, size_t size)
 	if (tree_path(m->root, root_mount->root, path, sizeof(path) - 1, &start) < 0)
 		return 0;
 	return (size_t)snprintf(
-	    to, size, "%s%s %.*s %s %s%s%s%s 0 0\n", strchr(m->source, '/') || m != root_mount ? "" : "/dev/",
+	    to, size, "%s%s %.*s %s %s%s%s%s 0 0\n",
+	    strchr(m->source, '/') || m->super != root_mount ? "" : "/dev/",
 	    m->source[0] ? m->source : "none", (int)(path + sizeof(path) - 1 - start), start, m->type,
-	    m->flags & MOUNT_READ_ONLY ? "ro" : "rw", m->flags & MOUNT_NO_SUID ? ",nosuid" : "",
+	    is_read_only(m) ? "ro" : "rw", m->flags & MOUNT_NO_SUID ? ",nosuid" : "",
 	    m->flags & MOUNT_NO_DEVICES ? ",nodev" : "", m->flags & MOUNT_NO_EXEC ? ",noexec" : "");
 }
 
@@ -318,7 +385,7 @@ long list_mounts(struct request *rq, const struct vfs_mounts_req *in, struct vfs
 
 	(void)out;
 	for (const struct mount *m = mounts; root_mount && m < mounts + MOUNT_MAX; m++) {
-		if (!m->used || m->dying)
+		if (!m->used || m->dying || !m->root)
 			continue;
 		line = mount_line(m, text + length, sizeof(text) - length);
 		if (line >= sizeof(text) - length)

@@ -65,19 +65,9 @@ static void stop_instance(const struct mount *m)
 		rs_send_stop_instance(call, SLOT_RS, &request);
 }
 
-void mount_drop(struct mount *m)
+static void file_system_drop(struct mount *m)
 {
 	stop_instance(m);
-	if (m->covered) {
-		if (m->covered->mounted == m)
-			m->covered->mounted = NULL;
-		dentry_put(m->covered);
-	}
-	m->covered = NULL;
-	if (m->root)
-		dentry_put(m->root);
-	m->root = NULL;
-	forget_flush();
 	forget_mount(m);
 	if (m->fs != CAP_NONE)
 		kcall(cap_close, m->fs);
@@ -88,6 +78,25 @@ void mount_drop(struct mount *m)
 		kcall(cap_close, m->epochs_memory);
 	m->epochs = NULL;
 	m->epochs_memory = CAP_NONE;
+}
+
+void mount_drop(struct mount *m)
+{
+	mount_detach(m);
+	leave_peers(m);
+	if (m->origin)
+		dentry_put(m->origin);
+	m->origin = NULL;
+	if (m->root)
+		dentry_put(m->root);
+	m->root = NULL;
+	if (m->super == m && mount_is_shown(m)) {
+		m->dying = false;
+		return;
+	}
+	forget_flush();
+	if (m->super == m)
+		file_system_drop(m);
 	mount_free(m);
 }
 
@@ -193,7 +202,7 @@ static void map_epochs(struct mount *m)
 void mounts_start(void)
 {
 	for (struct mount *m = mounts; m < mounts + MOUNT_MAX; m++)
-		if (m->used)
+		if (m->used && m->super == m)
 			map_epochs(m);
 }
 
@@ -230,6 +239,18 @@ void mount_attach_to(struct mount *m, struct dentry *covered)
 	m->dying = false;
 }
 
+void mount_detach(struct mount *m)
+{
+	struct dentry *covered = m->covered;
+
+	if (!covered)
+		return;
+	m->covered = NULL;
+	if (covered->mounted == m)
+		covered->mounted = NULL;
+	dentry_put(covered);
+}
+
 struct mount *mount_begin(struct request *rq, const char *source, const char *type, uint64_t flags,
 			  const char *where)
 {
@@ -241,6 +262,7 @@ struct mount *mount_begin(struct request *rq, const char *source, const char *ty
 	strlcpy(m->type, type, sizeof(m->type));
 	strlcpy(m->where, where, sizeof(m->where));
 	m->flags = (uint32_t)flags & MS_KEPT;
+	m->read_only = flags & MOUNT_READ_ONLY;
 	rq->progress[1] = (uint64_t)(m - mounts) + 1;
 	return m;
 }

@@ -25,25 +25,29 @@ static uint64_t server_flags(uint64_t flags)
 	return flags & ~(uint64_t)(O_CREAT | O_EXCL | O_CLOEXEC);
 }
 
-static long open_file(struct request *rq, struct vnode *node, uint64_t flags, bool exec)
+/* exec: the name, if it is to be executed. */
+static long open_file(struct request *rq, struct vnode *node, uint64_t flags, struct dentry *exec)
 {
 	struct fs_open_req request = {
 		.node = node->number,
 		.flags = server_flags(flags),
 		.stamp = rq->stamp,
-		.exec = exec,
+		.exec = exec != NULL,
 	};
 	struct job *job = job_new(rq, JOB_OPEN, node->mount->fs);
 
 	if (!job)
 		return job_wait(rq);
 	job_hold_node(job, node);
+	if (exec)
+		job_hold_entry(job, exec);
 	vnode_changed(node);
 	return job_send(job, fs_op_open, OP_PARK | OP_RCAPS(1), &request, sizeof(request));
 }
 
-static long open_device(struct request *rq, struct vnode *node, uint64_t flags)
+static long open_device(struct request *rq, const struct dentry *d, uint64_t flags)
 {
+	struct vnode *node = d->node;
 	struct device *device = device_find(node->mode & S_IFMT, node->rdev);
 	struct dev_open_req request = {
 		.major = dev_major(node->rdev),
@@ -57,7 +61,7 @@ static long open_device(struct request *rq, struct vnode *node, uint64_t flags)
 	};
 	struct job *job;
 
-	if (node->mount->flags & MOUNT_NO_DEVICES)
+	if (d->mount->flags & MOUNT_NO_DEVICES)
 		return -EACCES;
 	if (!device)
 		return -ENXIO;
@@ -91,10 +95,10 @@ static long open_kind(struct request *rq, struct dentry *d, uint64_t flags)
 	struct vnode *node = d->node;
 
 	switch (node->mode & S_IFMT) {
-	case S_IFREG: return open_file(rq, node, flags, false);
+	case S_IFREG: return open_file(rq, node, flags, NULL);
 	case S_IFDIR: return description_open(rq, d, (uint32_t)flags);
 	case S_IFCHR:
-	case S_IFBLK: return open_device(rq, node, flags);
+	case S_IFBLK: return open_device(rq, d, flags);
 	case S_IFIFO: return open_fifo(rq, node, flags);
 	}
 	return -ENXIO;
@@ -117,7 +121,7 @@ static long open_found(struct request *rq, const struct place *place, uint64_t f
 		return -ELOOP;
 	if (directory && (access_mask(flags) & MAY_WRITE || flags & O_CREAT))
 		return -EISDIR;
-	status = created ? 0 : may_access(&place->creds, node, access_mask(flags));
+	status = created ? 0 : may_access(&place->creds, d, access_mask(flags));
 	if (status)
 		return status;
 	if ((flags & O_NOATIME) && place->creds.uid && place->creds.uid != node->uid)
@@ -164,7 +168,7 @@ static long open_made(struct request *rq, struct job *job, uint64_t flags, uint6
 		return open_give(rq, job, flags, identity);
 	vnode_get(node);
 	job_free(job);
-	status = open_file(rq, node, flags & ~(uint64_t)O_TRUNC, false);
+	status = open_file(rq, node, flags & ~(uint64_t)O_TRUNC, NULL);
 	vnode_put(node);
 	return status;
 }
@@ -231,7 +235,7 @@ static long exec_answer(struct request *rq, struct job *job)
 		job_free(job);
 		return status < 0 ? status : -EIO;
 	}
-	if (job->node->mount->flags & MOUNT_NO_SUID)
+	if (job->entry->mount->flags & MOUNT_NO_SUID)
 		stat.mode &= ~(S_ISUID | S_ISGID);
 	status = stat_answer(rq, &stat);
 	if (!status)
@@ -269,13 +273,13 @@ long open_exec(struct request *rq, const struct vfs_open_exec_req *in, struct vf
 	node = place.walk.found->node;
 	if (node_is(node, S_IFLNK))
 		return -ELOOP;
-	status = may_access(&place.creds, node, MAY_EXEC);
-	if (status || !node_is(node, S_IFREG) || (node->mount->flags & MOUNT_NO_EXEC))
+	status = may_access(&place.creds, place.walk.found, MAY_EXEC);
+	if (status || !node_is(node, S_IFREG) || (place.walk.found->mount->flags & MOUNT_NO_EXEC))
 		return -EACCES;
 	if (rq->progress[1] != node->number) {
 		status = node_stat(rq, node, &stat);
 		if (status)
 			return status;
 	}
-	return open_file(rq, node, O_RDONLY, true);
+	return open_file(rq, node, O_RDONLY, place.walk.found);
 }

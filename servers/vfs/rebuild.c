@@ -16,6 +16,7 @@ struct mount *mount_new(void)
 			continue;
 		memset(m, 0, sizeof(*m));
 		m->used = m->dying = true;
+		m->super = m;
 		m->fs = m->endpoint = m->epochs_memory = CAP_NONE;
 		m->device = dev_make(0, (uint32_t)++next_device);
 		return m;
@@ -44,6 +45,7 @@ static void rebuild_vnodes(void)
 		struct vnode *node = &vnodes[i], **bucket;
 
 		node->references = 0;
+		node->names = NULL;
 		if (!node->used) {
 			node->hash_next = vnodes_free;
 			vnodes_free = node;
@@ -65,8 +67,10 @@ static void rebuild_dentry(struct dentry *d)
 {
 	d->newer = d->older = NULL;
 	d->references++; /* taken away by tree_rebuilt */
-	if (d->node)
+	if (d->node) {
 		d->node->references++;
+		dentry_namesake_in(d);
+	}
 	if (dentry_is_root(d))
 		return;
 	d->parent->references++;
@@ -124,6 +128,8 @@ void tree_rebuild(void)
 			continue;
 		if (m->root)
 			dentry_get(m->root);
+		if (m->origin)
+			dentry_get(m->origin);
 		if (m->covered) {
 			dentry_get(m->covered);
 			m->covered->mounted = m;

@@ -100,11 +100,32 @@ void dentry_get(struct dentry *d)
 		lru_out(d);
 }
 
+void dentry_namesake_in(struct dentry *d)
+{
+	d->namesake = d->node->names;
+	d->namesake_link = &d->node->names;
+	if (d->namesake)
+		d->namesake->namesake_link = &d->namesake;
+	d->node->names = d;
+}
+
+static void namesake_out(struct dentry *d)
+{
+	*d->namesake_link = d->namesake;
+	if (d->namesake)
+		d->namesake->namesake_link = d->namesake_link;
+	d->namesake_link = NULL;
+}
+
 static void set_node(struct dentry *d, struct vnode *node)
 {
 	struct vnode *old = d->node;
 
+	if (old)
+		namesake_out(d);
 	d->node = node;
+	if (node)
+		dentry_namesake_in(d);
 	if (old)
 		vnode_put(old);
 }
@@ -215,7 +236,7 @@ struct dentry *dentry_enter(struct dentry *dir, const char *name, size_t length,
 			vnode_put(node);
 		return NULL;
 	}
-	d->node = node;
+	set_node(d, node);
 	dentry_sibling_in(d);
 	dentry_hash_in(d);
 	return d;
@@ -226,7 +247,7 @@ struct dentry *dentry_make_root(struct mount *mount, struct vnode *node)
 	struct dentry *d = dentry_make(NULL, "/", 1, mount);
 
 	if (d)
-		d->node = node;
+		set_node(d, node);
 	return d;
 }
 
@@ -368,9 +389,9 @@ struct vnode **vnode_bucket(const struct mount *mount, uint64_t number)
 
 struct vnode *vnode_find(const struct mount *mount, uint64_t number)
 {
-	struct vnode *node = *vnode_bucket(mount, number);
+	struct vnode *node = *vnode_bucket(mount->super, number);
 
-	while (node && (node->number != number || node->mount != mount))
+	while (node && (node->number != number || node->mount != mount->super))
 		node = node->hash_next;
 	return node;
 }
@@ -399,8 +420,10 @@ static void vnode_update(struct vnode *node, const struct node_words *words)
 
 struct vnode *vnode_enter(struct mount *mount, const struct node_words *words)
 {
-	struct vnode *node = vnode_find(mount, words->node), **bucket;
+	struct vnode *node, **bucket;
 
+	mount = mount->super;
+	node = vnode_find(mount, words->node);
 	if (!node) {
 		node = vnode_take();
 		if (!node) {

@@ -4,8 +4,8 @@
  * messages; what is missing is fetched by job.c and entered here.
  *
  * A name is a struct dentry: present (node set) or known to be absent (node NULL). Names form one tree
- * for each mount, rooted at mount->root. A directory has exactly one dentry. Dentries that nobody refers
- * to stay in the hash, on the LRU list, until room is needed. A vnode lives while a dentry or a job refers
+ * for each mount, rooted at mount->root. A directory has one dentry in each mount that shows it: bind
+ * mounts have names of their own, of common nodes. Dentries that nobody refers to stay in the hash, on the LRU list, until room is needed. A vnode lives while a dentry or a job refers
  * to it; when it goes, its file server is told to forget the lookups that VFS has counted.
  *
  * Everything lies in preserved arrays. Hash chains, the LRU list and the reference counts are derived:
@@ -33,7 +33,17 @@
 struct dentry;
 
 struct mount {
-	bool used, dying;    /* dying: being unmounted, or not yet mounted */
+	bool used, dying; /* dying: being unmounted, or not yet mounted */
+	bool fresh;       /* a bind mount that is dying because it is being made */
+	bool unbindable;  /* MS_UNBINDABLE */
+	bool read_only;   /* of `super`: the file system itself, whatever `flags` of its mounts say */
+	/* Whose file system it shows, and whose server, capabilities and nodes it uses: itself; another's if it is a
+	 * bind mount. A super that has been unmounted while others show it stays, without a root. */
+	struct mount *super;
+	struct dentry
+	    *origin;         /* of a bind mount: the name in another that its root stands for; may be NULL */
+	uint32_t peers;      /* MS_SHARED: what is mounted on one of a group is on all of them; 0: alone */
+	uint32_t master;     /* MS_SLAVE: what is mounted on one of that group is here too */
 	bool volatile_names; /* FS_MODE_VOLATILE: what is known here holds for the request that asked */
 	bool renaming; /* something moves between directories: one at a time, or two could make a loop */
 	uint32_t flags;
@@ -65,7 +75,8 @@ struct vnode {
 	uint32_t changes; /* of a directory: counts changes, so that a late lookup is recognised */
 	uint64_t rdev;
 	struct vnode *hash_next;
-	char *link; /* target of a symbolic link once read (preserved heap) */
+	struct dentry *names; /* it is known by */
+	char *link;           /* target of a symbolic link once read (preserved heap) */
 	uint32_t link_length;
 	uint64_t link_for;       /* volatile_names: the request that read it */
 	struct file_locks locks; /* flock on an open directory */
@@ -85,7 +96,8 @@ struct dentry {
 	uint32_t references;
 	struct dentry *newer, *older; /* LRU, while unreferenced */
 	struct dentry *children, *sibling, **sibling_link;
-	char *long_name; /* preserved heap, if it does not fit */
+	struct dentry *namesake, **namesake_link; /* others of the node */
+	char *long_name;                          /* preserved heap, if it does not fit */
 	char short_name[DENTRY_INLINE];
 };
 
@@ -172,6 +184,17 @@ bool mount_on_device(uint64_t device);
 void tree_rebuild(void);
 void tree_rebuilt(void);
 
+/* --- alias.c: the same name in other mounts of the file system ------------------------------------------- */
+/* A directory or file under `d`'s name in mount `in`, referenced; NULL: it is not within it, or no memory. */
+struct dentry *alias_in(struct dentry *d, const struct mount *in);
+/* What other mounts remember of a name of `dir`. */
+void aliases_forget(const struct dentry *dir, const char *name, size_t length);
+/* What was done by dentry_rename, in the other mounts. */
+void aliases_rename(const struct dentry *dir, const char *name, size_t length, const struct dentry *dir2,
+		    const char *name2, size_t length2);
+/* Something is mounted on the name, be it in another mount. */
+bool alias_is_covered(const struct dentry *d);
+
 /* --- walk.c ---------------------------------------------------------------------------------------- */
 #define WALK_FOLLOW 1u   /* a symbolic link at the end is followed */
 #define WALK_MAY_LACK 2u /* the last name may be absent: `found` is NULL then */
@@ -208,7 +231,8 @@ long tree_path(const struct dentry *d, const struct dentry *root, char *to, size
 
 /* --- access.c --------------------------------------------------------------------------------------- */
 /* 0, EACCES, EROFS. */
-long may_access(const struct creds *creds, const struct vnode *node, uint32_t mask);
+long may_access(const struct creds *creds, const struct dentry *at, uint32_t mask);
+bool is_read_only(const struct mount *mount);
 /* Entries of a directory: create one, remove `victim` from it. is_dir: rmdir, or a rename of a directory. */
 long may_create(const struct creds *creds, const struct dentry *dir);
 long may_delete(const struct creds *creds, const struct dentry *dir, const struct dentry *victim,

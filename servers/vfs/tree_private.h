@@ -20,5 +20,6 @@ extern struct vnode *vnodes_free;
 struct vnode **vnode_bucket(const struct mount *mount, uint64_t number);
 void dentry_hash_in(struct dentry *d);
 void dentry_sibling_in(struct dentry *d);
+void dentry_namesake_in(struct dentry *d);
 
 #endif

@@ -138,7 +138,7 @@ long dir_of(struct request *rq, struct session *session, int64_t dir, unsigned s
 long node_stat(struct request *rq, struct vnode *node, const struct file_stat **stat);
 /* Answer stat to the client. */
 long stat_answer(struct request *rq, const struct file_stat *stat);
-long node_set_attr(struct request *rq, struct vnode *node, const struct creds *creds,
+long node_set_attr(struct request *rq, const struct dentry *d, const struct creds *creds,
 		   struct attr_change *change);
 long node_statfs(struct request *rq, struct job *job, const struct mount *mount);
 /* A new entry: file, directory or special file. open_flags: open the file that is made, too, if the server can;
@@ -180,6 +180,7 @@ extern struct waitq device_arrivals;
 /* --- mounts (mount.c) ---------------------------------------------------------------------------------------------- */
 extern struct mount *dev_mount;
 void mounts_start(void); /* in a new incarnation */
+void binds_start(void);  /* when the tree has been rebuilt: bind mounts half made go */
 
 /* --- handlers of the vfs protocol; main.c lists them ------------------------------------------------------------- */
 #define HANDLER(function, op) \

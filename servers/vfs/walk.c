@@ -157,7 +157,7 @@ static long component(struct walk *w, struct cursor *c)
 
 	if (!node_is(node, S_IFDIR))
 		return -ENOTDIR;
-	status = may_access(w->creds, node, MAY_EXEC);
+	status = may_access(w->creds, c->at, MAY_EXEC);
 	if (status)
 		return status;
 	take_component(w, c);

@@ -26,7 +26,7 @@ static long walk_dir(struct request *rq, struct place *place)
 		return -ENOTDIR;
 	if (stamp_is_service(rq->stamp))
 		return -EPERM;
-	return may_access(&place->creds, place->walk.found->node, MAY_EXEC);
+	return may_access(&place->creds, place->walk.found, MAY_EXEC);
 }
 
 long change_dir(struct request *rq, const struct vfs_chdir_req *in, struct vfs_chdir_reply *out)
@@ -73,7 +73,7 @@ long change_dir_fd(struct request *rq, const struct vfs_fchdir_req *in, struct v
 	if (!node_is(d->node, S_IFDIR))
 		return -ENOTDIR;
 	creds_of(rq->stamp, &creds, false);
-	status = may_access(&creds, d->node, MAY_EXEC);
+	status = may_access(&creds, d, MAY_EXEC);
 	if (!status)
 		stand(&session->cwd, d);
 	return status;

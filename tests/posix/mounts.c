@@ -156,6 +156,99 @@ static void mapping(void)
 	CHECK("umount", umount("m") == 0);
 }
 
+static int same(const char *a, const char *b)
+{
+	struct stat x, y;
+
+	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+static void binding(void)
+{
+	char path[4096], start[4096];
+
+	NEED(mkdir("b", 0755) == 0 && mkdir("b/s", 0755) == 0 && mkdir("c", 0755) == 0 && put("b/s/x") &&
+	     getcwd(start, sizeof(start)));
+	CHECK_ERROR("nothing to be bound", mount("none", "c", NULL, MS_BIND, NULL), ENOENT);
+	CHECK_ERROR("a file on a directory", mount("b/s/x", "c", NULL, MS_BIND, NULL), ENOTDIR);
+	CHECK("bind", mount("b/s", "c", NULL, MS_BIND, NULL) == 0);
+	CHECK("it is the same", same("b/s", "c") && same("b/s/x", "c/x"));
+	CHECK("what is made here is there",
+	      access("c/y", F_OK) == -1 && put("b/s/y") && same("c/y", "b/s/y"));
+	CHECK("and the other way", access("b/s/z", F_OK) == -1 && put("c/z") && same("c/z", "b/s/z"));
+	CHECK("what is removed", unlink("c/y") == 0 && access("b/s/y", F_OK) == -1);
+	CHECK("what is renamed",
+	      rename("b/s/z", "b/s/w") == 0 && access("c/z", F_OK) == -1 && same("c/w", "b/s/w"));
+	CHECK("out of it",
+	      access("c/w", F_OK) == 0 && rename("b/s/w", "b/w") == 0 && access("c/w", F_OK) == -1);
+	CHECK("attributes", chmod("c/x", 0601) == 0 && (stat("b/s/x", &(struct stat){ 0 }) == 0) &&
+				access("b/s/x", X_OK) == 0);
+	CHECK_ERROR("no link across", link("b/s/x", "c/v"), EXDEV);
+	CHECK("a directory that moves keeps who is in it",
+	      mkdir("b/s/d", 0755) == 0 && chdir("c/d") == 0 && rename("../../b/s/d", "../../b/s/e") == 0 &&
+		  getcwd(path, sizeof(path)) && !strcmp(path + strlen(start), "/c/e") && chdir("..") == 0 &&
+		  getcwd(path, sizeof(path)) && !strcmp(path + strlen(start), "/c") && chdir("..") == 0);
+	CHECK_ERROR("busy with somebody inside", (chdir("c"), umount("../c")), EBUSY);
+	NEED(chdir("..") == 0);
+	CHECK("read-only here only", mount(NULL, "c", NULL, MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0);
+	CHECK_ERROR("no writing", open("c/x", O_WRONLY), EROFS);
+	CHECK_ERROR("no making", mkdir("c/n", 0755), EROFS);
+	CHECK("but there", mkdir("b/s/n", 0755) == 0 && access("c/n", F_OK) == 0);
+	CHECK("umount", umount("c") == 0 && access("c/x", F_OK) == -1 && access("b/s/x", F_OK) == 0);
+	CHECK("a file on a file", put("f1") && put("f2") && mount("b/s/x", "f1", NULL, MS_BIND, NULL) == 0 &&
+				      same("f1", "b/s/x") && umount("f1") == 0 && !same("f1", "b/s/x"));
+}
+
+static void outliving(void)
+{
+	NEED(mount("none", "m", "tmpfs", 0, NULL) == 0 && mkdir("m/d", 0755) == 0 && put("m/d/a"));
+	CHECK("a part of a file system",
+	      mount("m/d", "c", NULL, MS_BIND, NULL) == 0 && access("c/a", F_OK) == 0);
+	CHECK("the whole may go", umount("m") == 0 && access("m/d", F_OK) == -1);
+	CHECK("the part is there", access("c/a", F_OK) == 0 && put("c/b"));
+	CHECK("until it goes too", umount("c") == 0 && access("c/a", F_OK) == -1);
+	NEED(mount("none", "m", "tmpfs", 0, NULL) == 0 && mkdir("m/d", 0755) == 0);
+	NEED(mount("none", "m/d", "tmpfs", 0, NULL) == 0 && put("m/d/in"));
+	CHECK("without what is below",
+	      mount("m", "c", NULL, MS_BIND, NULL) == 0 && access("c/d/in", F_OK) == -1);
+	CHECK("a covered name is busy elsewhere", rmdir("c/d") == -1 && errno == EBUSY && umount("c") == 0);
+	CHECK("with it", mount("m", "c", NULL, MS_BIND | MS_REC, NULL) == 0 && access("c/d/in", F_OK) == 0);
+	CHECK_ERROR("not while something is on it", umount("c"), EBUSY);
+	CHECK("one after the other", umount("c/d") == 0 && umount("c") == 0 && access("m/d/in", F_OK) == 0);
+	CHECK("moved", mount("m", "c", NULL, MS_MOVE, NULL) == 0 && access("c/d/in", F_OK) == 0 &&
+			   access("m/d", F_OK) == -1);
+	CHECK_ERROR("not into itself", mount("c", "c/d", NULL, MS_MOVE, NULL), ELOOP);
+	CHECK_ERROR("what is no mount", mount("b", "m", NULL, MS_MOVE, NULL), EINVAL);
+	CHECK("umount", umount("c/d") == 0 && umount("c") == 0);
+}
+
+static void sharing(void)
+{
+	NEED(mount("none", "m", "tmpfs", 0, NULL) == 0 && mkdir("m/d", 0755) == 0);
+	CHECK_ERROR("of what is no mount", mount(NULL, "m/d", NULL, MS_SHARED, NULL), EINVAL);
+	CHECK_ERROR("two at once", mount(NULL, "m", NULL, MS_SHARED | MS_PRIVATE, NULL), EINVAL);
+	NEED(mount(NULL, "m", NULL, MS_PRIVATE, NULL) == 0);
+	NEED(mount("m", "c", NULL, MS_BIND, NULL) == 0 && mount("none", "m/d", "tmpfs", 0, NULL) == 0 &&
+	     put("m/d/1"));
+	CHECK("private", access("c/d/1", F_OK) == -1);
+	NEED(umount("m/d") == 0 && umount("c") == 0);
+	NEED(mount(NULL, "m", NULL, MS_SHARED, NULL) == 0 && mount("m", "c", NULL, MS_BIND, NULL) == 0);
+	CHECK("shared",
+	      mount("none", "m/d", "tmpfs", 0, NULL) == 0 && put("m/d/2") && access("c/d/2", F_OK) == 0);
+	CHECK("also when it goes, from either side", umount("c/d") == 0 && access("m/d/2", F_OK) == -1);
+	CHECK("the other way", mount("none", "c/d", "tmpfs", 0, NULL) == 0 && put("c/d/3") &&
+				   access("m/d/3", F_OK) == 0 && umount("m/d") == 0);
+	NEED(mount(NULL, "c", NULL, MS_SLAVE, NULL) == 0);
+	CHECK("a slave follows", mount("none", "m/d", "tmpfs", 0, NULL) == 0 && put("m/d/4") &&
+				     access("c/d/4", F_OK) == 0 && umount("m/d") == 0 &&
+				     access("c/d/4", F_OK) == -1);
+	CHECK("and does not lead", mount("none", "c/d", "tmpfs", 0, NULL) == 0 && put("c/d/5") &&
+				       access("m/d/5", F_OK) == -1 && umount("c/d") == 0);
+	NEED(mount(NULL, "c", NULL, MS_UNBINDABLE, NULL) == 0);
+	CHECK_ERROR("unbindable", mount("c", "b", NULL, MS_BIND, NULL), EINVAL);
+	CHECK("umount", umount("c") == 0 && umount("m") == 0);
+}
+
 int main(void)
 {
 	check_enter_directory();
@@ -168,5 +261,8 @@ int main(void)
 	refused();
 	device();
 	mapping();
+	binding();
+	outliving();
+	sharing();
 	return check_result();
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* SOURCES: servers/vfs/tree.c servers/vfs/rebuild.c servers/vfs/walk.c servers/vfs/access.c lib/fs/attr.c lib/fs/locks.c */
+/* SOURCES: servers/vfs/tree.c servers/vfs/alias.c servers/vfs/rebuild.c servers/vfs/walk.c servers/vfs/access.c lib/fs/attr.c lib/fs/locks.c */
 /*
  * VFS's walk and its cache over a file system in a table: what the cache lacks is looked up there, and the
  * walk is made again, as job.c does by messages. The number of look-ups shows what the cache keeps.
@@ -194,13 +194,12 @@ static void permissions(void)
 	user.uid = 1000;
 	check("but by its owner", go(&user, "/home/x", 0) == -ENOENT);
 	finds("/etc/shadow", 0, 4);
-	check("others do not read", may_access(&user, last.found->node, MAY_READ) == -EACCES);
+	check("others do not read", may_access(&user, last.found, MAY_READ) == -EACCES);
 	user.groups = (uint32_t[]){ 42 };
 	user.group_count = 1;
-	check("the group does", may_access(&user, last.found->node, MAY_READ) == 0);
-	check("but does not write", may_access(&user, last.found->node, MAY_WRITE) == -EACCES);
-	check("root does not execute what nobody may",
-	      may_access(&root, last.found->node, MAY_EXEC) == -EACCES);
+	check("the group does", may_access(&user, last.found, MAY_READ) == 0);
+	check("but does not write", may_access(&user, last.found, MAY_WRITE) == -EACCES);
+	check("root does not execute what nobody may", may_access(&root, last.found, MAY_EXEC) == -EACCES);
 	user.group_count = 0;
 	finds("/tmp/mine", 0, 6);
 	victim = last.found;
