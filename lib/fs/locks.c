@@ -3,6 +3,14 @@
 #include <fs/locks.h>
 #include <sys/server.h>
 
+/* A record or hold leaves its list. */
+#define UNLINK(link, gone)              \
+	do {                            \
+		tx_save_word(link);     \
+		*(link) = (gone)->next; \
+		pheap_free(gone);       \
+	} while (0)
+
 static bool overlap(const struct lock_record *a, const struct lock_record *b)
 {
 	return a->first <= b->last && b->first <= a->last;
@@ -21,8 +29,7 @@ struct lock_record *locks_conflict(struct file_locks *locks, const struct lock_r
 		}
 		if (alive(record->owner))
 			return record;
-		*link = record->next;
-		pheap_free(record);
+		UNLINK(link, record);
 	}
 	return NULL;
 }
@@ -31,7 +38,7 @@ static void push(struct file_locks *locks, struct lock_record *record, const str
 {
 	*record = *from;
 	record->next = locks->records;
-	locks->records = record;
+	tx_set(locks->records, record);
 }
 
 /* Take `wanted` out of the owner's ranges. A record that it splits needs `spare`, which is used up. */
@@ -43,17 +50,18 @@ static void carve(struct file_locks *locks, const struct lock_record *wanted, st
 		if (record->owner != wanted->owner || !overlap(record, wanted)) {
 			link = &record->next;
 		} else if (record->first >= wanted->first && record->last <= wanted->last) {
-			*link = record->next;
-			pheap_free(record);
+			UNLINK(link, record);
 		} else if (record->first < wanted->first && record->last > wanted->last) {
 			struct lock_record rest = *record;
 
 			rest.first = wanted->last + 1;
+			tx_save(record, sizeof(*record));
 			record->last = wanted->first - 1;
 			push(locks, *spare, &rest);
 			*spare = NULL;
 			return;
 		} else {
+			tx_save(record, sizeof(*record));
 			if (record->first < wanted->first)
 				record->last = wanted->first - 1;
 			else
@@ -84,8 +92,7 @@ static void merge(struct file_locks *locks, struct lock_record *into)
 			into->first = record->first;
 		if (record->last > into->last)
 			into->last = record->last;
-		*link = record->next;
-		pheap_free(record);
+		UNLINK(link, record);
 	}
 }
 
@@ -124,8 +131,7 @@ bool locks_clear_owner(struct file_locks *locks, uint64_t owner)
 			link = &record->next;
 			continue;
 		}
-		*link = record->next;
-		pheap_free(record);
+		UNLINK(link, record);
 		any = true;
 	}
 	return any;
@@ -162,7 +168,7 @@ long flock_set(struct file_locks *locks, uint64_t description, uint32_t operatio
 	hold->description = description;
 	hold->type = type;
 	hold->next = locks->flocks;
-	locks->flocks = hold;
+	tx_set(locks->flocks, hold);
 	return 0;
 }
 
@@ -180,8 +186,7 @@ bool flock_clear(struct file_locks *locks, uint64_t description)
 
 	for (; (hold = *link); link = &hold->next)
 		if (hold->description == description) {
-			*link = hold->next;
-			pheap_free(hold);
+			UNLINK(link, hold);
 			return true;
 		}
 	return false;
@@ -193,11 +198,9 @@ void locks_free(struct file_locks *locks)
 	struct flock_hold *hold;
 
 	while ((record = locks->records)) {
-		locks->records = record->next;
-		pheap_free(record);
+		UNLINK(&locks->records, record);
 	}
 	while ((hold = locks->flocks)) {
-		locks->flocks = hold->next;
-		pheap_free(hold);
+		UNLINK(&locks->flocks, hold);
 	}
 }

@@ -307,13 +307,13 @@ void requests_start(bool restarted)
 #ifdef TXCHECK
 bool request_is_own(const void *at)
 {
-	for (unsigned c = 0; c < chunk_count; c++)
-		if ((const struct request *)at >= chunks[c] &&
-		    (const struct request *)at < chunks[c] + CHUNK_REQUESTS) {
-			const struct request *rq = chunks[c] + ((const struct request *)at - chunks[c]);
+	for (unsigned c = 0; c < chunk_count; c++) {
+		size_t offset = (uintptr_t)at - (uintptr_t)chunks[c];
 
-			return (rq->sequence & REQUEST_SEQUENCE) == tx_sequence();
-		}
+		if (offset < CHUNK_REQUESTS * sizeof(struct request))
+			return (chunks[c][offset / sizeof(struct request)].sequence & REQUEST_SEQUENCE) ==
+			       tx_sequence();
+	}
 	return false;
 }
 #endif

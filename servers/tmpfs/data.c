@@ -27,8 +27,9 @@ long data_grow(struct node *node, uint64_t end)
 	uint64_t capacity = capacity_for(node, end);
 	long status;
 
+	node_change(node);
 	if (!node->memory) {
-		status = kcall(mo_create, capacity, 0);
+		status = tx_made(kcall(mo_create, capacity, 0));
 		if (status < 0)
 			return status;
 		node->memory = (cap_t)status;
@@ -54,8 +55,7 @@ static uint64_t pages_needed(const struct node *node, uint64_t offset, uint64_t 
 
 long data_reserve(struct node *node, uint64_t offset, uint64_t length)
 {
-	struct mount *mount = node->mount;
-	uint64_t end, needed, left = share_left(&mount->pages, node->payer);
+	uint64_t end, needed, left = share_left(&shares_of(node->mount)->pages, node->payer);
 
 	if (offset >= FILE_SIZE_MAX)
 		return -EFBIG;
@@ -82,8 +82,11 @@ long data_reserve(struct node *node, uint64_t offset, uint64_t length)
 
 static void charge(struct node *node, uint64_t pages)
 {
-	struct share *share = &node->mount->pages;
+	struct share *share = &shares_of(node->mount)->pages;
 
+	if (pages == node->pages)
+		return;
+	node_change(node);
 	if (pages > node->pages)
 		share_force(share, node->payer, pages - node->pages);
 	else
@@ -103,6 +106,7 @@ void data_written(struct node *node, uint64_t offset, uint64_t length)
 {
 	uint64_t end = offset + length;
 
+	node_change(node);
 	if (offset <= node->dense && end > node->dense)
 		node->dense = end;
 	else if (offset > node->dense)
@@ -129,6 +133,7 @@ long data_truncate(struct node *node, uint64_t size)
 
 	if (size > FILE_SIZE_MAX)
 		return -EFBIG;
+	node_change(node);
 	if (size >= node->size) {
 		if (size > node->capacity && node->memory && node->mapped) {
 			status = data_grow(node, size);
@@ -158,8 +163,9 @@ long data_truncate(struct node *node, uint64_t size)
 
 void data_free(struct node *node)
 {
+	node_change(node);
 	if (node->memory)
-		kcall(cap_close, node->memory);
+		tx_close(node->memory);
 	node->memory = 0;
 	node->capacity = node->dense = 0;
 	node->sparse = node->mapped = node->mapped_shared = false;
@@ -201,6 +207,7 @@ long data_map(struct node *node, cap_t *memory)
 	uint64_t exact = node->size ? round_page(node->size) : ANOLE_PAGE_SIZE;
 	long status;
 
+	node_change(node);
 	node->mapped = true;
 	if (!node->memory || node->capacity < exact) {
 		status = data_grow(node, exact);

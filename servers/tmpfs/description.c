@@ -19,7 +19,10 @@ struct description *description_new(struct node *node, uint32_t flags, bool exec
 			continue;
 		hint = i + 1;
 		if (hint > touched)
-			touched = hint;
+			tx_set(touched, hint);
+		tx_save(d, sizeof(*d));
+		node_change(node);
+		tx_save(&node->mount->descriptions, sizeof(uint32_t));
 		d->generation++;
 		d->badge = BADGE_FIRST_OWN + i + ((uint64_t)(d->generation & 0x3fffffff) << INDEX_BITS);
 		d->flags = flags;
@@ -47,19 +50,12 @@ void description_free(struct description *d)
 {
 	struct node *node = d->node;
 
-	d->used = false;
+	tx_set(d->used, false);
+	node_change(node);
+	tx_save(&node->mount->descriptions, sizeof(uint32_t));
 	hint = (uint32_t)(d - table);
 	locks_close_description(&node->locks, d->badge);
 	node->descriptions--;
 	node->mount->descriptions--;
 	node_unused(node);
-}
-
-void descriptions_count(void)
-{
-	for (uint32_t i = 0; i < touched; i++)
-		if (table[i].used) {
-			table[i].node->descriptions++;
-			table[i].node->mount->descriptions++;
-		}
 }

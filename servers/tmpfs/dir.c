@@ -28,7 +28,7 @@ struct entry *entry_find(struct node *dir, const char *name, size_t length)
 	return NULL;
 }
 
-static void hash_in(struct entry *e)
+TX_DERIVED static void hash_in(struct entry *e)
 {
 	struct entry **bucket = &buckets[e->hash % BUCKETS];
 
@@ -36,7 +36,6 @@ static void hash_in(struct entry *e)
 	*bucket = e;
 }
 
-/* The store into the list is the commit: what a crash leaves before it is not there. */
 long entry_add(struct node *dir, const char *name, size_t length, struct node *node)
 {
 	struct entry *e;
@@ -48,12 +47,17 @@ long entry_add(struct node *dir, const char *name, size_t length, struct node *n
 		return -ENOSPC;
 	e->dir = dir;
 	e->node = node;
+	node_change(dir);
+	node_change(node);
 	e->cookie = dir->next_cookie++;
 	e->hash = name_hash(dir, name, length);
 	e->length = (uint16_t)length;
 	memcpy(e->name, name, length);
 	e->previous = dir->last;
-	*(dir->last ? &dir->last->next : &dir->first) = e;
+	if (dir->last)
+		tx_set(dir->last->next, e);
+	else
+		dir->first = e;
 	dir->last = e;
 	dir->entries++;
 	node->named_in = dir->number;
@@ -61,7 +65,7 @@ long entry_add(struct node *dir, const char *name, size_t length, struct node *n
 	return 0;
 }
 
-static void hash_out(struct entry *e)
+TX_DERIVED static void hash_out(struct entry *e)
 {
 	struct entry **link = &buckets[e->hash % BUCKETS];
 
@@ -75,8 +79,15 @@ void entry_remove(struct entry *e)
 {
 	struct node *dir = e->dir;
 
-	*(e->previous ? &e->previous->next : &dir->first) = e->next;
-	*(e->next ? &e->next->previous : &dir->last) = e->previous;
+	node_change(dir);
+	if (e->previous)
+		tx_set(e->previous->next, e->next);
+	else
+		dir->first = e->next;
+	if (e->next)
+		tx_set(e->next->previous, e->previous);
+	else
+		dir->last = e->previous;
 	if (dir->cursor == e)
 		dir->cursor = e->previous;
 	dir->entries--;
@@ -91,19 +102,8 @@ void entries_forget_all(void)
 
 void entries_rebuild(struct node *dir)
 {
-	struct entry *previous = NULL;
-
-	dir->entries = 0;
-	dir->cursor = NULL;
-	for (struct entry *e = dir->first; e; e = e->next) {
-		e->previous = previous;
+	for (struct entry *e = dir->first; e; e = e->next)
 		hash_in(e);
-		dir->entries++;
-		if (e->cookie >= dir->next_cookie)
-			dir->next_cookie = e->cookie + 1;
-		previous = e;
-	}
-	dir->last = previous;
 }
 
 /* --- listing ----------------------------------------------------------------------------------------------- */
@@ -142,7 +142,7 @@ long dir_list(struct node *dir, uint64_t cookie, char *to, size_t size)
 {
 	size_t at = 0;
 	bool room = true;
-	struct entry *e;
+	struct entry *e, *last = NULL;
 
 	if (cookie < 1)
 		room = put_dirent(to, size, &at, dir, ".", 1, 1);
@@ -151,8 +151,10 @@ long dir_list(struct node *dir, uint64_t cookie, char *to, size_t size)
 	for (e = entry_after(dir, cookie); room && e; e = e->next) {
 		room = put_dirent(to, size, &at, e->node, e->name, e->length, e->cookie);
 		if (room)
-			dir->cursor = e;
+			last = e;
 	}
+	if (last)
+		tx_set(dir->cursor, last);
 	return !at && !room ? -EINVAL : (long)at;
 }
 
@@ -236,6 +238,7 @@ long dir_link(struct node *dir, const char *name, size_t length, struct node *no
 	status = entry_add(dir, name, length, node);
 	if (status)
 		return status;
+	node_change(node);
 	node->nlink++;
 	node->ctime = now();
 	touch(dir);
@@ -245,6 +248,8 @@ long dir_link(struct node *dir, const char *name, size_t length, struct node *no
 /* The node of an entry that has gone. */
 static void drop_name(struct node *dir, struct node *node)
 {
+	node_change(node);
+	node_change(dir);
 	node->ctime = now();
 	if (is_dir(node)) {
 		node->nlink = 0;
@@ -278,6 +283,9 @@ long dir_unlink(struct node *dir, const char *name, size_t length, uint64_t numb
 
 static void moved(struct node *node, struct node *from, struct node *to)
 {
+	node_change(node);
+	node_change(from);
+	node_change(to);
 	node->ctime = now();
 	if (!is_dir(node) || from == to)
 		return;
@@ -290,8 +298,8 @@ static long exchange(struct node *from, struct entry *a, struct node *to, struct
 {
 	struct node *node = a->node;
 
-	a->node = b->node;
-	b->node = node;
+	tx_set(a->node, b->node);
+	tx_set(b->node, node);
 	moved(b->node, from, to);
 	moved(a->node, to, from);
 	touch(from);
@@ -329,7 +337,8 @@ long dir_rename(struct node *from, const char *name, size_t length, struct node 
 		status = replaceable(node, old);
 		if (status)
 			return status;
-		there->node = node; /* the new name never lacks */
+		tx_set(there->node, node);
+		node_change(node);
 		node->named_in = to->number;
 	} else {
 		status = entry_add(to, new_name, new_length, node);

@@ -33,6 +33,7 @@ static void note_access(struct description *d)
 		return;
 	if (node->atime.seconds == node->mtime.seconds && node->atime.nanoseconds > node->mtime.nanoseconds)
 		return;
+	node_change(node);
 	node->atime = now();
 	changed(node);
 }
@@ -57,7 +58,6 @@ static long read_at(struct request *rq, struct description *d, uint64_t offset)
 	return request_write_memory(rq, 0, node->memory, offset, length);
 }
 
-/* progress[1]: the offset at which it reads, plus one, for the run after a crash. */
 static long file_read(F(read))
 {
 	struct description *d = description_find(rq->badge);
@@ -66,12 +66,9 @@ static long file_read(F(read))
 	UNUSED;
 	if (!d || !readable(d))
 		return -EBADF;
-	if (rq->progress[1])
-		d->offset = rq->progress[1] - 1;
-	rq->progress[1] = d->offset + 1;
 	done = read_at(rq, d, d->offset);
 	if (done > 0)
-		d->offset += (uint64_t)done;
+		tx_set(d->offset, d->offset + (uint64_t)done);
 	return done;
 }
 
@@ -108,6 +105,7 @@ static void drop_set_id(const struct request *rq, struct node *node)
 	creds_of(rq->stamp, &creds, false);
 	if (!creds.uid)
 		return;
+	node_change(node);
 	node->mode &= ~(uint32_t)S_ISUID;
 	if (node->mode & 010)
 		node->mode &= ~(uint32_t)S_ISGID;
@@ -143,19 +141,16 @@ static long write_at(struct request *rq, struct node *node, uint64_t offset)
 static long file_write(F(write))
 {
 	struct description *d = description_find(rq->badge);
+	uint64_t offset;
 	long done;
 
 	UNUSED;
 	if (!d || !writable(d))
 		return -EBADF;
-	if (rq->progress[1])
-		d->offset = rq->progress[1] - 1;
-	else if (d->flags & O_APPEND)
-		d->offset = d->node->size;
-	rq->progress[1] = d->offset + 1;
-	done = write_at(rq, d->node, d->offset);
+	offset = d->flags & O_APPEND ? d->node->size : d->offset;
+	done = write_at(rq, d->node, offset);
 	if (done > 0)
-		d->offset += (uint64_t)done;
+		tx_set(d->offset, offset + (uint64_t)done);
 	return done;
 }
 
@@ -168,11 +163,8 @@ static long file_pwrite(F(pwrite))
 		return -EBADF;
 	if ((int64_t)in->offset < 0)
 		return -EINVAL;
-	if (rq->progress[1])
-		return write_at(rq, d->node, rq->progress[1] - 1);
 	/* As Linux does, against POSIX: O_APPEND holds for pwrite too. */
-	rq->progress[1] = (d->flags & O_APPEND ? d->node->size : in->offset) + 1;
-	return write_at(rq, d->node, rq->progress[1] - 1);
+	return write_at(rq, d->node, d->flags & O_APPEND ? d->node->size : in->offset);
 }
 
 static long file_lseek(F(lseek))
@@ -185,17 +177,14 @@ static long file_lseek(F(lseek))
 		return -EBADF;
 	switch (in->whence) {
 	case SEEK_SET: break;
-	case SEEK_CUR:
-		base = (int64_t)(rq->progress[1] ? rq->progress[1] - 1 : d->offset);
-		rq->progress[1] = (uint64_t)base + 1;
-		break;
+	case SEEK_CUR: base = (int64_t)d->offset; break;
 	case SEEK_END: base = (int64_t)d->node->size; break;
 	case SEEK_DATA:
 	case SEEK_HOLE:
 		offset = in->offset < 0 ? -ENXIO
 					: data_seek(d->node, (uint64_t)in->offset, in->whence == SEEK_HOLE);
 		if (offset >= 0)
-			d->offset = (uint64_t)offset;
+			tx_set(d->offset, (uint64_t)offset);
 		return offset;
 	default: return -EINVAL;
 	}
@@ -203,7 +192,7 @@ static long file_lseek(F(lseek))
 		return -EOVERFLOW;
 	if (offset < 0)
 		return -EINVAL;
-	d->offset = (uint64_t)offset;
+	tx_set(d->offset, (uint64_t)offset);
 	return offset;
 }
 
@@ -261,9 +250,9 @@ static long file_allocate(F(allocate))
 		status = -ENOSPC;
 	if (status < 0)
 		return status;
+	touch(d->node);
 	if (!(in->mode & KEEP_SIZE) && end > d->node->size)
 		d->node->size = end;
-	touch(d->node);
 	return 0;
 }
 
@@ -305,6 +294,7 @@ static long file_mmap(F(mmap))
 	if (status < 0)
 		return status;
 	if (in->rights & CAP_W) {
+		node_change(d->node);
 		d->node->mapped_shared = true;
 		changed(d->node);
 	}
@@ -342,7 +332,7 @@ static long file_set_flags(F(set_flags))
 	UNUSED;
 	if (!d)
 		return -EBADF;
-	d->flags = (d->flags & ~mask) | ((uint32_t)in->flags & mask);
+	tx_set(d->flags, (d->flags & ~mask) | ((uint32_t)in->flags & mask));
 	return 0;
 }
 

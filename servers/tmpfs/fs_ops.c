@@ -62,6 +62,7 @@ static struct mount *mount_take(void)
 {
 	for (struct mount *m = mounts; m < mounts + MOUNT_MAX; m++)
 		if (!m->used) {
+			tx_save(m, sizeof(*m));
 			memset(m, 0, sizeof(*m));
 			m->badge = MOUNT_BADGE + (uint64_t)(m - mounts);
 			return m;
@@ -69,7 +70,6 @@ static struct mount *mount_take(void)
 	return NULL;
 }
 
-/* progress[0]: the mount made for this call, plus one. */
 static long fs_mount(F(mount))
 {
 	struct options options;
@@ -81,26 +81,22 @@ static long fs_mount(F(mount))
 	if (got < 0)
 		return got;
 	names[got] = 0;
-	if (rq->progress[0]) {
-		m = &mounts[(rq->progress[0] - 1) % MOUNT_MAX];
-	} else {
-		m = mount_take();
-		if (!m)
-			return -ENOMEM;
-		parse_options(&options, names);
-		m->device = in->device;
-		m->pages.total = options.pages;
-		m->nodes.total = options.nodes;
-		strlcpy(m->where, options.where, sizeof(m->where));
-		m->root = node_new(m, S_IFDIR | options.mode, options.uid, options.gid);
-		if (!m->root)
-			return -ENOMEM;
-		m->root->nlink = 2;
-		m->root->parent = m->root;
-		m->root->holds = 1;
-		m->used = true;
-		rq->progress[0] = (uint64_t)(m - mounts) + 1;
-	}
+	m = mount_take();
+	if (!m)
+		return -ENOMEM;
+	parse_options(&options, names);
+	m->device = in->device;
+	m->pages_max = options.pages;
+	m->nodes_max = options.nodes;
+	*shares_of(m) = (struct mount_shares){ { .total = options.pages }, { .total = options.nodes } };
+	strlcpy(m->where, options.where, sizeof(m->where));
+	m->root = node_new(m, S_IFDIR | options.mode, options.uid, options.gid);
+	if (!m->root)
+		return -ENOMEM;
+	m->root->nlink = 2;
+	m->root->parent = m->root;
+	m->root->holds = 1;
+	m->used = true;
 	TELL(out, m->root);
 	got = request_give_badge(rq, m->badge);
 	return got < 0 ? got : request_give(rq, epochs_memory, CAP_R, false);
@@ -110,7 +106,7 @@ void mount_end(struct mount *m)
 {
 	if (m->root)
 		mount_free_nodes(m);
-	m->used = false;
+	tx_set(m->used, false);
 }
 
 static long fs_unmount(F(unmount))
@@ -146,14 +142,14 @@ static long fs_lookup(F(lookup))
 	e = entry_find(dir, names, (size_t)got);
 	if (!e)
 		return -ENOENT;
-	e->node->holds++;
+	tx_set(e->node->holds, e->node->holds + 1);
 	TELL(out, e->node);
 	return 0;
 }
 
 static void forget(struct node *node, uint64_t count)
 {
-	node->holds -= count < node->holds ? count : node->holds;
+	tx_set(node->holds, node->holds - (count < node->holds ? count : node->holds));
 }
 
 static long fs_forget(F(forget))
@@ -168,31 +164,22 @@ static long fs_forget(F(forget))
 	return 0;
 }
 
-/* The record of a creation: a run before the crash may have entered the node. */
-static bool created_before(const struct request *rq, struct node *dir, size_t length)
-{
-	struct entry *e = rq->progress[0] ? entry_find(dir, names, length) : NULL;
-
-	return e && e->node->number == rq->progress[0];
-}
-
-static long enter(struct request *rq, struct node *dir, size_t length, struct node *node)
+static long enter(struct node *dir, size_t length, struct node *node)
 {
 	long status;
 
-	rq->progress[0] = node->number;
 	status = dir_create(dir, names, length, node);
 	if (status) {
-		rq->progress[0] = 0;
 		node_free(node);
 		return status;
 	}
-	node->holds = 1;
+	tx_set(node->holds, 1);
 	return 0;
 }
 
-/* A node under the name in the in buffer, to be found by progress[0]. */
-static long make(struct request *rq, uint64_t dir_number, uint64_t mode, uint64_t owner, uint64_t rdev)
+/* A node under the name in the in buffer. */
+static long make(struct request *rq, uint64_t dir_number, uint64_t mode, uint64_t owner, uint64_t rdev,
+		 struct node **made)
 {
 	struct node *dir = dir_of(rq, dir_number), *node;
 	long got = read_names(rq, NAME_LENGTH_MAX);
@@ -201,41 +188,35 @@ static long make(struct request *rq, uint64_t dir_number, uint64_t mode, uint64_
 		return got;
 	if (!dir)
 		return -ENOENT;
-	if (created_before(rq, dir, (size_t)got))
-		return 0;
 	if (entry_find(dir, names, (size_t)got))
 		return -EEXIST;
 	node = node_new(mount_of(rq), (uint32_t)mode, (uint32_t)owner, (uint32_t)(owner >> 32));
 	if (!node)
 		return -ENOSPC;
 	node->rdev = rdev;
-	return enter(rq, dir, (size_t)got, node);
+	*made = node;
+	return enter(dir, (size_t)got, node);
 }
 
 static long fs_create(F(create))
 {
-	long status = make(rq, in->dir, in->mode, in->owner, in->rdev);
-	const struct node *node;
+	struct node *node;
+	long status = make(rq, in->dir, in->mode, in->owner, in->rdev, &node);
 
 	if (status)
 		return status;
-	node = node_of(rq, rq->progress[0]);
 	TELL(out, node);
 	return 0;
 }
 
-/* The description made for this call; progress[1]: its badge. */
 static long describe(struct request *rq, struct node *node, uint64_t flags, bool exec)
 {
-	struct description *d = rq->progress[1] ? description_find(rq->progress[1]) : NULL;
+	uint32_t not_kept = O_TRUNC | O_CREAT | O_EXCL | O_NOCTTY;
+	struct description *d = description_new(node, (uint32_t)flags & ~not_kept, exec);
 	long status;
 
 	if (!d)
-		d = description_new(
-		    node, (uint32_t)flags & ~(uint32_t)(O_TRUNC | O_CREAT | O_EXCL | O_NOCTTY), exec);
-	if (!d)
 		return -ENFILE;
-	rq->progress[1] = d->badge;
 	status = request_give_badge(rq, d->badge);
 	if (status < 0)
 		description_free(d);
@@ -244,12 +225,11 @@ static long describe(struct request *rq, struct node *node, uint64_t flags, bool
 
 static long fs_create_open(F(create_open))
 {
-	long status = make(rq, in->dir, S_IFREG | (in->mode & 07777), in->owner, 0);
 	struct node *node;
+	long status = make(rq, in->dir, S_IFREG | (in->mode & 07777), in->owner, 0, &node);
 
 	if (status)
 		return status;
-	node = node_of(rq, rq->progress[0]);
 	TELL(out, node);
 	return describe(rq, node, in->flags, false);
 }
@@ -266,40 +246,27 @@ static long fs_symlink(F(symlink))
 		return -ENOENT;
 	if (in->name_length >= (uint64_t)got || target >= PATH_LENGTH_MAX)
 		return -EINVAL;
-	if (!created_before(rq, dir, in->name_length)) {
-		node =
-		    node_new(mount_of(rq), S_IFLNK | 0777, (uint32_t)in->owner, (uint32_t)(in->owner >> 32));
-		if (!node)
-			return -ENOSPC;
-		node->target = pheap_alloc(target);
-		if (!node->target) {
-			node_free(node);
-			return -ENOSPC;
-		}
-		memcpy(node->target, names + in->name_length, target);
-		node->target_length = (uint32_t)target;
-		node->size = target;
-		status = enter(rq, dir, in->name_length, node);
-		if (status)
-			return status;
+	node = node_new(mount_of(rq), S_IFLNK | 0777, (uint32_t)in->owner, (uint32_t)(in->owner >> 32));
+	if (!node)
+		return -ENOSPC;
+	node->target = pheap_alloc(target);
+	if (!node->target) {
+		node_free(node);
+		return -ENOSPC;
 	}
-	node = node_of(rq, rq->progress[0]);
+	memcpy(node->target, names + in->name_length, target);
+	node->target_length = (uint32_t)target;
+	node->size = target;
+	status = enter(dir, in->name_length, node);
+	if (status)
+		return status;
 	TELL(out, node);
 	return 0;
-}
-
-/* progress[0] 1: begun; what it would find wrong now it has done itself. */
-static long once(struct request *rq, long status, long done)
-{
-	if (rq->progress[0] && status == done)
-		return 0;
-	return status;
 }
 
 static long fs_link(F(link))
 {
 	struct node *dir = dir_of(rq, in->dir), *node = node_of(rq, in->node);
-	bool again = rq->progress[0];
 	long got = read_names(rq, NAME_LENGTH_MAX);
 
 	UNUSED;
@@ -307,24 +274,19 @@ static long fs_link(F(link))
 		return got;
 	if (!dir || !node)
 		return -ENOENT;
-	rq->progress[0] = 1;
-	got = dir_link(dir, names, (size_t)got, node);
-	return again ? once(rq, got, -EEXIST) : got;
+	return dir_link(dir, names, (size_t)got, node);
 }
 
 static long remove_entry(struct request *rq, uint64_t dir_number, uint64_t number, bool remove_dir)
 {
 	struct node *dir = dir_of(rq, dir_number);
-	bool again = rq->progress[0];
 	long got = read_names(rq, NAME_LENGTH_MAX);
 
 	if (got < 0)
 		return got;
 	if (!dir)
 		return -ENOENT;
-	rq->progress[0] = 1;
-	got = dir_unlink(dir, names, (size_t)got, number, remove_dir);
-	return again ? once(rq, got, -ENOENT) : got;
+	return dir_unlink(dir, names, (size_t)got, number, remove_dir);
 }
 
 /* VFS's references go with the name, or stay if the name does. */
@@ -339,7 +301,7 @@ static long remove_held(struct request *rq, const struct fs_unlink_req *in, bool
 		forget(node, in->forget);
 	status = remove_entry(rq, in->dir, in->node, remove_dir);
 	if (status < 0 && node)
-		node->holds = holds;
+		tx_set(node->holds, holds);
 	if (status >= 0)
 		*forgotten = in->forget;
 	return status;
@@ -360,7 +322,6 @@ static long fs_rmdir(F(rmdir))
 static long fs_rename(F(rename))
 {
 	struct node *from = dir_of(rq, in->old_dir), *to = dir_of(rq, in->new_dir);
-	bool again = rq->progress[0];
 	long got = read_names(rq, 2 * NAME_LENGTH_MAX);
 
 	UNUSED;
@@ -370,10 +331,8 @@ static long fs_rename(F(rename))
 		return -ENOENT;
 	if (!in->name_length || in->name_length >= (uint64_t)got)
 		return -EINVAL;
-	rq->progress[0] = 1;
-	got = dir_rename(from, names, in->name_length, to, names + in->name_length,
-			 (size_t)got - in->name_length, (uint32_t)in->flags);
-	return again ? once(rq, got, -ENOENT) : got;
+	return dir_rename(from, names, in->name_length, to, names + in->name_length,
+			  (size_t)got - in->name_length, (uint32_t)in->flags);
 }
 
 static long fs_readlink(F(readlink))
@@ -441,6 +400,7 @@ static long fs_stat(F(stat))
 
 void node_set_attr(struct node *node, const struct attr_change *change)
 {
+	node_change(node);
 	if (change->valid & FILE_SET_MODE)
 		node->mode = (node->mode & S_IFMT) | (change->mode & 07777);
 	if (change->valid & FILE_SET_UID)
@@ -488,15 +448,15 @@ static long fs_set_attr(F(set_attr))
 
 void mount_statfs(const struct mount *m, struct file_statfs *statfs)
 {
-	uint64_t free = m->pages.total > m->pages.used ? m->pages.total - m->pages.used : 0;
+	uint64_t used = shares_of(m)->pages.used, free = m->pages_max > used ? m->pages_max - used : 0;
 
 	memset(statfs, 0, sizeof(*statfs));
 	statfs->type = TMPFS_MAGIC;
 	statfs->bsize = statfs->frsize = ANOLE_PAGE_SIZE;
-	statfs->blocks = m->pages.total;
+	statfs->blocks = m->pages_max;
 	statfs->bfree = statfs->bavail = free;
-	statfs->files = m->nodes.total;
-	statfs->ffree = m->nodes.total - m->nodes.used;
+	statfs->files = m->nodes_max;
+	statfs->ffree = m->nodes_max - shares_of(m)->nodes.used;
 	statfs->namelen = NAME_LENGTH_MAX;
 }
 

@@ -34,6 +34,7 @@ static const struct service service = {
 	.dispatch = dispatch,
 	.start = start,
 	.release = release,
+	.transactional = true,
 };
 
 int main(void)

@@ -5,6 +5,7 @@
 static PRESERVED struct node *table[NODE_MAX];
 static PRESERVED uint32_t touched;
 PRESERVED struct mount mounts[MOUNT_MAX];
+struct mount_shares mount_shares[MOUNT_MAX];
 static uint32_t hint;
 
 PRESERVED cap_t epochs_memory;
@@ -44,7 +45,7 @@ static long slot_take(void)
 			continue;
 		hint = i + 1;
 		if (i >= touched)
-			touched = i + 1;
+			tx_set(touched, i + 1);
 		return i;
 	}
 	return -ENOSPC;
@@ -52,7 +53,7 @@ static long slot_take(void)
 
 struct node *node_new(struct mount *mount, uint32_t mode, uint32_t uid, uint32_t gid)
 {
-	long slot = share_left(&mount->nodes, uid) ? slot_take() : -ENOSPC;
+	long slot = share_left(&shares_of(mount)->nodes, uid) ? slot_take() : -ENOSPC;
 	struct node *node = slot < 0 ? NULL : pheap_alloc(sizeof(*node));
 
 	if (!node)
@@ -65,8 +66,8 @@ struct node *node_new(struct mount *mount, uint32_t mode, uint32_t uid, uint32_t
 	node->payer = uid;
 	node->next_cookie = 3;
 	node->atime = node->mtime = node->ctime = now();
-	table[slot] = node;
-	share_force(&mount->nodes, uid, 1);
+	tx_set(table[slot], node);
+	share_force(&shares_of(mount)->nodes, uid, 1);
 	return node;
 }
 
@@ -77,8 +78,8 @@ void node_free(struct node *node)
 	data_free(node);
 	locks_free(&node->locks);
 	pheap_free(node->target);
-	share_give(&node->mount->nodes, node->payer, 1);
-	table[slot] = NULL;
+	share_give(&shares_of(node->mount)->nodes, node->payer, 1);
+	tx_set(table[slot], NULL);
 	if (slot < hint)
 		hint = slot;
 	pheap_free(node);
@@ -90,7 +91,8 @@ void node_unused(struct node *node)
 		node_free(node);
 }
 
-/* No description is left; whoever still holds a node holds nothing. */
+/* No description is left; whoever still holds a node holds nothing. Each node is a transaction of its own, for there may
+ * be many; the mount ends with the last. */
 void mount_free_nodes(struct mount *mount)
 {
 	for (uint32_t i = 0; i < touched; i++) {
@@ -98,32 +100,32 @@ void mount_free_nodes(struct mount *mount)
 
 		if (!node || node->mount != mount)
 			continue;
-		while (node->first)
+		while (node->first) {
 			entry_remove(node->first);
+			tx_checkpoint();
+		}
 		node_free(node);
+		tx_checkpoint();
 	}
-	mount->root = NULL;
+	tx_set(mount->root, NULL);
 }
 
-/* Counts are made anew from what they count, except those of VFS. */
+/* What is not preserved. */
 void nodes_rebuild(void)
 {
 	entries_forget_all();
 	for (struct mount *m = mounts; m < mounts + MOUNT_MAX; m++) {
-		m->nodes = (struct share){ .total = m->nodes.total };
-		m->pages = (struct share){ .total = m->pages.total };
-		m->descriptions = 0;
+		shares_of(m)->nodes = (struct share){ .total = m->nodes_max };
+		shares_of(m)->pages = (struct share){ .total = m->pages_max };
 	}
 	for (uint32_t i = 0; i < touched; i++) {
 		struct node *node = table[i];
 
 		if (!node)
 			continue;
-		share_force(&node->mount->nodes, node->payer, 1);
-		share_force(&node->mount->pages, node->payer, node->pages);
-		node->descriptions = 0;
+		share_force(&shares_of(node->mount)->nodes, node->payer, 1);
+		share_force(&shares_of(node->mount)->pages, node->payer, node->pages);
 		if (is_dir(node))
 			entries_rebuild(node);
 	}
-	descriptions_count();
 }

@@ -6,8 +6,8 @@
  * kernel moves data between it and the client. Its capacity runs ahead of the file's size, except when
  * programs map it: they must not reach beyond the end.
  *
- * Essential: nodes, and each directory's list of entries, linked through `next` in order of cookies. The
- * hash of names, `previous` and `last` are derived, made anew by nodes_rebuild after a crash.
+ * Handlers are transactions (sys/tx.h): whoever changes a node calls node_change first. The hash of names and the
+ * users' shares are not preserved; a new incarnation makes them from the nodes.
  */
 #ifndef SERVERS_TMPFS_TMPFS_H
 #define SERVERS_TMPFS_TMPFS_H
@@ -40,6 +40,7 @@ struct moment {
 };
 
 struct node {
+	uint64_t saved_in; /* the transaction that has saved it */
 	struct mount *mount;
 	uint64_t number; /* index in the table plus one */
 	uint32_t mode, uid, gid, nlink;
@@ -72,7 +73,7 @@ struct mount {
 	bool used;
 	uint64_t badge, device;
 	struct node *root;
-	struct share pages, nodes;
+	uint64_t pages_max, nodes_max;
 	uint32_t descriptions;
 	char where[96]; /* the path at which VFS has mounted it */
 };
@@ -87,6 +88,24 @@ struct description {
 
 /* --- node.c ------------------------------------------------------------------------------------------------ */
 extern struct mount mounts[MOUNT_MAX];
+/* What users have of each mount; not preserved. */
+extern struct mount_shares {
+	struct share pages, nodes;
+} mount_shares[MOUNT_MAX];
+static inline struct mount_shares *shares_of(const struct mount *mount)
+{
+	return &mount_shares[mount - mounts];
+}
+/* Before any field of a node is changed. */
+static inline void node_change(struct node *node)
+{
+	uint64_t sequence = tx_sequence();
+
+	if (node->saved_in == sequence)
+		return;
+	tx_save(node, sizeof(*node));
+	node->saved_in = sequence;
+}
 struct node *node_find(const struct mount *mount, uint64_t number);
 struct node *node_new(struct mount *mount, uint32_t mode, uint32_t uid, uint32_t gid);
 /* Frees it if no name, no description and no reference of VFS is left. */
@@ -102,6 +121,7 @@ static inline void changed(const struct node *node)
 }
 static inline void touch(struct node *node)
 {
+	node_change(node);
 	node->mtime = node->ctime = now();
 	changed(node);
 }
@@ -153,7 +173,6 @@ long data_map(struct node *node, cap_t *memory);
 struct description *description_new(struct node *node, uint32_t flags, bool exec);
 struct description *description_find(uint64_t badge);
 void description_free(struct description *d);
-void descriptions_count(void);
 
 void node_stat(struct node *node, struct file_stat *stat);
 void mount_statfs(const struct mount *mount, struct file_statfs *statfs);

@@ -7,6 +7,16 @@
 #include <fs/locks.h>
 #include <sys/server.h>
 
+void tx_save(void *memory, size_t length)
+{
+	(void)memory, (void)length;
+}
+
+void tx_save_word(void *memory)
+{
+	(void)memory;
+}
+
 void *pheap_alloc(size_t size)
 {
 	return calloc(1, size);
