@@ -7,15 +7,7 @@
 #include <fs/locks.h>
 #include <sys/server.h>
 
-void tx_save(void *memory, size_t length)
-{
-	(void)memory, (void)length;
-}
-
-void tx_save_word(void *memory)
-{
-	(void)memory;
-}
+#include "tx_none.h"
 
 void *pheap_alloc(size_t size)
 {

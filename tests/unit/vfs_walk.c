@@ -11,6 +11,8 @@
 
 #include "../../servers/vfs/tree.h"
 
+#include "tx_none.h"
+
 static int failures;
 
 static void check(const char *name, int ok)
