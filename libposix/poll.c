@@ -98,12 +98,11 @@ static uint64_t take_words(uint64_t count)
 {
 	uint64_t set = 0;
 
-	for (uint64_t word = 0; word < WORDS && word < count; word++) {
-		if (!is_set(word))
-			continue;
-		kcall(watch_revoke, word);
-		set |= 1ull << word;
-	}
+	for (uint64_t word = 0; word < WORDS && word < count; word++)
+		if (is_set(word))
+			set |= 1ull << word;
+	if (set)
+		kcall(watch_revoke, set);
 	return set;
 }
 

@@ -21,7 +21,8 @@ struct quota {
 	uint64_t limit[QUOTA_KINDS], used[QUOTA_KINDS]; /* memory in bytes */
 	uint16_t number;
 	uint8_t depth;
-	bool nameless; /* the last capability has gone */
+	bool nameless;                /* the last capability has gone */
+	uint64_t processor_ns, faded; /* core/fair.c */
 };
 
 extern struct quota root_quota;

@@ -3,21 +3,23 @@
  * Scheduling: 32 fixed priorities, round robin within one, queues per processor. A thread
  * that runs is in no queue; IPC switches to another by setting cpu->current, without
  * coming here. A thread that burns its slice sinks, a service's by one more each time within its
- * band of eight, a program's (priorities below PROGRAMS) by one in all, so that niceness tells among
- * those too; it rises again when it has blocked. So that no program starves, some slices go to the
- * lowest. At the end of a slice a processor also takes over a thread from one where more of them
+ * band of eight, a program's (priorities below PROGRAMS) by one in all below what its user's use of the
+ * processor leaves it (core/fair.h), so that niceness tells among those too; it rises again when it has blocked.
+ * So that no program starves, some slices go to the lowest. At the end of a slice a processor also takes over a thread from one where more of them
  * wait.
  */
 #include "arch/arch.h"
 #include "core/account.h"
 #include "core/cpu.h"
+#include "core/fair.h"
 #include "core/timer.h"
 
 #define SLICE_NS 10000000ul
 #define TICK_NS (1ul << 22) /* 4.2 ms */
 #define BAND 8u
-#define PROGRAMS 16u
 #define LOWEST_TURN 32u /* every so many slices */
+#define REVIEW_NS (1ul << 27)
+#define REVIEW_THREADS 512u
 
 /* What only scheduling knows of a processor. */
 static struct sched {
@@ -28,6 +30,8 @@ static struct sched {
 	uint32_t slices;  /* that were used up */
 	uint64_t tick;    /* the last, by number */
 	uint64_t runnable_ns;
+	uint64_t charged; /* when time was last charged to users */
+	uint64_t reviewed;
 } scheds[MAX_CPUS];
 
 /* --- queues ---------------------------------------------------------------------- */
@@ -197,7 +201,7 @@ void thread_ready_inherited(struct thread *thread)
 void thread_ready(struct thread *thread)
 {
 	if (!thread->in_ready_queue && thread->state != THREAD_RUNNING)
-		thread->priority = thread->base_priority;
+		thread->priority = fair_priority(thread);
 	thread_ready_inherited(thread);
 }
 
@@ -227,7 +231,7 @@ void sched_changed(struct thread *thread)
 		thread_ready(thread);
 		return;
 	}
-	thread->priority = thread->base_priority;
+	thread->priority = fair_priority(thread);
 	sched_poke(thread);
 }
 
@@ -294,12 +298,65 @@ static void arm(struct cpu *cpu, uint64_t deadline)
 	arch_timer_set(deadline);
 }
 
+static uint8_t one_below(uint8_t priority)
+{
+	return priority ? priority - 1 : 0;
+}
+
 static void sink(struct thread *thread)
 {
-	bool program = thread->base_priority < PROGRAMS;
-
-	if (program ? thread->priority && thread->priority >= thread->base_priority : thread->priority % BAND)
+	if (thread->base_priority < PROGRAMS)
+		thread->priority = one_below(fair_priority(thread));
+	else if (thread->priority % BAND)
 		thread->priority--;
+}
+
+/* Time since the last look is its user's whom the processor worked for, unless it has been idle meanwhile. */
+static void charge_user(struct sched *sched, struct thread *client, uint64_t now)
+{
+	uint64_t passed = now - sched->charged;
+
+	sched->charged = now;
+	fair_charge(client, passed < TICK_NS ? passed : TICK_NS, now);
+}
+
+/* Their users have used more or less of the processor since they were put into the queue. */
+static unsigned review_queue(struct cpu *cpu, struct list_node *queue, unsigned budget)
+{
+	struct list_node *next;
+
+	for (struct list_node *node = queue->next; node != queue && budget; node = next, budget--) {
+		struct thread *thread = container_of(node, struct thread, ready_link);
+		uint8_t priority = fair_priority(thread);
+
+		next = node->next;
+		if (thread->priority == priority || thread->priority == one_below(priority))
+			continue;
+		dequeue(thread);
+		thread->priority = priority;
+		enqueue(cpu, thread, false);
+	}
+	return budget;
+}
+
+static void review(struct cpu *cpu, uint64_t now)
+{
+	unsigned budget = REVIEW_THREADS;
+
+	scheds[cpu->id].reviewed = now;
+	for (unsigned priority = 0; priority < PROGRAMS && budget; priority++)
+		budget = review_queue(cpu, &cpu->ready[priority], budget);
+	if (top_ready(cpu) > (int)cpu->current->priority)
+		cpu->need_resched = true;
+}
+
+/* Calls to servers are answered without a look at the queues: who makes many sinks here. */
+static void sink_client(struct thread *client)
+{
+	uint8_t priority = fair_priority(client);
+
+	if (!client->in_ready_queue && client->priority > priority)
+		client->priority = priority;
 }
 
 static void arm_tick(struct cpu *cpu, uint64_t now)
@@ -317,9 +374,16 @@ void sched_tick(uint64_t now, bool shared)
 {
 	struct cpu *cpu = this_cpu();
 	struct sched *sched = &scheds[cpu->id];
+	struct thread *client;
 
 	if (!cpu->current)
 		return;
+	client = fair_client(cpu->current);
+	charge_user(sched, client, now);
+	if (client)
+		sink_client(client);
+	if (now - sched->reviewed >= REVIEW_NS)
+		review(cpu, now);
 	if (shared) {
 		cpu->current->user_cycles += cpu->shared_cycles;
 		cpu->shared_cycles = 0;
@@ -425,6 +489,8 @@ struct thread *schedule(void)
 	int best = top_ready(cpu);
 
 	charge(cpu);
+	if (current)
+		charge_user(&scheds[cpu->id], fair_client(current), now);
 	cpu->need_resched = false;
 	if (current && current->state == THREAD_RUNNING) {
 		if (keep(cpu, current, best)) {
@@ -439,7 +505,7 @@ struct thread *schedule(void)
 		cpu->idle = true;
 		next = idle_until_ready(cpu);
 		cpu->idle = false;
-		now = arch_now_ns();
+		now = scheds[cpu->id].charged = arch_now_ns();
 		charge(cpu);
 	} else {
 		next = take(cpu, best);

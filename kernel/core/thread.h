@@ -118,7 +118,8 @@ struct thread {
 	struct list_node all_link; /* every thread */
 	uint32_t cpu, affinity;
 	uint64_t user_cycles, system_cycles;
-	uint64_t slice_ns; /* left of its slice when it was preempted, or 0 */
+	uint64_t slice_ns;   /* left of its slice when it was preempted, or 0 */
+	cap_t receives_from; /* the endpoint of its last wait; 0: none */
 	struct futex_wait {
 		uint64_t object, offset;
 		struct list_node link;

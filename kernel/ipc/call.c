@@ -119,6 +119,7 @@ static void wait_begin(struct thread *thread, struct endpoint *endpoint)
 {
 	thread_block(thread, THREAD_WAITING);
 	thread->wait = WAIT_RECEIVE;
+	thread->receives_from = frame_handle(&thread->frame);
 	list_push_front(&endpoint->receivers, &thread->wait_link);
 }
 

@@ -9,6 +9,7 @@
 #define NOTIFY_BITS (~0ul >> 1) /* an answer must not look like an error */
 #define WATCH_WORDS 64
 #define WATCHES_MAX 8192 /* of a thread: they end with it at once */
+#define STEP_WATCHES 512 /* revoked before others may run */
 
 static struct notify *notify_arg(uint64_t handle, uint32_t rights, int *error)
 {
@@ -182,23 +183,32 @@ long sys_watch_signal(uint64_t handle, uint64_t events)
 	return 0;
 }
 
-long sys_watch_revoke(uint64_t word)
+/* Answers whether none is left: WATCHES_MAX bounds the walk, the budget what is freed. */
+static bool revoke_some(struct thread *thread, uint64_t words, unsigned budget)
 {
-	struct thread *thread = current_thread();
-	struct list_node *node = thread->watches.next, *next;
-	bool all = (int64_t)word == -1;
+	struct list_node *next;
 
-	if (!all && word >= WATCH_WORDS)
-		return -EINVAL;
-	for (; node != &thread->watches; node = next) {
+	for (struct list_node *node = thread->watches.next; node != &thread->watches; node = next) {
 		struct watch *watch = container_of(node, struct watch, link);
 
 		next = node->next;
-		if (all || watch->word == word)
-			watch_drop(watch);
+		if (!(words >> watch->word & 1))
+			continue;
+		if (!budget--)
+			return false;
+		watch_drop(watch);
 	}
+	return true;
+}
+
+long sys_watch_revoke(uint64_t words)
+{
+	struct thread *thread = current_thread();
+
+	if (!revoke_some(thread, words, STEP_WATCHES))
+		return KCALL_RESTART;
 	for (unsigned i = 0; thread->message_page && i < WATCH_WORDS; i++)
-		if (all || i == word)
+		if (words >> i & 1)
 			thread->message_page->watches[i] = 0;
 	return 0;
 }

@@ -84,7 +84,7 @@ static void watch_thread(void *argument)
 	w->stage = 1;
 	while (w->stage == 1)
 		pause_ms(1);
-	w->revoked = kcall(watch_revoke, 17);
+	w->revoked = kcall(watch_revoke, 1ull << 17);
 	w->stage = 3;
 	for (;;)
 		pause_ms(100);

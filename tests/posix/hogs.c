@@ -3,7 +3,7 @@
 /*
  * A user who takes all there is of something hurts nobody else: root and another user go on beside each
  * kind of hog, and when its processes have been killed everything is back. With HOGS="KIND ..." in the
- * environment only those; HOGS=all is all at once, where how long others wait has no bound yet (docs/hardening.md).
+ * environment only those; "all" is all at once.
  *
  *     hogs KIND      just that, without end, as whoever starts it
  */
@@ -18,6 +18,7 @@
 #define HOG 1000u
 #define OTHER 1001u
 #define ROUND_MS 1500
+#define LONGEST_MS 2500 /* for what takes a tenth of a second or two alone */
 
 static uint64_t now_ms(void)
 {
@@ -330,7 +331,7 @@ static void beside(const struct hog *first, size_t count, const char *name)
 	printf("# %s: root %d, another user %d, %u ms at most\n", name, root, other, most);
 	CHECK("root's work goes on", root == 0);
 	CHECK("another user's work goes on", other == 0);
-	CHECK("in reasonable time", most < 10000);
+	CHECK("in reasonable time", most < LONGEST_MS);
 }
 
 /* What servers have once touched stays theirs: so it must be back after some round but the first. */
@@ -371,7 +372,7 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < HOGS; i++)
 		if (!only || strstr(only, hogs[i].name))
 			rounds(&hogs[i], 1, hogs[i].name);
-	if (only && strstr(only, "all"))
+	if (!only || strstr(only, "all"))
 		rounds(hogs, HOGS, "all at once");
 	return check_result();
 }

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* Processor time by quota, fading: an eighth goes each 134 ms, so that one processor's whole time comes to a second. */
+#include "core/fair.h"
+#include "core/table.h"
+#include "ipc/ipc.h"
+#include "mm/space.h"
+
+#define STEP_SHIFT 27u /* ns: how often it fades, and how much of it lowers the priority by one */
+#define FADE_SHIFT 3u
+#define FADED 64u     /* steps after which next to nothing is left */
+#define LOWER_MOST 4u /* so that niceness, which is as much either way, still tells */
+
+static uint64_t steps; /* of the clock, as of the last tick */
+
+static void fade(struct quota *quota)
+{
+	uint64_t passed = steps - quota->faded;
+
+	quota->faded = steps;
+	if (passed > FADED)
+		quota->processor_ns = 0;
+	for (; passed && quota->processor_ns; passed--)
+		quota->processor_ns -= (quota->processor_ns >> FADE_SHIFT) + 1;
+}
+
+uint8_t fair_priority(const struct thread *thread)
+{
+	struct quota *quota = thread->space ? thread->space->quota : NULL;
+	uint64_t lower;
+
+	if (thread->base_priority >= PROGRAMS || !quota)
+		return thread->base_priority;
+	if (quota->faded != steps)
+		fade(quota);
+	lower = quota->processor_ns >> STEP_SHIFT;
+	if (lower > LOWER_MOST)
+		lower = LOWER_MOST;
+	return lower < thread->base_priority ? thread->base_priority - lower : 0;
+}
+
+/* Whatever the handle has come to mean is looked at as what it is. */
+static struct endpoint *endpoint_of(struct thread *service)
+{
+	struct cap *cap = service->receives_from & CAP_PRIVATE
+			      ? table_slot(service->private_table, service->receives_from & ~CAP_PRIVATE)
+			      : NULL;
+
+	return cap && cap->object && cap->object->type == CAPT_ENDPOINT ? (struct endpoint *)cap->object
+									: NULL;
+}
+
+struct thread *fair_client(struct thread *thread)
+{
+	struct endpoint *endpoint;
+	struct caller *caller;
+
+	if (thread->base_priority < PROGRAMS)
+		return thread;
+	endpoint = endpoint_of(thread);
+	if (!endpoint || list_empty(&endpoint->in_service))
+		return NULL;
+	caller = container_of(endpoint->in_service.prev, struct caller, link);
+	if (caller->kind != CALLER_THREAD || caller->dead || caller_thread(caller)->base_priority >= PROGRAMS)
+		return NULL;
+	return caller_thread(caller);
+}
+
+void fair_charge(struct thread *client, uint64_t ns, uint64_t now)
+{
+	struct quota *quota = client && client->space ? client->space->quota : NULL;
+
+	steps = now >> STEP_SHIFT;
+	if (!quota)
+		return;
+	fade(quota);
+	quota->processor_ns += ns;
+}
