@@ -7,6 +7,11 @@
  *     service kill NAME            as if it had crashed: the next incarnation starts at once
  *     service restart|stop|start NAME
  *     service crash NAME           it faults, which leaves a report in /var/log/crash
+ *     service inject NAME KIND [POINT [SKIP]]
+ *                                  it fails when it comes to POINT (-: any) for the (SKIP + 1)-th time; KIND: segfault,
+ *                                  abort, exit, loop, silent, wild; none: not any more
+ *     service points NAME          the labels of its points
+ *     service step NAME COUNT      it ends after so many more of its own instructions
  *     service dump                 every thread, endpoint and call, to the kernel's log
  *     service panic                the kernel's end
  *
@@ -19,11 +24,13 @@
 #include <unistd.h>
 
 #define LIST "/proc/services"
+#define POINTS "/proc/service_points"
 #define CONTROL "/proc/service_control"
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: service [status|kill|restart|stop|start|crash NAME | dump | panic]\n");
+	fprintf(stderr, "usage: service [status|kill|restart|stop|start|crash|points NAME | dump | panic |\n"
+			"               inject NAME KIND [POINT [SKIP]] | step NAME COUNT]\n");
 	return 2;
 }
 
@@ -66,7 +73,7 @@ static int list(const char *name)
 
 static int control(const char *command, const char *name)
 {
-	char line[64];
+	char line[128];
 	int length = snprintf(line, sizeof line, "%s%s%s\n", command, *name ? " " : "", name);
 	int file = open(CONTROL, O_WRONLY);
 
@@ -81,6 +88,45 @@ static int control(const char *command, const char *name)
 	return close(file) ? complain(*name ? name : command) : 0;
 }
 
+/* The labels, as they are to be given to inject. */
+static int points(const char *name)
+{
+	FILE *stream = fopen(POINTS, "r");
+	char line[256];
+	int found = 0;
+
+	if (!stream)
+		return complain(POINTS);
+	while (fgets(line, sizeof line, stream)) {
+		if (!names(line, name))
+			continue;
+		fputs(line + strlen(name) + 1, stdout);
+		found = 1;
+	}
+	fclose(stream);
+	if (found)
+		return 0;
+	fprintf(stderr, "service: no service %s that runs\n", name);
+	return 1;
+}
+
+static int inject(int argc, char **argv)
+{
+	const char *point = argc > 4 ? argv[4] : "", *skip = argc > 5 ? argv[5] : "0";
+	char words[128];
+
+	snprintf(words, sizeof words, "%s %s %s %s", argv[2], argv[3], skip, strcmp(point, "-") ? point : "");
+	return control("inject", words);
+}
+
+static int step(char **argv)
+{
+	char words[64];
+
+	snprintf(words, sizeof words, "%s %s", argv[2], argv[3]);
+	return control("step", words);
+}
+
 int main(int argc, char **argv)
 {
 	static const char *const commands[] = { "kill", "restart", "stop", "start", "crash" };
@@ -89,10 +135,16 @@ int main(int argc, char **argv)
 		return list(NULL);
 	if (argc == 2 && (!strcmp(argv[1], "dump") || !strcmp(argv[1], "panic")))
 		return control(argv[1], "");
+	if (argc >= 4 && argc <= 6 && !strcmp(argv[1], "inject"))
+		return inject(argc, argv);
+	if (argc == 4 && !strcmp(argv[1], "step"))
+		return step(argv);
 	if (argc != 3)
 		return usage();
 	if (!strcmp(argv[1], "status"))
 		return list(argv[2]);
+	if (!strcmp(argv[1], "points"))
+		return points(argv[2]);
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (!strcmp(argv[1], commands[i]))
 			return control(argv[1], argv[2]);

@@ -95,7 +95,15 @@ static long do_inject(struct request *rq, const struct service_inject_req *in,
 	return 0;
 }
 
-/* Lines that several places share are listed once for each. */
+/* Whether several places share its label, and another comes first. */
+static bool listed(const struct fault_point *point)
+{
+	for (const struct fault_point *p = __start_fault_points; p < point; p++)
+		if (!strcmp(p->label, point->label))
+			return true;
+	return false;
+}
+
 static long do_points(struct request *rq, const struct service_points_req *in,
 		      struct service_points_reply *out)
 {
@@ -107,6 +115,8 @@ static long do_points(struct request *rq, const struct service_points_req *in,
 		size_t length = (size_t)snprintf(line, sizeof line, "%s\n", p->label);
 		long status;
 
+		if (listed(p))
+			continue;
 		at += length;
 		if (at <= in->offset)
 			continue;

@@ -174,7 +174,7 @@ struct command {
 	struct waitq waiting;
 };
 #define COMMANDS 4u
-#define COMMAND_MAX 64u
+#define COMMAND_MAX 128u
 static struct command commands[COMMANDS];
 static struct waitq command_queue;
 

@@ -236,6 +236,7 @@ static void ask_text(struct gather *g, uint32_t need)
 	struct vfs_session_path_req path = { g->stamp, need == NEED_ROOT };
 	struct vfs_mounts_req mounts = { 0 };
 	struct rs_list_req services = { 0 };
+	struct rs_points_req points = { 0 };
 	struct dev_list_req disks = { 0 };
 	struct rs_crash_req crash = { (uint64_t)(uint32_t)g->fd };
 	struct acall *call = question(g, need);
@@ -245,6 +246,8 @@ static void ask_text(struct gather *g, uint32_t need)
 	call->out = buffer(g, TEXT_AT, GATHER_TEXT);
 	if (need == NEED_SERVICES)
 		rs_send_list(call, SLOT_RS, &services);
+	else if (need == NEED_POINTS)
+		rs_send_points(call, SLOT_RS, &points);
 	else if (need == NEED_CRASH)
 		rs_send_crash(g->crash_call = call, SLOT_RS, &crash);
 	else if (need == NEED_MOUNTS)

@@ -47,6 +47,7 @@ void put_bytes(struct text *text, const void *bytes, size_t length);
 #define NEED_CRASH 0x2000u   /* the first after report gather.fd */
 #define NEED_ENTRY 0x4000u   /* who the process is; comes with all others that are of the process */
 #define NEED_RUNNING 0x8000u /* the services, without pid */
+#define NEED_POINTS 0x10000u /* at which services can be made to fail */
 
 #define GATHER_TEXT 24576u /* of each kind of text */
 

@@ -300,6 +300,7 @@ const struct file_kind system_files[] = {
 	{ "trace", 0400, TYPE_TRACE, DIR_ROOT, 0, render_nothing, NULL },
 	{ "crashes", 0400, TYPE_CRASHES, DIR_ROOT, 0, render_nothing, NULL },
 	{ "services", 0444, TYPE_FILE, DIR_ROOT, NEED_SERVICES, render_text, NULL },
+	{ "service_points", 0400, TYPE_FILE, DIR_ROOT, NEED_POINTS, render_text, NULL },
 	{ "service_control", 0600, TYPE_FILE, DIR_ROOT, 0, render_nothing, control_write },
 	{ "objects", 0444, TYPE_FILE, DIR_ROOT, 0, render_objects, NULL },
 	{ "hostname", 0444, TYPE_FILE, DIR_KERNEL, NEED_HOST, render_hostname, NULL },

@@ -188,6 +188,8 @@ long child_launch(struct child *child)
 	child->incarnation++;
 	child->ready = false;
 	child->after_shut_down = NULL;
+	child->injected = false;
+	child->steps = 0;
 	child->started_ns = clock_monotonic_ns();
 	error = launch(child);
 	if (error) {

@@ -4,30 +4,36 @@
 
 #include <proto/rs.h>
 #include <proto/rs_types.h>
-#include <proto/service.h>
 
 #define LIST_TEXT 16384
-#define PATIENCE_NS (3 * SECONDS)
 
 static const char *const state_names[] = {
 	[CHILD_MADE] = "made",       [CHILD_RUNNING] = "running", [CHILD_ENDING] = "ending",
 	[CHILD_WAITING] = "waiting", [CHILD_STOPPED] = "stopped", [CHILD_FAILED] = "failed",
 };
 
-static bool asked_by(const struct request *rq, const char *name)
+bool asked_by(const struct request *rq, const char *name)
 {
 	const struct child *child = child_of_badge(rq->badge);
 
 	return child && !strcmp(child->manifest->name, name);
 }
 
+static uint64_t memory_kib(cap_t space)
+{
+	struct space_stat stat;
+
+	return space > 0 && !kcall(space_stat, space, &stat) ? stat.resident_pages * (ANOLE_PAGE_SIZE / 1024)
+							     : 0;
+}
+
 static int list_line(char *to, size_t size, const struct child *child)
 {
 	uint64_t uptime = child->state == CHILD_RUNNING ? clock_monotonic_ns() - child->started_ns : 0;
 
-	return snprintf(to, size, "%-14s %-8s %11u %4lu.%03lu %8u %s\n", child->name,
+	return snprintf(to, size, "%-14s %-8s %11u %4lu.%03lu %8u %7luK %s\n", child->name,
 			state_names[child->state], child->incarnation, uptime / SECONDS,
-			uptime % SECONDS / MILLISECONDS, child->restarts,
+			uptime % SECONDS / MILLISECONDS, child->restarts, memory_kib(child->space),
 			child->reason[0] ? child->reason : "-");
 }
 
@@ -35,14 +41,14 @@ static int list_own(char *to, size_t size)
 {
 	uint64_t uptime = clock_monotonic_ns();
 
-	return snprintf(to, size, "%-14s %-8s %11u %4lu.%03lu %8u %s\n", "rs", "running", 1, uptime / SECONDS,
-			uptime % SECONDS / MILLISECONDS, 0, "-");
+	return snprintf(to, size, "%-14s %-8s %11u %4lu.%03lu %8u %7luK %s\n", "rs", "running", 1,
+			uptime / SECONDS, uptime % SECONDS / MILLISECONDS, 0, memory_kib(SLOT_SPACE), "-");
 }
 
 long list_text(char *to, size_t size)
 {
-	size_t length = (size_t)snprintf(to, size, "%-14s %-8s %11s %8s %8s %s\n", "name", "state",
-					 "incarnation", "uptime", "restarts", "last end");
+	size_t length = (size_t)snprintf(to, size, "%-14s %-8s %11s %8s %8s %8s %s\n", "name", "state",
+					 "incarnation", "uptime", "restarts", "memory", "last end");
 
 	length += (size_t)list_own(to + length, size - length);
 	for (unsigned i = 0; i < CHILDREN && length < size - 1; i++)
@@ -101,149 +107,6 @@ static long do_services(struct request *rq, const struct rs_services_req *reques
 			count += tell_service(&found[count], &children[i]);
 	status = count ? request_write(rq, 0, found, count * sizeof *found) : 0;
 	return status < 0 ? status : (long)count;
-}
-
-/* --- control ------------------------------------------------------------------------------ */
-
-static struct child *child_of_request(struct request *rq)
-{
-	return rq->context;
-}
-
-/* Ordered end for a control request: it is answered when the child is where it should be. */
-static struct request *controlling[CHILDREN];
-
-static void control_answer(struct child *child)
-{
-	struct request *rq = controlling[child - children];
-
-	controlling[child - children] = NULL;
-	if (rq)
-		request_answer(rq, 0);
-}
-
-static void stop_ended(struct child *child)
-{
-	child_stopped(child);
-	control_answer(child);
-}
-
-static void stop_now(struct child *child)
-{
-	child_end(child, "stopped by request", stop_ended);
-}
-
-static void restart_now(struct child *child)
-{
-	child_kill(child, "restarted by request");
-	control_answer(child);
-}
-
-static long end_orderly(struct request *rq, void (*then)(struct child *))
-{
-	struct child *child = child_of_request(rq);
-
-	if (child->state != CHILD_RUNNING || controlling[child - children])
-		return -EBUSY;
-	controlling[child - children] = rq;
-	child_shut_down(child, PATIENCE_NS, then);
-	return PARK;
-}
-
-static long control_kill(struct request *rq)
-{
-	if (child_of_request(rq)->state != CHILD_RUNNING)
-		return -EBUSY;
-	child_kill(child_of_request(rq), "killed by request");
-	return 0;
-}
-
-static long control_restart(struct request *rq)
-{
-	return end_orderly(rq, restart_now);
-}
-
-static long control_stop(struct request *rq)
-{
-	return end_orderly(rq, stop_now);
-}
-
-static long control_start(struct request *rq)
-{
-	struct child *child = child_of_request(rq);
-
-	if (child->state != CHILD_STOPPED && child->state != CHILD_FAILED)
-		return -EBUSY;
-	child_start(child);
-	return 0;
-}
-
-/* Answered by the incarnation that comes after. */
-static void crash_answered(struct acall *call)
-{
-	control_answer(call->owner);
-}
-
-static long control_crash(struct request *rq)
-{
-	struct child *child = child_of_request(rq);
-	struct service_crash_req request = {};
-	struct acall *call;
-
-	if (child->state != CHILD_RUNNING || controlling[child - children])
-		return -EBUSY;
-	call = acall_new(crash_answered, child);
-	if (!call)
-		return -ENOMEM;
-	controlling[child - children] = rq;
-	service_send_crash(call, child->control, &request);
-	return PARK;
-}
-
-static const struct command {
-	const char *name;
-	long (*run)(struct request *rq);
-} commands[] = {
-	{ "kill", control_kill },   { "restart", control_restart }, { "stop", control_stop },
-	{ "start", control_start }, { "crash", control_crash },
-};
-
-static long command_of_system(const char *line)
-{
-	if (!strcmp(line, "dump"))
-		return kcall(system_dump, root_cap, 0);
-	if (!strcmp(line, "panic"))
-		return kcall(system_reset, root_cap, 5);
-	return -EINVAL;
-}
-
-static long do_control(struct request *rq, const struct rs_control_req *request,
-		       struct rs_control_reply *reply)
-{
-	char line[64] = "", *name;
-	long length;
-
-	(void)request, (void)reply;
-	if (!asked_by(rq, "procfs") && !asked_by(rq, "pm"))
-		return -EPERM;
-	if (rq->in_length >= sizeof line)
-		return -EINVAL;
-	length = request_read(rq, 0, line, rq->in_length);
-	if (length < 0)
-		return length;
-	while (length && (line[length - 1] == '\n' || line[length - 1] == ' '))
-		line[--length] = 0;
-	name = strchr(line, ' ');
-	if (!name)
-		return command_of_system(line);
-	*name++ = 0;
-	rq->context = child_find(name);
-	if (!rq->context)
-		return -ENOENT;
-	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-		if (!strcmp(line, commands[i].name))
-			return commands[i].run(rq);
-	return -EINVAL;
 }
 
 /* --- the others --------------------------------------------------------------------------- */
@@ -378,9 +241,15 @@ static long do_crash(struct request *rq, const struct rs_crash_req *request, str
 	return crash_give(rq, request->after, &reply->number);
 }
 
+static long do_points(struct request *rq, const struct rs_points_req *request, struct rs_points_reply *reply)
+{
+	(void)reply;
+	return asked_by(rq, "procfs") ? points_give(rq, request->offset) : -EPERM;
+}
+
 const struct rs_ops operations = {
 	.list = do_list,
-	.control = do_control,
+	.control = control,
 	.ready = do_ready,
 	.start_instance = do_start_instance,
 	.stop_instance = do_stop_instance,
@@ -389,4 +258,5 @@ const struct rs_ops operations = {
 	.next_driver = do_next_driver,
 	.crash = do_crash,
 	.services = do_services,
+	.points = do_points,
 };

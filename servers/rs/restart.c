@@ -13,6 +13,7 @@
 #define BACK_OFF_NS (50 * MILLISECONDS) /* before the third incarnation of a series; doubles */
 #define CRASHES_KEPT 6                  /* with the preserved state; then it is started clean */
 #define CRASHES_LIMIT 10
+#define VECTOR_DEBUG 1
 
 static struct child *child_of_timer(struct timer *timer)
 {
@@ -101,8 +102,8 @@ void child_crashed(struct child *child, const char *reason)
 	}
 	if (clock_monotonic_ns() - child->started_ns > QUICK_NS)
 		child->crashes = 0;
-	child->crashes++;
-	child->crashed = true;
+	child->crashes += !child->injected;
+	child->crashed = !child->injected;
 	crash_note(child, reason);
 	child_end(child, reason, succeed);
 }
@@ -221,6 +222,13 @@ long fault_taken(struct request *rq)
 
 	if (!child || child->state != CHILD_RUNNING)
 		return -EIO;
+	if (rq->words[0] == VECTOR_DEBUG && child->steps) {
+		if (step_taken(child))
+			return 0;
+		request_answer(rq, -EIO);
+		child_crashed(child, "ended after the instructions asked for");
+		return ANSWERED;
+	}
 	kcall(thread_regs, child->thread, 0, &regs);
 	describe(child, rq, &regs, reason, sizeof reason);
 	ended = rq->words[0] == 6 && regs.rax == SERVICE_EXIT_MAGIC;

@@ -54,6 +54,8 @@ struct child {
 	uint32_t crashes;      /* in quick succession */
 	uint32_t class_number; /* among the drivers of its class */
 	bool ready, crashed, is_device;
+	bool injected;  /* a fault was asked for: its end says nothing about the service */
+	uint32_t steps; /* instructions to go until it is taken for crashed; 0: not counted */
 	uint64_t started_ns;
 	char reason[80];
 	struct timer timer;                           /* back-off, or the patience with an orderly end */
@@ -124,6 +126,20 @@ long fault_taken(struct request *rq);
 void crash_note(const struct child *child, const char *reason);
 long crash_give(struct request *rq, uint64_t after, uint64_t *number);
 
+/* control.c */
+struct rs_control_req;
+struct rs_control_reply;
+long control(struct request *rq, const struct rs_control_req *request, struct rs_control_reply *reply);
+char *next_word(char *line);
+long control_wait(struct request *rq, struct child *child);
+void control_answer(struct child *child, long status);
+
+/* inject.c: commands; a debug fault of a child: whether it goes on; labels of all services' points */
+long inject(struct request *rq, char *words);
+long step(struct request *rq, char *words);
+bool step_taken(struct child *child);
+long points_give(struct request *rq, uint64_t offset);
+
 /* drivers.c */
 void drivers_enumerate(void); /* once pci is ready */
 struct child *driver_next(const char *class, uint64_t from);
@@ -136,6 +152,7 @@ void boot_ready(struct child *child);
 void boot_add_nodes(const struct child *child); /* tell VFS what it serves */
 void shutdown_begin(uint64_t how);
 struct rs_ops;
+bool asked_by(const struct request *rq, const char *name); /* an instance of that service */
 extern const struct rs_ops operations;
 long list_text(char *to, size_t size);
 

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Services that run without end. One that has used most of the time between two looks is pinged; if it
- * burns much more without answering, it hangs. Only processor time counts, so a service that waits, or
- * that others keep from running, is left alone, and an idle system is not woken by pings.
+ * Services that run without end, and such as wait for what is not a message. One that has used most of the time
+ * between two looks is pinged; if it burns much more without answering, it hangs. Only processor time counts, so a
+ * service that others keep from running is left alone, and an idle system is not woken by pings. One that neither runs
+ * nor receives nor has a call of its own out, look after look, while calls are there for it, holds them too long.
  */
 #include "rs.h"
 
 #include <proto/service.h>
 
-#define LOOK_NS (2 * SECONDS)
+#define LOOK_NS (1 * SECONDS)
 #define SUSPICIOUS_NS (LOOK_NS / 2)
-#define HANG_NS (4 * SECONDS)
+#define HANG_NS (2 * SECONDS)
+#define SILENT_LOOKS 2
 
 static struct timer look_timer;
 static struct watched {
 	uint64_t used_ns;   /* at the last look */
 	uint64_t pinged_ns; /* used when the ping went out */
 	uint32_t incarnation;
+	uint32_t silent; /* looks in a row */
 	bool pinged;
 } watched[CHILDREN];
 
@@ -39,6 +42,16 @@ static void ping(struct child *child, struct watched *watch, uint64_t used_ns)
 	service_send_ping(call, child->control, &request);
 }
 
+/* Neither running, nor in its loop, nor waiting for an answer; and somebody waits for it. */
+static bool keeps_silent(const struct child *child, const struct thread_info *info)
+{
+	struct ep_call call;
+
+	if (info->state != THREAD_SLEEPING && info->state != THREAD_STOPPED)
+		return false;
+	return kcall(ep_calls, child->endpoint, &call, 1) > 0;
+}
+
 static void look_at(struct child *child, struct watched *watch)
 {
 	struct thread_info info;
@@ -53,7 +66,13 @@ static void look_at(struct child *child, struct watched *watch)
 	}
 	if (!watch->pinged && used_ns - watch->used_ns > SUSPICIOUS_NS)
 		ping(child, watch, used_ns);
+	watch->silent = used_ns == watch->used_ns && keeps_silent(child, &info) ? watch->silent + 1 : 0;
 	watch->used_ns = used_ns;
+	if (watch->silent == SILENT_LOOKS) {
+		slog("%s: waits at %lx with requests in service", child->name, info.rip);
+		child_crashed(child, "holds requests too long");
+		return;
+	}
 	if (!watch->pinged || used_ns - watch->pinged_ns < HANG_NS)
 		return;
 	slog("%s: hangs at %lx", child->name, info.rip);
