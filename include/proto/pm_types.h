@@ -90,6 +90,14 @@ struct process_times {
 	uint64_t max_resident_pages, faults;
 };
 
+/* By RLIMIT_*; UINT64_MAX: none. */
+#define PROCESS_LIMITS 16
+struct process_limits {
+	struct {
+		uint64_t soft, hard;
+	} limit[PROCESS_LIMITS];
+};
+
 /* The object handed to exec: this header, then the strings: path NUL, argv each NUL, envp each NUL. */
 struct exec_args {
 	uint32_t size; /* of all that is used, header included */

@@ -51,6 +51,8 @@ HANDLER(process_cap);
 HANDLER(process_times);
 HANDLER(system_counts);
 HANDLER(threads);
+HANDLER(limits);
+HANDLER(random);
 HANDLER(trace_unknown);
 HANDLER(host_name);
 HANDLER(option);

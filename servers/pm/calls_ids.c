@@ -236,6 +236,23 @@ long do_limit(struct request *rq, const struct pm_limit_req *in, struct pm_limit
 	return apply_limit(process, (uint32_t)in->resource, &new);
 }
 
+long do_limits(struct request *rq, const struct pm_limits_req *in, struct pm_limits_reply *out)
+{
+	struct process *process = process_by_pid((int32_t)in->pid);
+	long status;
+
+	_Static_assert(sizeof(process->limits) == sizeof(struct process_limits), "as it travels");
+	(void)out;
+	if (!stamp_is_service(rq->stamp))
+		return -EPERM;
+	if (!process)
+		return -ESRCH;
+	status = rq->out_length < sizeof(process->limits)
+		     ? -EINVAL
+		     : request_write(rq, 0, process->limits, sizeof(process->limits));
+	return status < 0 ? status : 0;
+}
+
 /* --- priority --------------------------------------------------------------------------------------------- */
 enum { PRIO_PROCESS, PRIO_PGRP, PRIO_USER };
 

@@ -281,6 +281,21 @@ long do_system_counts(struct request *rq, const struct pm_system_counts_req *in,
 	return 0;
 }
 
+long do_random(struct request *rq, const struct pm_random_req *in, struct pm_random_reply *out)
+{
+	uint8_t bytes[16];
+	long status;
+
+	(void)in, (void)out;
+	if (!stamp_is_service(rq->stamp))
+		return -EPERM;
+	if (rq->out_length < sizeof(bytes))
+		return -EINVAL;
+	random_bytes(bytes, sizeof(bytes));
+	status = request_write(rq, 0, bytes, sizeof(bytes));
+	return status < 0 ? status : 0;
+}
+
 long do_threads(struct request *rq, const struct pm_threads_req *in, struct pm_threads_reply *out)
 {
 	struct process *process = process_by_pid((int32_t)in->pid);

@@ -22,7 +22,7 @@
 #define QUEUE_MAX 256u /* of one process or thread: then sigqueue answers EAGAIN */
 #define TIMER_POOL 1024u
 #define TIMERS_PER_PROCESS 64u
-#define LIMITS 16u
+#define LIMITS PROCESS_LIMITS
 #define INIT_PID 1
 
 /* An address space of processes: shared between a vfork child and its parent. */

@@ -341,19 +341,34 @@ static long file_statfs(struct request *rq, const struct file_statfs_req *in, st
 	return description_find(rq->badge) ? fs_handlers.statfs(rq, NULL, NULL) : -EBADF;
 }
 
+/* From the root of /proc on: the directories that a file of the system is in. */
+static void put_place(struct text *t, uint32_t index)
+{
+	if (index == SYSTEM_ROOT)
+		return;
+	put_place(t, system_files[index].parent);
+	put(t, "/%s", system_files[index].name);
+}
+
 static long file_path(struct request *rq, const struct file_path_req *in, struct file_path_reply *out)
 {
 	struct opened *d = description_find(rq->badge);
-	const struct file_kind *kind = d ? kind_of(node_of(d->node)) : NULL;
+	struct node node = node_of(d ? d->node : 0);
+	const struct file_kind *kind = kind_of(node);
 	char path[96];
+	struct text text = { path, 0, sizeof path - 1 };
 
 	(void)in, (void)out;
 	if (!kind)
 		return d ? -ESRCH : -EBADF;
-	if (node_of(d->node).pid)
-		snprintf(path, sizeof path, "/proc/%d/%s", node_of(d->node).pid, kind->name);
+	put(&text, "/proc");
+	if (!node.pid)
+		put_place(&text, node.kind - 1);
+	else if (node.argument)
+		put(&text, "/%d/task/%u/%s", node.pid, node.argument - 1, kind->name);
 	else
-		snprintf(path, sizeof path, "/proc/%s", kind->name);
+		put(&text, "/%d/%s", node.pid, kind->name);
+	path[text.used] = 0;
 	return stream_put_text(rq, path);
 }
 

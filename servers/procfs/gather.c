@@ -11,16 +11,19 @@
 #define SLOT_BYTES 32768ul /* of the shared memory, for each gathering */
 #define TIMES_AT 0u
 #define HOST_AT 64u
+#define LIMITS_AT 256u
 #define TIDS_AT 512u
 #define TIDS_MAX 1024u
 #define TEXT_AT 8192u
 #define SERVICES_AT TEXT_AT
 #define OF_PROCESS                                                                                   \
 	(NEED_TIMES | NEED_SPACE | NEED_TABLE | NEED_THREADS | NEED_CWD | NEED_ROOT | NEED_FD_PATH | \
-	 NEED_ENTRY)
+	 NEED_ENTRY | NEED_LIMITS)
 _Static_assert(TEXT_AT + GATHER_TEXT <= SLOT_BYTES, "texts fit");
 _Static_assert(sizeof(struct crash_report) <= GATHER_TEXT, "reports fit");
 _Static_assert(SERVICES_MAX * sizeof(struct service_info) <= GATHER_TEXT, "services fit");
+_Static_assert(HOST_AT + sizeof(struct host_names) <= LIMITS_AT, "names fit");
+_Static_assert(LIMITS_AT + sizeof(struct process_limits) <= TIDS_AT, "limits fit");
 _Static_assert(TIDS_AT + 4 * TIDS_MAX <= TEXT_AT, "tids fit");
 
 static struct gather gathers[GATHERS];
@@ -113,6 +116,8 @@ static void take_answer(struct gather *g, struct acall *call, uint32_t need)
 		memcpy(&g->host, slot_of(g) + HOST_AT, sizeof g->host);
 		g->host.host[64] = g->host.domain[64] = 0;
 		break;
+	case NEED_LIMITS: memcpy(&g->limits, slot_of(g) + LIMITS_AT, sizeof g->limits); break;
+	case NEED_RANDOM: memcpy(g->random, slot_of(g) + TIMES_AT, sizeof g->random); break;
 	case NEED_DROP: break;
 	default:
 		g->text_length = (uint64_t)call->status;
@@ -186,6 +191,8 @@ static void ask_pm(struct gather *g, uint32_t need)
 {
 	struct pm_process_times_req times = { g->pid };
 	struct pm_threads_req threads = { g->pid };
+	struct pm_limits_req limits = { g->pid };
+	struct pm_random_req random;
 	struct pm_host_name_req host = { 0 };
 	struct pm_system_counts_req counts;
 	struct acall *call = question(g, need);
@@ -201,6 +208,14 @@ static void ask_pm(struct gather *g, uint32_t need)
 	case NEED_THREADS:
 		call->out = buffer(g, TIDS_AT, 4 * TIDS_MAX);
 		pm_send_threads(call, pm, &threads);
+		break;
+	case NEED_LIMITS:
+		call->out = buffer(g, LIMITS_AT, sizeof(struct process_limits));
+		pm_send_limits(call, pm, &limits);
+		break;
+	case NEED_RANDOM:
+		call->out = buffer(g, TIMES_AT, sizeof g->random);
+		pm_send_random(call, pm, &random);
 		break;
 	case NEED_HOST:
 		call->out = buffer(g, HOST_AT, sizeof(struct host_names));
@@ -269,6 +284,8 @@ static void ask(struct gather *g, uint32_t needs)
 		case NEED_TIMES:
 		case NEED_THREADS:
 		case NEED_COUNTS:
+		case NEED_LIMITS:
+		case NEED_RANDOM:
 		case NEED_HOST: ask_pm(g, need); break;
 		case NEED_DROP: ask_drop(g); break;
 		case NEED_RUNNING: ask_running(g); break;

@@ -113,21 +113,46 @@ static void render_environ(struct text *t, struct node node, struct gather *g)
 	put_memory(t, g, p->env_start, p->env_end);
 }
 
-static void render_maps(struct text *t, struct node node, struct gather *g)
+static void put_mapping(struct text *t, const struct vm_info *info)
+{
+	put(t, "%08lx-%08lx %c%c%c%c %08lx 00:00 %lu%s\n", info->start, info->end,
+	    info->flags & VM_R ? 'r' : '-', info->flags & VM_W ? 'w' : '-', info->flags & VM_X ? 'x' : '-',
+	    info->flags & VM_SHARED ? 's' : 'p', info->object ? info->offset : 0, info->object,
+	    info->flags & VM_STACK ? "                          [stack]" : "");
+}
+
+static void put_sizes(struct text *t, const struct vm_info *info)
+{
+	put(t,
+	    "Size:           %8lu kB\nKernelPageSize: %8lu kB\nMMUPageSize:    %8lu kB\nRss:            %8lu "
+	    "kB\n",
+	    (info->end - info->start) / 1024, PAGE / 1024, PAGE / 1024, info->resident * PAGE / 1024);
+}
+
+static void put_mappings(struct text *t, const struct gather *g, bool sizes)
 {
 	struct vm_info info;
 	uint64_t at = 0;
 
-	(void)node;
 	while (g->space != CAP_NONE && t->used < t->size && kcall(vm_query, g->space, at, &info) == 0 &&
 	       info.end > at) {
-		put(t, "%08lx-%08lx %c%c%c%c %08lx 00:00 %lu%s\n", info.start, info.end,
-		    info.flags & VM_R ? 'r' : '-', info.flags & VM_W ? 'w' : '-',
-		    info.flags & VM_X ? 'x' : '-', info.flags & VM_SHARED ? 's' : 'p',
-		    info.object ? info.offset : 0, info.object,
-		    info.flags & VM_STACK ? "                          [stack]" : "");
+		put_mapping(t, &info);
+		if (sizes)
+			put_sizes(t, &info);
 		at = info.end;
 	}
+}
+
+static void render_maps(struct text *t, struct node node, struct gather *g)
+{
+	(void)node;
+	put_mappings(t, g, false);
+}
+
+static void render_smaps(struct text *t, struct node node, struct gather *g)
+{
+	(void)node;
+	put_mappings(t, g, true);
 }
 
 /* The string that ends before `end` in the process's memory, not longer than `size`: where it begins in to. */
@@ -182,23 +207,38 @@ long process_exe(struct gather *g)
 	return n;
 }
 
-static void put_limit(struct text *t, const char *name, uint64_t limit, const char *unit)
+/* One side of a limit, at the width of its column. */
+static void put_side(struct text *t, uint64_t limit)
 {
 	if (limit > INT64_MAX)
-		put(t, "%-25s %-20s %-20s %-10s\n", name, "unlimited", "unlimited", unit);
+		put(t, "%-20s ", "unlimited");
 	else
-		put(t, "%-25s %-20lu %-20lu %-10s\n", name, limit, limit, unit);
+		put(t, "%-20lu ", limit);
 }
 
-/* Those of PM's table; it tells the others only to the process itself. */
 static void render_limits(struct text *t, struct node node, struct gather *g)
 {
-	const struct process_entry *p = &g->entry;
+	static const struct {
+		const char *name, *unit;
+	} names[PROCESS_LIMITS] = {
+		{ "Max cpu time", "seconds" },     { "Max file size", "bytes" },
+		{ "Max data size", "bytes" },      { "Max stack size", "bytes" },
+		{ "Max core file size", "bytes" }, { "Max resident set", "bytes" },
+		{ "Max processes", "processes" },  { "Max open files", "files" },
+		{ "Max locked memory", "bytes" },  { "Max address space", "bytes" },
+		{ "Max file locks", "locks" },     { "Max pending signals", "signals" },
+		{ "Max msgqueue size", "bytes" },  { "Max nice priority", "" },
+		{ "Max realtime priority", "" },   { "Max realtime timeout", "us" },
+	};
 
 	(void)node;
 	put(t, "%-25s %-20s %-20s %-10s\n", "Limit", "Soft Limit", "Hard Limit", "Units");
-	put_limit(t, "Max file size", p->limit_file_size, "bytes");
-	put_limit(t, "Max open files", p->limit_files, "files");
+	for (uint32_t i = 0; i < PROCESS_LIMITS; i++) {
+		put(t, "%-25s ", names[i].name);
+		put_side(t, g->limits.limit[i].soft);
+		put_side(t, g->limits.limit[i].hard);
+		put(t, "%-10s\n", names[i].unit);
+	}
 }
 
 static void render_text(struct text *t, struct node node, struct gather *g)
@@ -225,7 +265,8 @@ const struct file_kind process_files[] = {
 	{ "cmdline", 0444, TYPE_FILE, EVERYWHERE, NEED_SPACE, render_cmdline, NULL },
 	{ "environ", 0400, TYPE_FILE, IN_THREAD, NEED_SPACE, render_environ, NULL },
 	{ "maps", 0444, TYPE_FILE, IN_THREAD, NEED_SPACE, render_maps, NULL },
-	{ "limits", 0444, TYPE_FILE, IN_THREAD, NEED_ENTRY, render_limits, NULL },
+	{ "smaps", 0444, TYPE_FILE, IN_THREAD, NEED_SPACE, render_smaps, NULL },
+	{ "limits", 0444, TYPE_FILE, IN_THREAD, NEED_LIMITS, render_limits, NULL },
 	{ "mounts", 0444, TYPE_FILE, IN_THREAD, NEED_MOUNTS, render_text, NULL },
 };
 const uint32_t process_files_count = sizeof process_files / sizeof *process_files;

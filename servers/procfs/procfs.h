@@ -43,9 +43,11 @@ void put_bytes(struct text *text, const void *bytes, size_t length);
 #define NEED_ROOT 0x200u
 #define NEED_FD_PATH 0x400u /* of descriptor gather.fd */
 #define NEED_DISKS 0x800u
-#define NEED_DROP 0x1000u    /* not to know: VFS drops its caches; which: gather.fd */
-#define NEED_CRASH 0x2000u   /* the first after report gather.fd */
-#define NEED_ENTRY 0x4000u   /* who the process is; comes with all others that are of the process */
+#define NEED_DROP 0x1000u  /* not to know: VFS drops its caches; which: gather.fd */
+#define NEED_CRASH 0x2000u /* the first after report gather.fd */
+#define NEED_ENTRY 0x4000u /* who the process is; comes with all others that are of the process */
+#define NEED_LIMITS 0x10000u
+#define NEED_RANDOM 0x20000u
 #define NEED_RUNNING 0x8000u /* the services, without pid */
 #define NEED_POINTS 0x10000u /* at which services can be made to fail */
 
@@ -63,6 +65,8 @@ struct gather {
 	struct process_entry entry; /* of a service: made up from what RS tells; stamp 0 if there is none */
 	struct space_stat memory;
 	struct process_times times;
+	struct process_limits limits;
+	uint8_t random[16];
 	char state; /* a letter, as in stat */
 	int64_t priority;
 	uint64_t processor, crash;

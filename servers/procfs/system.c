@@ -33,11 +33,27 @@ static void render_meminfo(struct text *t, struct node node, struct gather *g)
 		available = s.pages_total;
 	put(t, "MemTotal:       %8lu kB\nMemFree:        %8lu kB\nMemAvailable:   %8lu kB\n",
 	    s.pages_total * KIB_PER_PAGE, s.pages_free * KIB_PER_PAGE, available * KIB_PER_PAGE);
+	/* Pages of block devices are among the cached ones. */
 	put(t, "Buffers:        %8u kB\nCached:         %8lu kB\nSwapCached:     %8u kB\n", 0,
 	    s.pages_cache * KIB_PER_PAGE, 0);
-	put(t, "Shmem:          %8u kB\nSReclaimable:   %8u kB\nKernelMemory:   %8lu kB\n", 0, 0,
-	    s.pages_kernel * KIB_PER_PAGE);
+	put(t,
+	    "AnonPages:      %8lu kB\nSlab:           %8lu kB\nSReclaimable:   %8lu kB\nSUnreclaim:     %8lu "
+	    "kB\n",
+	    pages_anonymous(&s) * KIB_PER_PAGE, s.pages_kernel * KIB_PER_PAGE, s.blocks_spare * KIB_PER_PAGE,
+	    (s.pages_kernel - s.blocks_spare) * KIB_PER_PAGE);
+	put(t, "PageTables:     %8lu kB\n", (s.pages_table + s.tables_spare) * KIB_PER_PAGE);
 	put(t, "SwapTotal:      %8u kB\nSwapFree:       %8u kB\n", 0, 0);
+}
+
+static void render_vmstat(struct text *t, struct node node, struct gather *g)
+{
+	struct system_info s = system_now();
+
+	(void)node, (void)g;
+	put(t, "nr_free_pages %lu\nnr_anon_pages %lu\nnr_file_pages %lu\nnr_page_table_pages %lu\n",
+	    s.pages_free, pages_anonymous(&s), s.pages_cache, s.pages_table + s.tables_spare);
+	put(t, "nr_slab_reclaimable %lu\nnr_slab_unreclaimable %lu\npgfault %lu\n", s.blocks_spare,
+	    s.pages_kernel - s.blocks_spare, s.page_faults);
 }
 
 /* What the kernel holds: counts that are back where they were when nothing has leaked. */
@@ -250,10 +266,44 @@ static void render_osversion(struct text *t, struct node node, struct gather *g)
 	put(t, "Anole\n");
 }
 
+/* RFC 4122, version 4 */
+static void put_uuid(struct text *t, const uint8_t bytes[16])
+{
+	for (int i = 0; i < 16; i++) {
+		uint8_t byte = bytes[i];
+
+		if (i == 6)
+			byte = (byte & 0x0f) | 0x40;
+		if (i == 8)
+			byte = (byte & 0x3f) | 0x80;
+		put(t, i == 4 || i == 6 || i == 8 || i == 10 ? "-%02x" : "%02x", byte);
+	}
+	put(t, "\n");
+}
+
+static void render_uuid(struct text *t, struct node node, struct gather *g)
+{
+	(void)node;
+	put_uuid(t, g->random);
+}
+
+/* The first that is asked for. */
+static void render_boot_id(struct text *t, struct node node, struct gather *g)
+{
+	static PRESERVED uint8_t id[16];
+	static PRESERVED bool made;
+
+	(void)node;
+	if (!made)
+		memcpy(id, g->random, sizeof id);
+	made = true;
+	put_uuid(t, id);
+}
+
 static void render_pid_max(struct text *t, struct node node, struct gather *g)
 {
 	(void)node, (void)g;
-	put(t, "32768\n");
+	put(t, "%d\n", PID_MAX);
 }
 
 static void render_ngroups_max(struct text *t, struct node node, struct gather *g)
@@ -275,16 +325,18 @@ static void render_pipe_size(struct text *t, struct node node, struct gather *g)
 }
 
 /* `parent` is an index of this array. */
-enum { DIR_ROOT, DIR_SYS, DIR_KERNEL, DIR_VM, DIR_FS };
+enum { DIR_ROOT, DIR_SYS, DIR_KERNEL, DIR_VM, DIR_FS, DIR_RANDOM };
 const struct file_kind system_files[] = {
 	[DIR_ROOT] = { "", 0555, TYPE_DIRECTORY, DIR_ROOT, 0, NULL, NULL },
 	[DIR_SYS] = { "sys", 0555, TYPE_DIRECTORY, DIR_ROOT, 0, NULL, NULL },
 	[DIR_KERNEL] = { "kernel", 0555, TYPE_DIRECTORY, DIR_SYS, 0, NULL, NULL },
 	[DIR_VM] = { "vm", 0555, TYPE_DIRECTORY, DIR_SYS, 0, NULL, NULL },
 	[DIR_FS] = { "fs", 0555, TYPE_DIRECTORY, DIR_SYS, 0, NULL, NULL },
+	[DIR_RANDOM] = { "random", 0555, TYPE_DIRECTORY, DIR_KERNEL, 0, NULL, NULL },
 	{ "self", 0777, TYPE_LINK, DIR_ROOT, 0, NULL, NULL },
 	{ "thread-self", 0777, TYPE_LINK, DIR_ROOT, 0, NULL, NULL },
 	{ "meminfo", 0444, TYPE_FILE, DIR_ROOT, 0, render_meminfo, NULL },
+	{ "vmstat", 0444, TYPE_FILE, DIR_ROOT, 0, render_vmstat, NULL },
 	{ "uptime", 0444, TYPE_FILE, DIR_ROOT, 0, render_uptime, NULL },
 	{ "loadavg", 0444, TYPE_FILE, DIR_ROOT, NEED_COUNTS, render_loadavg, NULL },
 	{ "stat", 0444, TYPE_FILE, DIR_ROOT, NEED_COUNTS, render_stat, NULL },
@@ -309,6 +361,8 @@ const struct file_kind system_files[] = {
 	{ "osrelease", 0444, TYPE_FILE, DIR_KERNEL, 0, render_osrelease, NULL },
 	{ "version", 0444, TYPE_FILE, DIR_KERNEL, 0, render_osversion, NULL },
 	{ "pid_max", 0444, TYPE_FILE, DIR_KERNEL, 0, render_pid_max, NULL },
+	{ "uuid", 0444, TYPE_FILE, DIR_RANDOM, NEED_RANDOM, render_uuid, NULL },
+	{ "boot_id", 0444, TYPE_FILE, DIR_RANDOM, NEED_RANDOM, render_boot_id, NULL },
 	{ "ngroups_max", 0444, TYPE_FILE, DIR_KERNEL, 0, render_ngroups_max, NULL },
 	{ "drop_caches", 0200, TYPE_FILE, DIR_VM, 0, render_nothing, drop_caches_write },
 	{ "overcommit_memory", 0444, TYPE_FILE, DIR_VM, 0, render_zero, NULL },

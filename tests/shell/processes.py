@@ -168,4 +168,62 @@ def times(s):
         raise Failed(output)
 
 
+
+@test("limits as they were set, of oneself and of others")
+def limits(s):
+    output = s.must("sh -c 'ulimit -t 77; ulimit -S -n 99; ulimit -c 0; sleep 100' & sleep 1; "
+                    "cat /proc/$(pidof sleep)/limits; killall sleep")
+    holds(r"^Max cpu time +77 +77 +seconds", output)
+    holds(r"^Max open files +99 +\d+ +files", output)
+    holds(r"^Max core file size +0 +0 +bytes", output)
+    holds(r"^Max address space +unlimited +unlimited +bytes", output)
+
+
+@test("smaps tells how much of each mapping is resident")
+def smaps(s):
+    output = s.must("cat /proc/self/smaps")
+    sizes = [(int(size), int(resident)) for size, resident in
+             re.findall(r"^Size: +(\d+) kB\n(?:.*kB\n)*?Rss: +(\d+) kB", output, re.M)]
+    same(len(sizes), len(re.findall(r"^[0-9a-f]+-[0-9a-f]+ ", output, re.M)), "mappings")
+    if not sizes or any(resident > size for size, resident in sizes) or not sum(r for _, r in sizes):
+        raise Failed(output)
+
+
+def memory(s):
+    return {key: int(value) for key, value in re.findall(r"^(\w+): +(\d+) kB", s.must("cat /proc/meminfo"), re.M)}
+
+
+@test("meminfo adds up: free, cached, anonymous, the kernel's", linux=False)
+def meminfo(s):
+    m = memory(s)
+    same(m["MemTotal"], m["MemFree"] + m["Cached"] + m["AnonPages"] + m["Slab"] + m["PageTables"], "sum")
+    s.must("cp /bin/busybox /root/copied")
+    s.must("head -c 8000000 /dev/zero >/tmp/memory")
+    more = memory(s)
+    s.must("rm /tmp/memory /root/copied")
+    if more["AnonPages"] < m["AnonPages"] + 7500 or more["Cached"] <= m["Cached"]:
+        raise Failed(f"{m}, then {more}")
+    holds(r"^pgfault [1-9]", s.must("cat /proc/vmstat"))
+
+
+@test("random/uuid differs each time, boot_id does not; both are UUIDs of version 4")
+def uuids(s):
+    form = r"^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\n$"
+    one, other = (s.must("cat /proc/sys/kernel/random/uuid") for _ in range(2))
+    boot, again = (s.must("cat /proc/sys/kernel/random/boot_id") for _ in range(2))
+    for text in (one, other, boot):
+        holds(form, text)
+    if one == other or boot != again:
+        raise Failed(one + other + boot + again)
+
+
+@test("links of descriptors are whole paths, across mounts and in /proc")
+def descriptors(s):
+    s.must("mkdir -p /tmp/below; mount -t tmpfs none /tmp/below; echo a >/tmp/below/file")
+    output = s.must("sh -c 'exec 3</tmp/below/file 4</proc/sys/kernel/pid_max 5</etc/passwd; "
+                    "for i in 3 4 5; do readlink /proc/$$/fd/$i; done'")
+    s.must("umount /tmp/below; rmdir /tmp/below")
+    same(output, "/tmp/below/file\n/proc/sys/kernel/pid_max\n/etc/passwd\n")
+
+
 main()
