@@ -95,16 +95,20 @@ static void begin(void)
 	memset((void *)shared, 0, sizeof(*shared));
 }
 
-/* Let them run for so long; what each used of the processors in that time. */
-static void run(pid_t *pids, int count, long ms, long *used)
+/* Let them run for so long; what each used of the processors in that time, and how long it really was. */
+static long run(pid_t *pids, int count, long ms, long *used)
 {
+	long start;
+
 	shared->go = 1;
 	usleep(50000);
+	start = now_ns();
 	for (int i = 0; i < count; i++)
 		used[i] = cpu_ms(pids[i]);
 	usleep((useconds_t)ms * 1000);
 	for (int i = 0; i < count; i++)
 		used[i] = cpu_ms(pids[i]) - used[i];
+	return (now_ns() - start) / 1000000;
 }
 
 static int end(pid_t *pids, int count)
@@ -130,16 +134,14 @@ static int all_apart(pid_t *pids, int count)
  * it need not be so at each look. */
 static void test_all_used(void)
 {
-	long used[LOOPS_MAX], least, start;
+	long used[LOOPS_MAX], least, passed;
 	pid_t pids[LOOPS_MAX];
 	int count = processors > LOOPS_MAX ? LOOPS_MAX : (int)processors, apart = 0;
 
 	begin();
 	for (int i = 0; i < count; i++)
 		pids[i] = busy(i, 0, -1);
-	start = now_ns();
-	run(pids, count, 1000, used);
-	start = now_ns() - start;
+	passed = run(pids, count, 1000, used);
 	least = used[0];
 	for (int i = 0; i < count; i++)
 		least = used[i] < least ? used[i] : least;
@@ -147,11 +149,25 @@ static void test_all_used(void)
 		apart += all_apart(pids, count);
 	CHECK("all_ended", end(pids, count) == 0);
 	CHECK("each_on_its_own_processor", apart >= 5);
-	CHECK("each_has_a_whole_processor", least * 1000000 > start * 6 / 10);
+	CHECK("each_has_a_whole_processor", least > passed * 6 / 10);
 }
 
-/* Twice as many: within 25 % of each other. */
-static void test_fair(void)
+/*
+ * A host that takes processors away makes shares and delays worse, never better: what misses its
+ * bound is measured again. What the scheduler does wrong it does wrong each time.
+ */
+#define ATTEMPTS 3
+
+static int measured(int (*good)(void))
+{
+	for (int i = 0; i < ATTEMPTS; i++)
+		if (good())
+			return 1;
+	return 0;
+}
+
+/* Twice as many as processors: within 25 % of each other. */
+static int shared_alike(void)
 {
 	long used[LOOPS_MAX], least, most;
 	pid_t pids[LOOPS_MAX];
@@ -161,15 +177,14 @@ static void test_fair(void)
 	for (int i = 0; i < count; i++)
 		pids[i] = busy(i, 0, -1);
 	run(pids, count, 2000, used);
+	NEED(end(pids, count) == 0);
 	least = most = used[0];
 	for (int i = 0; i < count; i++) {
 		least = used[i] < least ? used[i] : least;
 		most = used[i] > most ? used[i] : most;
 	}
-	CHECK("no_trouble", end(pids, count) == 0);
-	if (least * 4 < most * 3)
-		printf("shares of %d from %ld to %ld ms\n", count, least, most);
-	CHECK("twice_as_many_share_alike", least > 0 && least * 4 >= most * 3);
+	printf("shares of %d from %ld to %ld ms\n", count, least, most);
+	return least > 0 && least * 4 >= most * 3;
 }
 
 /* One loop more than processors: none may starve. */
@@ -197,21 +212,21 @@ static void test_odd(void)
 static void test_affinity(void)
 {
 	pid_t pids[LOOPS_MAX];
-	long used[LOOPS_MAX], last = processors - 1;
+	long used[LOOPS_MAX], last = processors - 1, passed;
 	int wrong = 0;
 	cpu_set_t set;
 
 	begin();
 	for (int i = 0; i < 3; i++)
 		pids[i] = busy(i, 0, last);
-	run(pids, 3, 1000, used);
+	passed = run(pids, 3, 1000, used);
 	for (int i = 0; i < 10; i++, usleep(10000))
 		for (int j = 0; j < 3; j++)
 			wrong += stat_field(pids[j], 39) != last;
 	CHECK("affinity_end", end(pids, 3) == 0);
 	CHECK("bound_to_the_last_processor", wrong == 0);
 	CHECK("bound_ones_share_it",
-	      used[0] + used[1] + used[2] < 1400 && used[0] > 0 && used[1] > 0 && used[2] > 0);
+	      used[0] + used[1] + used[2] <= passed + 100 && used[0] > 0 && used[1] > 0 && used[2] > 0);
 	CPU_ZERO(&set);
 	CPU_SET(processors, &set);
 	CHECK_ERROR("no_such_processor", sched_setaffinity(0, sizeof(set), &set), EINVAL);
@@ -254,28 +269,42 @@ static void test_nice(void)
 	CHECK("nice_has_an_effect", used[0] > 2 * used[1] && used[1] > 0);
 }
 
-/* Who sleeps and wakes again is not kept waiting by who does nothing else but work. */
-static void test_responsive(void)
+#define WAKES 51
+#define SLICE_NS 10000000
+
+static int by_size(const void *a, const void *b)
 {
+	long x = *(const long *)a, y = *(const long *)b;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * Who sleeps and wakes again goes before who does nothing else but work: it does not wait for the
+ * slices of those to end. The median tells, for a machine that is itself kept waiting by
+ * its host makes some wakes late whatever is done here.
+ */
+static int woken_soon(void)
+{
+	long used[LOOPS_MAX], late[WAKES];
 	pid_t pids[LOOPS_MAX];
-	long used[LOOPS_MAX], worst = 0;
 	int count = processors * 2 > LOOPS_MAX ? LOOPS_MAX : (int)processors * 2;
 
 	begin();
 	for (int i = 0; i < count; i++)
 		pids[i] = busy(i, 0, -1);
 	run(pids, count, 200, used);
-	for (int i = 0; i < 50; i++) {
-		long before = now_ns(), late;
+	for (int i = 0; i < WAKES; i++) {
+		long before = now_ns();
 
 		usleep(10000);
-		late = now_ns() - before - 10000000;
-		worst = late > worst ? late : worst;
+		late[i] = now_ns() - before - 10000000;
 	}
 	end(pids, count);
-	if (worst >= 150000000)
-		printf("woken %ld ms late\n", worst / 1000000);
-	CHECK("who_sleeps_is_woken_soon", worst < 150000000);
+	qsort(late, WAKES, sizeof(*late), by_size);
+	printf("woken %ld us late, half of the times; %ld us at worst\n", late[WAKES / 2] / 1000,
+	       late[WAKES - 1] / 1000);
+	return late[WAKES / 2] < SLICE_NS;
 }
 
 /* Each reads the clock and compares it with the latest that any has read. */
@@ -314,11 +343,11 @@ int main(void)
 	CHECK("processors", processors >= 1);
 	test_clock();
 	test_all_used();
-	test_fair();
+	CHECK("twice_as_many_share_alike", measured(shared_alike));
 	test_odd();
 	test_affinity();
 	test_moving();
 	test_nice();
-	test_responsive();
+	CHECK("who_sleeps_is_woken_soon", measured(woken_soon));
 	return check_result();
 }
