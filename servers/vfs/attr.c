@@ -175,14 +175,11 @@ long set_attr_path(struct request *rq, const struct vfs_set_attr_req *in, struct
 		.mtime_nsec = in->mtime_nsec,
 	};
 	struct place place;
-	struct job *job;
-	long status = job_resume(rq, &job);
+	long status;
 
 	(void)out;
-	if (status)
+	if (job_settles(rq, &status))
 		return status;
-	if (job)
-		return job_finish(rq, job);
 	status = path_walk(rq, &place, in->dir, 0, 0, rq->in_length, follow_flags(in->flags_valid >> 32));
 	if (status)
 		return status;
@@ -194,14 +191,11 @@ long truncate_path(struct request *rq, const struct vfs_truncate_req *in, struct
 	struct attr_change change = { .valid = FILE_SET_SIZE };
 	struct place place;
 	struct vnode *node;
-	struct job *job;
-	long status = job_resume(rq, &job);
+	long status;
 
 	(void)out;
-	if (status)
+	if (job_settles(rq, &status))
 		return status;
-	if (job)
-		return job_finish(rq, job);
 	if ((int64_t)in->size < 0)
 		return -EINVAL;
 	status = path_walk(rq, &place, AT_FDCWD, 0, 0, rq->in_length, WALK_FOLLOW);

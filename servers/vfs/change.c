@@ -74,14 +74,11 @@ static long new_place(struct request *rq, struct place *place, int64_t dir, unsi
 long make_dir(struct request *rq, const struct vfs_mkdir_req *in, struct vfs_mkdir_reply *out)
 {
 	struct place place;
-	struct job *job;
-	long status = job_resume(rq, &job);
+	long status;
 
 	(void)out;
-	if (status)
+	if (job_settles(rq, &status))
 		return status;
-	if (job)
-		return job_finish(rq, job);
 	status = new_place(rq, &place, in->dir, 0, 0, rq->in_length);
 	if (status)
 		return status;
@@ -92,14 +89,11 @@ long make_special(struct request *rq, const struct vfs_mknod_req *in, struct vfs
 {
 	uint32_t mode = (uint32_t)in->mode;
 	struct place place;
-	struct job *job;
-	long status = job_resume(rq, &job);
+	long status;
 
 	(void)out;
-	if (status)
+	if (job_settles(rq, &status))
 		return status;
-	if (job)
-		return job_finish(rq, job);
 	if (!(mode & S_IFMT))
 		mode |= S_IFREG;
 	if ((mode & S_IFMT) == S_IFDIR)
@@ -290,14 +284,11 @@ static long rename_send(struct request *rq, const struct place *from, const stru
 long rename_path(struct request *rq, const struct vfs_rename_req *in, struct vfs_rename_reply *out)
 {
 	struct place from, to;
-	struct job *job;
-	long status = job_resume(rq, &job);
+	long status;
 
 	(void)out;
-	if (status)
+	if (job_settles(rq, &status))
 		return status;
-	if (job)
-		return job_finish(rq, job);
 	if (in->flags & ~(uint64_t)(RENAME_NOREPLACE | RENAME_EXCHANGE) ||
 	    in->flags == (RENAME_NOREPLACE | RENAME_EXCHANGE) || !in->path_length ||
 	    in->path_length > rq->in_length)

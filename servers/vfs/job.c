@@ -319,6 +319,18 @@ long job_resume(struct request *rq, struct job **job)
 	return status;
 }
 
+bool job_settles(struct request *rq, long *status)
+{
+	struct job *job;
+
+	*status = job_resume(rq, &job);
+	if (!*status && job)
+		*status = job_finish(rq, job);
+	else if (!*status)
+		return false;
+	return true;
+}
+
 static long fetch_name(struct request *rq, const struct walk *w)
 {
 	struct fs_lookup_req request;

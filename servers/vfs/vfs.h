@@ -95,6 +95,8 @@ void job_hold_entry(struct job *job, struct dentry *entry);
 void job_hold_node(struct job *job, struct vnode *node);
 /* The request is through with it: its status. */
 long job_finish(struct request *rq, struct job *job);
+/* The head of a handler that such a job ends: true: *status is its answer, PARK among them. */
+bool job_settles(struct request *rq, long *status);
 void job_free(struct job *job);
 /* Capability that the answer brought, to pass on; the job no longer has it. */
 cap_t job_take_cap(struct job *job);
