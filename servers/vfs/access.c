@@ -21,7 +21,7 @@ long may_access(const struct creds *creds, const struct dentry *at, uint32_t mas
 
 long may_create(const struct creds *creds, const struct dentry *dir)
 {
-	if (!dir->hashed && !dentry_is_root(dir))
+	if (dentry_is_gone(dir))
 		return -ENOENT;
 	return may_access(creds, dir, MAY_WRITE | MAY_EXEC);
 }

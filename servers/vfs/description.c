@@ -278,7 +278,7 @@ static long dir_getdents(F(getdents))
 		return -EBADF;
 	if (!node_is(d->dentry->node, S_IFDIR))
 		return -ENOTDIR;
-	if (!d->dentry->hashed && !dentry_is_root(d->dentry))
+	if (dentry_is_gone(d->dentry))
 		return -ENOENT;
 	job = job_new(rq, JOB_OTHER, d->dentry->mount->fs);
 	if (!job)

@@ -2,7 +2,7 @@
 /* Telling file servers which nodes VFS does not hold any more. */
 #include "vfs.h"
 
-#define FORGET_MAX 8192u
+#define FORGET_MAX 16384u /* all nodes at once, and some more */
 
 /* References that file servers may drop and have not been told of yet. */
 static PRESERVED struct forget {

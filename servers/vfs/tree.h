@@ -109,6 +109,12 @@ static inline bool dentry_is_root(const struct dentry *d)
 {
 	return d->parent == d;
 }
+/* Removed: nothing can be in it any more, so nothing is looked up or remembered there, which would keep the directory
+ * after the last who stands in it. */
+static inline bool dentry_is_gone(const struct dentry *d)
+{
+	return !d->hashed && !dentry_is_root(d);
+}
 static inline bool node_is(const struct vnode *node, uint32_t type)
 {
 	return (node->mode & S_IFMT) == type;

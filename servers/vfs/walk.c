@@ -113,9 +113,15 @@ bool link_known(const struct walk *w, const struct vnode *node)
 	return node->link && (!node->mount->volatile_names || node->link_for == w->token);
 }
 
-/* One name in directory c->at. 0: go on with c->at; else the walk's answer. `last`: nothing but slashes
- * follows. DONE ends the walk. */
-#define DONE 3
+#define DONE 3 /* ends the walk */
+
+static long absent(struct walk *w, bool last)
+{
+	w->found = NULL;
+	return last && (w->flags & WALK_MAY_LACK) ? DONE : -ENOENT;
+}
+
+/* One name in directory c->at. 0: go on with c->at; else the walk's answer. `last`: nothing but slashes follows. */
 static long step(struct walk *w, struct cursor *c, bool last)
 {
 	struct dentry *d;
@@ -123,13 +129,13 @@ static long step(struct walk *w, struct cursor *c, bool last)
 	if (w->name_length > NAME_LENGTH_MAX)
 		return -ENAMETOOLONG;
 	w->dir = c->at;
+	if (dentry_is_gone(c->at) && !c->at->mount->volatile_names)
+		return absent(w, last);
 	d = dentry_find(c->at, w->name, w->name_length, w->name_hash);
 	if (!d || !still_true(w, d))
 		return WALK_LOOKUP;
-	if (!d->node) {
-		w->found = NULL;
-		return last && (w->flags & WALK_MAY_LACK) ? DONE : -ENOENT;
-	}
+	if (!d->node)
+		return absent(w, last);
 	if (d->mounted)
 		d = through_mounts(d);
 	if (node_is(d->node, S_IFLNK) &&

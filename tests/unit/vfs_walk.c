@@ -278,6 +278,26 @@ static void changes(void)
 	dentry_put(d);
 }
 
+/* Whoever stands in a directory that is removed keeps it, and nothing that is asked there does. */
+static void removed_directory(void)
+{
+	struct dentry *d;
+
+	finds("/tmp", 0, 5);
+	d = at = last.found;
+	dentry_get(d);
+	dentry_prune(d);
+	dentry_delete(d);
+	lookups = forgotten = 0;
+	check("nothing is in a removed directory", go(&root, "x", 0) == -ENOENT && !lookups);
+	check("nor can be made there", go(&user, "x", WALK_NAME | WALK_MAY_LACK) == 0 && !last.found &&
+					   may_create(&root, last.dir) == -ENOENT);
+	check("it is itself still there", finds(".", 0, 5) && finds("..", 0, 1));
+	at = root_mount->root;
+	dentry_put(d);
+	check("it goes with the last who stood there", forgotten == 1);
+}
+
 static void limits(void)
 {
 	char path[32];
@@ -301,6 +321,7 @@ static void rebuild(void)
 	lookups = 0;
 	check("after a rebuild names are still known", finds("/etc", 0, 2) && !lookups);
 	check("and mounts", !go(&root, "/mnt", 0) && dentry_is_root(last.found));
+	removed_directory();
 	limits();
 }
 
@@ -314,6 +335,7 @@ int main(void)
 	mounting();
 	paths();
 	changes();
+	removed_directory();
 	limits();
 	rebuild();
 	return failures != 0;
