@@ -14,6 +14,7 @@ struct place {
 	uint64_t logical;
 	uint8_t *block;
 	uint32_t offset, previous;
+	uint32_t others; /* find_room: the largest room in another record of the block */
 };
 
 static struct ext2_dirent *entry_at(uint8_t *block, uint32_t offset)
@@ -26,6 +27,17 @@ static bool entry_sane(const struct ext2 *fs, const struct ext2_dirent *entry, u
 	return offset + 8 <= fs->block_size && entry->length >= 8 && entry->length % 4 == 0 &&
 	       offset + entry->length <= fs->block_size && entry->name_length + 8u <= entry->length &&
 	       entry->inode <= fs->inodes;
+}
+
+static uint32_t larger_of(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+/* What a name could use of a record. */
+static uint32_t room_in(const struct ext2_dirent *entry)
+{
+	return entry->length - (entry->inode ? EXT2_DIRENT_SIZE(entry->name_length) : 0);
 }
 
 static uint64_t blocks_of(const struct inode *dir)
@@ -89,6 +101,7 @@ static long search_all(struct inode *dir, struct name name, struct place *place)
 static long index_block(struct inode *dir, uint64_t logical)
 {
 	uint8_t *block = get_block(dir, logical);
+	uint32_t room = 0;
 
 	if (is_error(block))
 		return error_of(block);
@@ -101,9 +114,10 @@ static long index_block(struct inode *dir, uint64_t logical)
 		if (entry->inode &&
 		    !index_add(dir, (struct name){ entry->name, entry->name_length }, (uint32_t)(at / 4)))
 			return -ENOMEM;
+		room = larger_of(room, room_in(entry));
 		offset += entry->length;
 	}
-	return 0;
+	return room_set(dir, logical, room) ? 0 : -ENOMEM;
 }
 
 /* Only once every block is there, so that waiting for them one by one does not start it again each time. */
@@ -198,23 +212,27 @@ static void fill_entry(struct ext2 *fs, struct ext2_dirent *entry, struct name n
 	memcpy(entry->name, name.text, name.length);
 }
 
-/* A record with room for `need` more bytes: its offset, NONE_BEFORE, or an error. */
-static long find_room(struct inode *dir, uint8_t *block, uint32_t need)
+/* The first record with room for `need` more bytes, in place->offset: 1 there is one, 0 not, or an error. */
+static long find_room(struct inode *dir, uint32_t need, struct place *place)
 {
 	struct ext2 *fs = dir->fs;
+	bool found = false;
 
+	place->others = 0;
 	for (uint32_t offset = 0; offset < fs->block_size;) {
-		const struct ext2_dirent *entry = entry_at(block, offset);
-		uint32_t used;
+		const struct ext2_dirent *entry = entry_at(place->block, offset);
 
 		if (!entry_sane(fs, entry, offset))
 			return corrupt(fs, "a directory", dir->number);
-		used = entry->inode ? EXT2_DIRENT_SIZE(entry->name_length) : 0;
-		if (entry->length >= used + need)
-			return offset;
+		if (found || room_in(entry) < need) {
+			place->others = larger_of(place->others, room_in(entry));
+		} else {
+			place->offset = offset;
+			found = true;
+		}
 		offset += entry->length;
 	}
-	return NONE_BEFORE;
+	return found;
 }
 
 /* The new record's offset in its block. */
@@ -263,26 +281,34 @@ static long append_block(struct inode *dir, uint8_t **block)
 /* The block that the name goes into, and the record in it that has room. */
 static long place_for(struct inode *dir, uint32_t need, struct place *place)
 {
-	uint64_t b = dir->dir_room < blocks_of(dir) ? dir->dir_room : blocks_of(dir);
-	long room;
+	uint64_t b = index_complete(dir) ? room_first(dir, need) : 0;
 
 	for (; b < blocks_of(dir); b++) {
+		long status;
+
 		place->logical = b;
 		place->block = get_block(dir, b);
 		if (is_error(place->block))
 			return error_of(place->block);
-		room = find_room(dir, place->block, need);
-		if (room < 0)
-			return room;
-		if (room != NONE_BEFORE) {
-			place->offset = (uint32_t)room;
-			return 0;
-		}
-		dir->dir_room = b + 1;
+		status = find_room(dir, need, place);
+		if (status)
+			return status < 0 ? status : 0;
 	}
-	place->logical = b;
-	place->offset = 0;
+	place->logical = blocks_of(dir);
+	place->offset = place->others = 0;
 	return append_block(dir, &place->block);
+}
+
+static void note_added(struct inode *dir, struct name name, const struct place *place, uint32_t offset)
+{
+	uint32_t left = room_in(entry_at(place->block, offset));
+
+	if (!index_complete(dir))
+		return;
+	if (room_set(dir, place->logical, larger_of(place->others, left)))
+		index_add(dir, name, (uint32_t)(((place->logical << dir->fs->block_shift) + offset) / 4));
+	else
+		index_drop(dir);
 }
 
 /* A directory of two blocks has no index: it gets one when it is next searched, and this name in it. */
@@ -290,15 +316,23 @@ long dir_add(struct inode *dir, struct name name, uint32_t number, uint32_t mode
 {
 	struct place place;
 	long status = place_for(dir, EXT2_DIRENT_SIZE(name.length), &place);
-	uint32_t offset;
 
 	if (status < 0)
 		return status;
-	offset = split(dir, place.block, place.offset, name, number, mode);
-	if (index_complete(dir))
-		index_add(dir, name, (uint32_t)(((place.logical << dir->fs->block_shift) + offset) / 4));
+	note_added(dir, name, &place, split(dir, place.block, place.offset, name, number, mode));
 	modified(dir);
 	return 0;
+}
+
+static void note_removed(struct inode *dir, struct name name, const struct place *place, uint32_t room)
+{
+	if (!index_complete(dir))
+		return;
+	if (room_raise(dir, place->logical, room))
+		index_remove(dir, name,
+			     (uint32_t)(((place->logical << dir->fs->block_shift) + place->offset) / 4));
+	else
+		index_drop(dir);
 }
 
 long dir_remove(struct inode *dir, struct name name)
@@ -306,6 +340,7 @@ long dir_remove(struct inode *dir, struct name name)
 	struct ext2 *fs = dir->fs;
 	struct place place;
 	struct ext2_dirent *entry;
+	uint32_t room;
 	long status = locate(dir, name, &place);
 
 	if (status <= 0)
@@ -316,16 +351,15 @@ long dir_remove(struct inode *dir, struct name name)
 	entry = entry_at(place.block, place.offset);
 	meta_change(fs, &entry->inode, sizeof entry->inode);
 	entry->inode = 0;
+	room = entry->length;
 	if (place.previous != NONE_BEFORE) {
 		struct ext2_dirent *previous = entry_at(place.block, place.previous);
 
 		meta_change(fs, &previous->length, sizeof previous->length);
 		previous->length = (uint16_t)(previous->length + entry->length);
+		room = room_in(previous);
 	}
-	if (index_complete(dir))
-		index_remove(dir, name, (uint32_t)(((place.logical << fs->block_shift) + place.offset) / 4));
-	if (dir->dir_room > place.logical)
-		dir->dir_room = place.logical;
+	note_removed(dir, name, &place, room);
 	modified(dir);
 	return 0;
 }

@@ -37,6 +37,7 @@ struct extent {
 };
 
 struct dir_index;
+struct dir_room;
 struct pages;
 
 /* An inode in memory. `d` is what goes to the disk; it is changed only after inode_change(). */
@@ -60,13 +61,13 @@ struct inode {
 	uint32_t last_epoch;                  /* ... valid while this is fs->epoch */
 	uint64_t next_logical, next_physical; /* where a sequential writer would go on */
 	uint64_t window_start, window_end;    /* blocks that others avoid, for such a writer */
-	uint64_t dir_room;                    /* directory: no block before this one has room for a name */
 	struct inode *hash_next, *hash_previous;
 	struct inode *dirty_next, *dirty_previous;
 	struct inode *orphan_next, *orphan_previous;
 	struct inode *lru_next, *lru_previous;
 	struct dir_index *index;
-	struct pages *pages; /* the server's page cache of this file */
+	struct dir_room *room; /* only beside an index */
+	struct pages *pages;   /* the server's page cache of this file */
 };
 
 #define INODE_DIRTY_PAGES 1u
@@ -350,6 +351,18 @@ void index_drop(struct inode *dir);
 bool index_complete(const struct inode *dir);
 void index_set_complete(struct inode *dir);
 void index_transaction_end(struct ext2 *fs, bool committed);
+/* Counts memory for an index, in slots of INDEX_SLOT bytes, others' going for it; false: that is too much. */
+#define INDEX_SLOT 8u
+bool index_take(struct inode *dir, uint64_t slots);
+
+/* --- room.c: the largest room for a name in each block of a directory with an index --------------------------------------- */
+bool room_begin(struct inode *dir); /* no room anywhere; false: there is no memory for it */
+void room_drop(struct inode *dir);
+/* What there is in the block now, or at least; false: there is no memory for it, and the index has to go. */
+bool room_set(struct inode *dir, uint64_t block, uint32_t bytes);
+bool room_raise(struct inode *dir, uint64_t block, uint32_t bytes);
+/* The first block with room for so much; UINT64_MAX. */
+uint64_t room_first(const struct inode *dir, uint32_t bytes);
 
 /* --- names.c --------------------------------------------------------------------------------------------------------------- */
 struct creation {

@@ -2,7 +2,7 @@
 /*
  * The names of a big directory, by hash, in memory: open addressing, position and part of the hash in eight
  * bytes. It is a cache: made by the first search through the directory, dropped when a transaction that
- * changed it is rolled back, when memory is short, and after a crash.
+ * changed it is rolled back, when memory is short, and after a crash. What room.c knows goes with it.
  */
 #include "ext2.h"
 
@@ -16,6 +16,8 @@ struct dir_index {
 	bool complete, changed;
 	struct slot slots[];
 };
+
+_Static_assert(sizeof(struct slot) == INDEX_SLOT, "index_take counts in these");
 
 #define DELETED UINT32_MAX
 #define INDEX_FIRST 256u
@@ -40,22 +42,32 @@ static void drop_oldest(struct ext2 *fs, const struct inode *except)
 	}
 }
 
-static struct dir_index *make(struct inode *dir, uint32_t slots)
+bool index_take(struct inode *dir, uint64_t slots)
 {
 	struct ext2 *fs = dir->fs;
-	struct dir_index *index;
 
 	if (slots > INDEX_TOTAL)
-		return NULL;
+		return false;
 	for (int tries = 0; fs->index_entries + slots > INDEX_TOTAL && tries < 64; tries++)
 		drop_oldest(fs, dir);
 	if (fs->index_entries + slots > INDEX_TOTAL)
+		return false;
+	fs->index_entries += slots;
+	return true;
+}
+
+static struct dir_index *make(struct inode *dir, uint32_t slots)
+{
+	struct dir_index *index;
+
+	if (!index_take(dir, slots))
 		return NULL;
 	index = core_alloc(sizeof *index + slots * sizeof(struct slot));
-	if (!index)
+	if (!index) {
+		dir->fs->index_entries -= slots;
 		return NULL;
+	}
 	index->mask = slots - 1;
-	fs->index_entries += slots;
 	return index;
 }
 
@@ -63,15 +75,18 @@ bool index_begin(struct inode *dir)
 {
 	index_drop(dir);
 	dir->index = make(dir, INDEX_FIRST);
+	if (dir->index && !room_begin(dir))
+		index_drop(dir);
 	return dir->index;
 }
 
 void index_drop(struct inode *dir)
 {
-	if (!dir->index)
-		return;
 	struct dir_index *index = dir->index;
 
+	room_drop(dir);
+	if (!index)
+		return;
 	dir->fs->index_entries -= index->mask + 1;
 	dir->index = NULL; /* first: a crash in between must not free it again */
 	core_free(index);

@@ -163,7 +163,9 @@ void inodes_rebuild(struct ext2 *fs)
 		struct inode *inode = &fs->chunks[i / INODE_CHUNK][i % INODE_CHUNK];
 
 		core_free(inode->index);
+		core_free(inode->room);
 		inode->index = NULL;
+		inode->room = NULL;
 		inode->window_start = inode->window_end = 0;
 		inode->last.count = 0;
 		if (!inode->number) {

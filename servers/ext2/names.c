@@ -120,7 +120,6 @@ static struct inode *new_inode(struct inode *dir, const struct creation *how)
 	inode->loaded = true;
 	inode->last.count = 0;
 	inode->next_physical = 0;
-	inode->dir_room = 0;
 	index_drop(inode);
 	inode->d.mode = how->mode;
 	inode->d.uid = how->uid;
