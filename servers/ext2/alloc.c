@@ -13,8 +13,7 @@ static bool bit_set(const uint8_t *bits, uint32_t n)
 	return bits[n / 8] >> n % 8 & 1;
 }
 
-/* The first clear bit in [from, limit), or limit. */
-static uint32_t find_clear(const uint8_t *bits, uint32_t from, uint32_t limit)
+uint32_t find_clear(const uint8_t *bits, uint32_t from, uint32_t limit)
 {
 	while (from < limit) {
 		uint64_t word;

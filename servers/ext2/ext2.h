@@ -304,6 +304,8 @@ long inode_delete_step(struct inode *inode);
 /* Up to `want` blocks in one piece, near `goal`; *got tells how many. Answers the first, or an error. */
 long blocks_alloc(struct ext2 *fs, struct inode *inode, uint64_t goal, uint32_t want, uint32_t *got);
 long blocks_free(struct ext2 *fs, uint64_t start, uint32_t count);
+/* The first clear bit in [from, limit), or limit. */
+uint32_t find_clear(const uint8_t *bits, uint32_t from, uint32_t limit);
 long inode_alloc(struct ext2 *fs, struct inode *parent, uint32_t mode);
 long inode_free(struct ext2 *fs, uint32_t number, bool directory);
 uint64_t inode_goal(struct inode *inode); /* where a file's first block should go */

@@ -83,8 +83,7 @@ static long take_inode(struct ext2 *fs, uint32_t number, bool directory)
 	bits = meta_get(fs, group->inode_bitmap);
 	if (is_error(bits))
 		return error_of(bits);
-	while (bit < fs->inodes_per_group && (bits[bit / 8] >> bit % 8 & 1))
-		bit += bit % 8 == 0 && bits[bit / 8] == 0xff ? 8 : 1;
+	bit = find_clear(bits, bit, fs->inodes_per_group);
 	if (bit >= fs->inodes_per_group)
 		return corrupt(fs, "a count of free inodes", number);
 	meta_change(fs, &bits[bit / 8], 1);

@@ -291,20 +291,15 @@ void dentry_prune(struct dentry *d)
 	}
 }
 
-/* Leaves first: each round takes those that the round before has left without children. */
+/* The last child that goes takes its parents with it, so one round is enough. */
 void mount_prune(const struct mount *mount)
 {
-	bool again = true;
+	for (uint32_t i = 0; i < dentries_touched; i++) {
+		struct dentry *d = &dentries[i], *parent;
 
-	while (again) {
-		again = false;
-		for (uint32_t i = 0; i < dentries_touched; i++) {
-			struct dentry *d = &dentries[i];
-
-			if (d->used && d->mount == mount && d->hashed && !d->references) {
-				evict(d);
-				again = true;
-			}
+		for (; d->used && d->mount == mount && d->hashed && !d->references; d = parent) {
+			parent = d->parent;
+			evict(d);
 		}
 	}
 }
