@@ -29,7 +29,7 @@ PORTS = os.path.dirname(CACHE)
 FULL, OVERLAY = "--full" in sys.argv, "--overlay" in sys.argv
 QUIET = 240             # seconds without a line after which a test hangs
 HELPERS = ("recho", "zecho", "printenv")
-SAMPLE = ("ash-parsing ash-redir ash-heredoc ash-vars cat cp cpio date find grep head ln ls md5sum mkdir mount mv patch "
+SAMPLE = ("ash-misc ash-parsing ash-redir ash-heredoc ash-vars cat cp cpio date find grep head ln ls md5sum mkdir mount mv patch "
           "pidof printf ps readlink rm sed sort start-stop-daemon sum tail tar tee test touch tr uniq wc which xargs").split()
 LONG = ("bc",)          # half an hour of arithmetic in one process: only by name
 CASE = re.compile(r"^(PASS|FAIL|SKIPPED|UNTESTED): (.*)$")
