@@ -2,7 +2,7 @@
 /* Bytes from writers to readers, with the rules of pipe(7). */
 #include <fs/stream.h>
 
-#include "pipe.h"
+#include "socket.h"
 
 #define PIPE_BUF 4096u /* writes up to this size are not interleaved */
 
@@ -76,6 +76,7 @@ void channel_free(struct channel *channel)
 			*link = channel->next_fifo;
 			break;
 		}
+	parcels_free(channel);
 	share_give(&share, channel->payer, 1);
 	pheap_free(channel->ring.data);
 	pheap_free(channel);
@@ -96,7 +97,7 @@ static void set_next_end(const struct channel *channel, struct pipe *p, struct p
 		p->next_out = next;
 }
 
-static void channel_notify(struct channel *channel)
+void channel_notify(struct channel *channel)
 {
 	struct pipe *p;
 
@@ -163,6 +164,14 @@ void channel_detach(struct pipe *p)
 	p->in = p->out = NULL;
 }
 
+void channel_detach_side(struct pipe *p, bool reading)
+{
+	struct channel *channel = reading ? p->in : p->out;
+
+	detach_one(channel, p, reading, !reading);
+	*(reading ? &p->in : &p->out) = NULL;
+}
+
 static long drain(struct request *rq, struct ring *ring)
 {
 	size_t done = 0, piece;
@@ -203,7 +212,7 @@ long channel_read(struct request *rq, struct pipe *p, uint64_t flags)
 	return status;
 }
 
-static long fill(struct request *rq, struct ring *ring, size_t done)
+long channel_fill(struct request *rq, struct ring *ring, size_t done)
 {
 	size_t piece;
 	long status;
@@ -242,7 +251,7 @@ long channel_write(struct request *rq, struct pipe *p, uint64_t flags)
 	if (!channel->readers)
 		return done ? (long)done : -EPIPE;
 	if (done ? ring_room(&channel->ring) > 0 : may_write(channel, rq->in_length)) {
-		status = fill(rq, &channel->ring, done);
+		status = channel_fill(rq, &channel->ring, done);
 		if (status < 0)
 			return status;
 		done = (size_t)status;

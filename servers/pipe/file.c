@@ -3,7 +3,7 @@
 #include <fs/stream.h>
 #include <util/string.h>
 
-#include "pipe.h"
+#include "socket.h"
 
 #define FIONREAD 0x541bu
 #define FIONBIO 0x5421u
@@ -20,8 +20,10 @@ static long pipe_read(struct request *rq, const struct file_read_req *in, struct
 	(void)out;
 	if (!p)
 		return -EBADF;
-	if (p->kind == EPOLL)
+	if (p->kind == EPOLL || p->kind == NAME)
 		return -EINVAL;
+	if (p->kind == SOCKET)
+		return socket_read(rq, p, in->flags);
 	return is_channel(p) ? channel_read(rq, p, in->flags) : event_read(rq, p, in->flags);
 }
 
@@ -32,6 +34,8 @@ static long pipe_write(struct request *rq, const struct file_write_req *in, stru
 	(void)out;
 	if (!p)
 		return -EBADF;
+	if (p->kind == SOCKET)
+		return socket_write(rq, p, in->flags);
 	return is_channel(p) ? channel_write(rq, p, in->flags) : event_write(rq, p, in->flags);
 }
 
@@ -93,7 +97,7 @@ static long pipe_path(struct request *rq, const struct file_path_req *in, struct
 {
 	struct pipe *p = description_find(rq->badge);
 	static const char *const anonymous[] = { "anon_inode:[eventfd]", "anon_inode:[timerfd]",
-						 "anon_inode:[eventpoll]" };
+						 "anon_inode:[eventpoll]", "anon_inode:[socket name]" };
 	char text[40];
 
 	(void)in, (void)out;

@@ -2,16 +2,15 @@
 /* pipe: pipes, FIFOs, connected sockets, event and timer descriptors. */
 #include <util/string.h>
 
-#include "pipe.h"
+#include "socket.h"
 
 #define CREATE_FLAGS ((uint64_t)O_NONBLOCK)
 #define EFD_SEMAPHORE 1u
-#define SOCK_STREAM 1u
 #define CLOCK_REALTIME 0u
 #define CLOCK_MONOTONIC 1u
 #define CLOCK_BOOTTIME 7u
 
-static long give(struct request *rq, struct pipe *p)
+long pipe_give(struct request *rq, struct pipe *p)
 {
 	long status = request_give_badge(rq, p->d.badge);
 
@@ -23,13 +22,13 @@ static long give(struct request *rq, struct pipe *p)
 /* Give two descriptions; on failure neither stays. What was given first goes by its release. */
 static long give_both(struct request *rq, struct pipe *first, struct pipe *second)
 {
-	long status = give(rq, first);
+	long status = pipe_give(rq, first);
 
 	if (status < 0) {
 		pipe_free(second);
 		return status;
 	}
-	return give(rq, second);
+	return pipe_give(rq, second);
 }
 
 static long pipe_pipe(struct request *rq, const struct pipe_pipe_req *in, struct pipe_pipe_reply *out)
@@ -63,30 +62,21 @@ static long pipe_pipe(struct request *rq, const struct pipe_pipe_req *in, struct
 static long pipe_socketpair(struct request *rq, const struct pipe_socketpair_req *in,
 			    struct pipe_socketpair_reply *out)
 {
-	uint32_t flags = (uint32_t)(in->flags & CREATE_FLAGS) | O_RDWR;
-	struct channel *there = NULL, *back = NULL;
-	struct pipe *a = NULL, *b = NULL;
+	uint32_t type = (uint32_t)in->type;
+	struct pipe *a, *b;
 
 	(void)out;
-	if (in->type != SOCK_STREAM)
-		return -EPROTONOSUPPORT;
-	there = channel_new(rq->stamp);
-	back = there ? channel_new(rq->stamp) : NULL;
-	a = back ? pipe_new(SOCKET, flags, rq->stamp) : NULL;
-	b = a ? pipe_new(SOCKET, flags, rq->stamp) : NULL;
-	if (!b) {
+	if (type != SOCK_STREAM && type != SOCK_DGRAM && type != SOCK_SEQPACKET)
+		return -ESOCKTNOSUPPORT;
+	a = socket_new(type, in->flags, rq->stamp);
+	b = a ? socket_new(type, in->flags, rq->stamp) : NULL;
+	if (!b || !socket_connect_pair(a, b, rq->stamp)) {
+		if (b)
+			pipe_free(b);
 		if (a)
 			pipe_free(a);
-		if (back)
-			channel_free(back);
-		if (there)
-			channel_free(there);
 		return -ENFILE;
 	}
-	channel_attach(there, a, false, true);
-	channel_attach(back, a, true, false);
-	channel_attach(there, b, true, false);
-	channel_attach(back, b, false, true);
 	return give_both(rq, a, b);
 }
 
@@ -101,7 +91,7 @@ static long pipe_eventfd(struct request *rq, const struct pipe_eventfd_req *in,
 		return -ENFILE;
 	p->counter = (uint32_t)in->initial;
 	p->semaphore = in->flags & EFD_SEMAPHORE;
-	return give(rq, p);
+	return pipe_give(rq, p);
 }
 
 static long pipe_timerfd(struct request *rq, const struct pipe_timerfd_req *in,
@@ -116,7 +106,7 @@ static long pipe_timerfd(struct request *rq, const struct pipe_timerfd_req *in,
 	if (!p)
 		return -ENFILE;
 	p->clock = (uint32_t)in->clock;
-	return give(rq, p);
+	return pipe_give(rq, p);
 }
 
 /*
@@ -175,7 +165,7 @@ static long pipe_open_fifo(struct request *rq, const struct pipe_open_fifo_req *
 	}
 	if (fifo_must_wait(rq, p))
 		return request_park(rq, &(p->in ? p->in : p->out)->openers);
-	return give(rq, p);
+	return pipe_give(rq, p);
 }
 
 static long pipe_epoll(struct request *rq, const struct pipe_epoll_req *in, struct pipe_epoll_reply *out)
@@ -183,7 +173,7 @@ static long pipe_epoll(struct request *rq, const struct pipe_epoll_req *in, stru
 	struct pipe *p = pipe_new(EPOLL, O_RDWR, rq->stamp);
 
 	(void)in, (void)out;
-	return p ? give(rq, p) : -ENFILE;
+	return p ? pipe_give(rq, p) : -ENFILE;
 }
 
 static const struct pipe_ops pipe_ops = {
@@ -197,6 +187,18 @@ static const struct pipe_ops pipe_ops = {
 	.epoll = pipe_epoll,
 	.epoll_ctl = pipe_epoll_ctl,
 	.epoll_list = pipe_epoll_list,
+	.socket = pipe_socket,
+	.path_name = pipe_path_name,
+	.abstract_name = pipe_abstract_name,
+	.bind = pipe_bind,
+	.listen = pipe_listen,
+	.connect = pipe_connect,
+	.accept = pipe_accept,
+	.names = pipe_names,
+	.send = pipe_send,
+	.receive = pipe_receive,
+	.option = pipe_option,
+	.shutdown = pipe_shutdown,
 };
 
 static long dispatch(struct request *rq)
@@ -227,7 +229,7 @@ static long cancel(struct request *rq)
 {
 	struct pipe *p;
 
-	if (rq->op == file_op_write && rq->progress[0])
+	if ((rq->op == file_op_write || rq->op == pipe_op_send) && rq->progress[0])
 		return (long)rq->progress[0];
 	if (rq->op == pipe_op_open_fifo && rq->progress[0]) {
 		p = description_find(rq->progress[0]);

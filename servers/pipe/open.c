@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Making, finding and ending what descriptors refer to. */
-#include "pipe.h"
+#include "socket.h"
 
 PRESERVED struct description_table descriptions;
 
@@ -32,12 +32,18 @@ void pipe_free(struct pipe *p)
 		timer_stop(&p->timer);
 	if (p->entries)
 		pheap_free(p->entries);
+	if (p->socket)
+		socket_free(p);
 	channel_detach(p);
 	description_delete(p);
 }
 
 uint64_t pipe_ready(const struct pipe *p)
 {
+	if (p->kind == SOCKET)
+		return socket_ready(p);
+	if (p->kind == NAME)
+		return 0;
 	if (p->kind == EPOLL)
 		return p->counter ? POLLPRI : 0;
 	return p->kind == EVENT || p->kind == TIMER ? event_ready(p) : channel_ready(p);

@@ -20,9 +20,13 @@ struct channel {
 	uint64_t device, node; /* a FIFO's name, 0 for others */
 	struct channel *next_fifo;
 	uint32_t payer; /* whose share of the rings it is of */
+	/* Sockets: what came in one piece, and how many bytes have been taken out in all. */
+	struct parcel *parcels, *last_parcel;
+	uint32_t parcels_count;
+	uint64_t taken;
 };
 
-enum description_kind { PIPE_END = 1, SOCKET, EVENT, TIMER, EPOLL };
+enum description_kind { PIPE_END = 1, SOCKET, EVENT, TIMER, EPOLL, NAME };
 
 struct pipe {
 	struct description d;
@@ -37,6 +41,7 @@ struct pipe {
 	struct timer timer;
 	struct epoll_entry *entries; /* EPOLL: EPOLL_ENTRIES of them, once there is one */
 	uint32_t entries_used;
+	struct socket *socket; /* SOCKET; of a NAME only the name */
 };
 
 /* open.c */
@@ -54,11 +59,20 @@ void channels_start(void); /* before any is made or counted */
 void channel_count(const struct channel *channel);
 void channel_attach(struct channel *channel, struct pipe *p, bool reads, bool writes);
 void channel_detach(struct pipe *p);
+void channel_detach_side(struct pipe *p, bool reading); /* of a socket, whose two are different channels */
+void channel_notify(struct channel *channel);
+/* From the in buffer into the ring, progress[0] of it is there already; how much then is. */
+long channel_fill(struct request *rq, struct ring *ring, size_t done);
 struct channel *channel_find_fifo(uint64_t device, uint64_t node);
 struct channel *channel_new_fifo(uint64_t device, uint64_t node, uint64_t stamp);
 long channel_read(struct request *rq, struct pipe *p, uint64_t flags);
 long channel_write(struct request *rq, struct pipe *p, uint64_t flags);
 uint64_t channel_ready(const struct pipe *p);
+
+/* main.c: give a fresh one; on failure it goes. */
+long pipe_give(struct request *rq, struct pipe *p);
+/* socket.c: what is bound to the name that is capability i of the request, for a socket of this type; NULL. */
+struct pipe *socket_named(const struct request *rq, unsigned i, uint32_t type);
 
 /* event.c: eventfd and timerfd */
 long event_read(struct request *rq, struct pipe *p, uint64_t flags);

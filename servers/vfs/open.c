@@ -90,6 +90,18 @@ static long open_fifo(struct request *rq, struct vnode *node, uint64_t flags)
 	return job_send(job, pipe_op_open_fifo, OP_PARK | OP_INTR | OP_RCAPS(1), &request, sizeof(request));
 }
 
+/* What bind and connect take in place of the path. */
+static long open_socket_name(struct request *rq, struct vnode *node)
+{
+	struct pipe_path_name_req request = { node->mount->device, node->number, node->uid, rq->stamp };
+	struct job *job = job_new(rq, JOB_OPEN, service_cap("pipe"));
+
+	if (!job)
+		return job_wait(rq);
+	job_hold_node(job, node);
+	return job_send(job, pipe_op_path_name, OP_RCAPS(1), &request, sizeof(request));
+}
+
 static long open_kind(struct request *rq, struct dentry *d, uint64_t flags)
 {
 	struct vnode *node = d->node;
@@ -100,6 +112,7 @@ static long open_kind(struct request *rq, struct dentry *d, uint64_t flags)
 	case S_IFCHR:
 	case S_IFBLK: return open_device(rq, d, flags);
 	case S_IFIFO: return open_fifo(rq, node, flags);
+	case S_IFSOCK: return flags & O_SOCKET_NAME ? open_socket_name(rq, node) : -ENXIO;
 	}
 	return -ENXIO;
 }
@@ -115,6 +128,8 @@ static long open_found(struct request *rq, const struct place *place, uint64_t f
 		return -EEXIST;
 	if ((flags & O_DIRECTORY) && !directory)
 		return -ENOTDIR;
+	if ((flags & O_SOCKET_NAME) && !node_is(node, S_IFSOCK))
+		return -ECONNREFUSED;
 	if (flags & O_PATH)
 		return description_open(rq, d, (uint32_t)(flags & (O_PATH | O_DIRECTORY | O_NOFOLLOW)));
 	if (node_is(node, S_IFLNK))

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages of unix sockets, with descriptors and credentials. */
+#include "socket.h"
+
+#define SIGPIPE 13
+#define SCM_RIGHTS 1
+#define SCM_CREDENTIALS 2
+#define MSG_OOB 0x1u
+#define MSG_PEEK 0x2u
+#define MSG_CTRUNC 0x8u
+#define MSG_TRUNC 0x20u
+#define MSG_DONTWAIT 0x40u
+#define MSG_WAITALL 0x100u
+#define MSG_NOSIGNAL 0x4000u
+#define MSG_CMSG_CLOEXEC 0x40000000u
+#define VECTOR_MAX 1024u
+
+struct message {
+	uint64_t name;
+	uint32_t name_length, pad;
+	const struct lp_iovec *vector;
+	uint64_t count;
+	char *control;
+	uint64_t control_length;
+	uint32_t flags, pad2;
+};
+
+struct control {
+	uint64_t length;
+	int32_t level, type;
+};
+#define CONTROL_ALIGN(n) (((n) + 7) & ~7ul)
+
+static long vector_total(const struct message *m)
+{
+	uint64_t total = 0;
+
+	if (m->count > VECTOR_MAX)
+		return -EMSGSIZE;
+	for (uint64_t i = 0; i < m->count; i++) {
+		if (m->vector[i].length > RW_MAX - total)
+			return -EINVAL;
+		total += m->vector[i].length;
+	}
+	return (long)total;
+}
+
+/* --- sending ------------------------------------------------------------------------------------------------------------ */
+
+static long take_rights(const struct control *c, struct call_options *options, uint64_t *fds)
+{
+	const int32_t *fd = (const int32_t *)(c + 1);
+	uint64_t count = (c->length - sizeof(*c)) / sizeof(*fd);
+
+	if (count + *fds > SOCKET_FDS)
+		return -ETOOMANYREFS;
+	for (uint64_t i = 0; i < count; i++) {
+		if (!fd_valid((uint64_t)fd[i]) || kcall(fd_flags, (cap_t)fd[i], 0, 0) < 0)
+			return -EBADF;
+		options->caps[(*fds)++] = (cap_t)fd[i];
+	}
+	return 0;
+}
+
+/* Credentials need not be looked at: those that arrive are the true ones. */
+static long take_control(const struct message *m, struct call_options *options, uint64_t *fds)
+{
+	uint64_t at = 0;
+
+	while (m->control && m->control_length - at >= sizeof(struct control)) {
+		const struct control *c = (const struct control *)(m->control + at);
+		long status = 0;
+
+		if (c->length < sizeof(*c) || c->length > m->control_length - at)
+			return -EINVAL;
+		if (c->level == SOL_SOCKET && c->type == SCM_RIGHTS)
+			status = take_rights(c, options, fds);
+		else if (c->level != SOL_SOCKET || c->type != SCM_CREDENTIALS)
+			return -EINVAL;
+		if (status)
+			return status;
+		at += CONTROL_ALIGN(c->length);
+		if (at > m->control_length)
+			break;
+	}
+	return 0;
+}
+
+/* If there are capabilities, all places are taken: what fills them up means nothing. */
+static void fill_up(struct call_options *options, uint64_t fds, long name)
+{
+	cap_t any = name >= 0 ? (cap_t)name : options->caps[0];
+
+	if (!fds && name < 0)
+		return;
+	for (uint64_t i = fds; i < IPC_MAX_CAPS; i++)
+		options->caps[i] = any;
+	options->caps_count = IPC_MAX_CAPS;
+}
+
+static long send_one(cap_t fd, struct call_options *options, const struct pipe_send_req *request,
+		     uint64_t flags)
+{
+	long status = socket_error(pipe_call_send(fd, options, request, NULL));
+
+	if (status == -EPIPE && !(flags & MSG_NOSIGNAL))
+		lp_raise(SIGPIPE);
+	return status;
+}
+
+static __attribute__((noinline)) long send_gathered(cap_t fd, struct call_options *options,
+						    const struct pipe_send_req *request,
+						    const struct message *m, uint64_t flags)
+{
+	char buffer[GATHER_MAX];
+	size_t at = 0;
+
+	for (uint64_t i = 0; i < m->count; i++) {
+		size_t length = m->vector[i].length;
+
+		if (length > sizeof(buffer) - at)
+			return at ? -EMSGSIZE : -ENOBUFS;
+		memcpy(buffer + at, m->vector[i].base, length);
+		at += length;
+	}
+	options->in = buffer;
+	options->in_length = at;
+	return send_one(fd, options, request, flags);
+}
+
+static long send_data(cap_t fd, struct call_options *options, const struct pipe_send_req *request,
+		      const struct message *m, uint64_t flags)
+{
+	if (m->count > 1)
+		return send_gathered(fd, options, request, m, flags);
+	options->in = m->count ? m->vector->base : NULL;
+	options->in_length = m->count ? m->vector->length : 0;
+	return send_one(fd, options, request, flags);
+}
+
+static long send_message(uint64_t fd, const struct message *m, uint64_t flags)
+{
+	struct pipe_send_req request = { .flags = flags & MSG_DONTWAIT ? RWF_NONBLOCK : 0 };
+	struct call_options options = {};
+	struct named name;
+	long total = vector_total(m), slot = -1, length, status;
+
+	if (total < 0 || flags & MSG_OOB)
+		return total < 0 ? total : -EOPNOTSUPP;
+	status = take_control(m, &options, &request.fds);
+	if (status)
+		return status;
+	if (m->name && m->name_length) {
+		length = socket_take_name(m->name, m->name_length, &name);
+		slot = length < 0 ? length : socket_resolve(&name, length);
+		if (slot < 0)
+			return slot;
+		request.named = 1;
+	}
+	fill_up(&options, request.fds, slot);
+	status = send_data(fd_cap(fd), &options, &request, m, flags);
+	if (slot >= 0)
+		kcall(cap_close, slot);
+	return status;
+}
+
+long lp_sendmsg(uint64_t fd, uint64_t message, uint64_t flags)
+{
+	return send_message(fd, (const struct message *)message, flags);
+}
+
+long lp_sendto(uint64_t fd, uint64_t from, uint64_t length, uint64_t flags, uint64_t name,
+	       uint64_t name_length)
+{
+	struct lp_iovec vector = { (char *)from, length };
+	struct message m = {
+		.name = name, .name_length = (uint32_t)name_length, .vector = &vector, .count = 1
+	};
+
+	return send_message(fd, &m, flags);
+}
+
+/* --- receiving ------------------------------------------------------------------------------------------------------------ */
+
+static bool put_control(struct message *m, uint64_t *at, int32_t type, const void *data, size_t length)
+{
+	struct control *c = (struct control *)(m->control + *at);
+	size_t room = m->control_length - *at;
+
+	if (!m->control || room < sizeof(*c) + length)
+		return false;
+	*c = (struct control){ sizeof(*c) + length, SOL_SOCKET, type };
+	memcpy(c + 1, data, length);
+	*at += CONTROL_ALIGN(c->length) < room ? CONTROL_ALIGN(c->length) : room;
+	return true;
+}
+
+/* Descriptors for which there is no room are closed again. */
+static uint64_t put_fds(struct message *m, uint64_t at, uint64_t count, const int32_t *fd)
+{
+	uint64_t room = m->control && m->control_length - at > sizeof(struct control)
+			    ? (m->control_length - at - sizeof(struct control)) / sizeof(*fd)
+			    : 0;
+	uint64_t fit = count < room ? count : room;
+
+	if (fit)
+		put_control(m, &at, SCM_RIGHTS, fd, fit * sizeof(*fd));
+	for (uint64_t i = fit; i < count; i++)
+		kcall(cap_close, (cap_t)fd[i]);
+	if (fit < count)
+		m->flags |= MSG_CTRUNC;
+	return at;
+}
+
+static void put_all_control(struct message *m, const struct pipe_receive_reply *reply, const int32_t *fd)
+{
+	struct credentials creds = { (int32_t)reply->pid, (uint32_t)reply->owner,
+				     (uint32_t)(reply->owner >> 32) };
+	uint64_t at = 0;
+
+	if (reply->pass_creds && !put_control(m, &at, SCM_CREDENTIALS, &creds, sizeof(creds)))
+		m->flags |= MSG_CTRUNC;
+	if (reply->fds)
+		at = put_fds(m, at, reply->fds, fd);
+	if (reply->lost)
+		m->flags |= MSG_CTRUNC;
+	m->control_length = at;
+}
+
+static long receive_one(cap_t fd, void *to, size_t length, uint64_t flags, bool fds,
+			struct pipe_receive_reply *reply)
+{
+	struct call_options options = {
+		.out = to,
+		.out_length = length,
+		.flags = IPC_RECV_FD | (flags & MSG_CMSG_CLOEXEC ? IPC_RECV_CLOEXEC : 0),
+	};
+	struct pipe_receive_req request = {
+		(flags & MSG_DONTWAIT ? RWF_NONBLOCK : 0) | (flags & MSG_PEEK ? SOCKET_PEEK : 0), fds
+	};
+
+	return socket_error(pipe_call_receive(fd, &options, &request, reply));
+}
+
+static __attribute__((noinline)) long receive_scattered(cap_t fd, const struct message *m, uint64_t flags,
+							struct pipe_receive_reply *reply)
+{
+	char buffer[GATHER_MAX];
+	uint64_t total = (uint64_t)vector_total(m), at = 0;
+	long status = receive_one(fd, buffer, total < sizeof(buffer) ? total : sizeof(buffer), flags,
+				  m->control_length, reply);
+
+	for (uint64_t i = 0; status > 0 && at < (uint64_t)status; i++) {
+		uint64_t part = m->vector[i].length;
+
+		if (part > (uint64_t)status - at)
+			part = (uint64_t)status - at;
+		memcpy(m->vector[i].base, buffer + at, part);
+		at += part;
+	}
+	return status;
+}
+
+static long receive_message(uint64_t fd, struct message *m, uint64_t flags)
+{
+	struct pipe_receive_reply reply = {};
+	int32_t received[SOCKET_FDS];
+	long total = vector_total(m), status;
+
+	if (total < 0 || flags & MSG_OOB)
+		return total < 0 ? total : -EOPNOTSUPP;
+	if (m->count > 1)
+		status = receive_scattered(fd_cap(fd), m, flags, &reply);
+	else
+		status = receive_one(fd_cap(fd), m->count ? m->vector->base : NULL, (size_t)total, flags,
+				     m->control_length, &reply);
+	if (status < 0)
+		return status;
+	for (uint64_t i = 0; i < reply.fds && i < SOCKET_FDS; i++)
+		received[i] = (int32_t)received_fd((unsigned)i);
+	m->flags = 0;
+	put_all_control(m, &reply, received);
+	if (reply.length > (uint64_t)status) {
+		m->flags |= MSG_TRUNC;
+		if (flags & MSG_TRUNC)
+			status = (long)reply.length;
+	}
+	return status;
+}
+
+long lp_recvmsg(uint64_t fd, uint64_t message, uint64_t flags)
+{
+	struct message *m = (struct message *)message;
+	long status;
+
+	lp_writable(m, sizeof(*m));
+	status = receive_message(fd, m, flags);
+	if (status >= 0 && m->name)
+		socket_put_name(fd, SOCKET_FROM, m->name, (uint64_t)&m->name_length);
+	return status;
+}
+
+long lp_recvfrom(uint64_t fd, uint64_t to, uint64_t length, uint64_t flags, uint64_t name,
+		 uint64_t name_length)
+{
+	uint64_t done = 0;
+	long status;
+
+	do {
+		struct lp_iovec vector = { (char *)to + done, length - done };
+		struct message m = { .vector = &vector, .count = 1 };
+
+		status = receive_message(fd, &m, flags);
+		if (status > 0)
+			done += (uint64_t)status;
+	} while (status > 0 && done < length &&
+		 (flags & (MSG_WAITALL | MSG_PEEK | MSG_DONTWAIT)) == MSG_WAITALL);
+	if (status < 0 && !done)
+		return status;
+	if (name)
+		socket_put_name(fd, SOCKET_FROM, name, name_length);
+	return (long)done;
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: MIT */
+/* What goes through sockets: bytes, messages with their limits, descriptors on their way. */
+#include <fs/stream.h>
+#include <util/string.h>
+
+#include "socket.h"
+
+static void parcel_free(struct parcel *parcel)
+{
+	for (uint32_t i = 0; i < parcel->fds; i++)
+		if (parcel->fd[i] != CAP_NONE)
+			kcall(cap_close, parcel->fd[i]);
+	pheap_free(parcel);
+}
+
+static void parcel_drop(struct channel *channel)
+{
+	struct parcel *parcel = channel->parcels;
+
+	channel->parcels = parcel->next;
+	if (!channel->parcels)
+		channel->last_parcel = NULL;
+	channel->parcels_count--;
+	parcel_free(parcel);
+}
+
+void parcels_free(struct channel *channel)
+{
+	while (channel->parcels)
+		parcel_drop(channel);
+}
+
+/* --- receiving ---------------------------------------------------------------------------------------------------- */
+
+/* Without taking them out. */
+static long copy_out(struct request *rq, const struct ring *ring, size_t length)
+{
+	size_t piece, done = 0;
+	struct ring rest = *ring;
+
+	while (done < length) {
+		const uint8_t *from = ring_read_piece(&rest, length - done, &piece);
+		long status = request_write(rq, done, from, piece);
+
+		if (status < 0)
+			return status;
+		ring_consumed(&rest, piece);
+		done += piece;
+	}
+	return (long)length;
+}
+
+/* What one call may take: a message, or bytes up to the end of those that descriptors came with. */
+static size_t in_one_piece(const struct channel *channel, bool messages)
+{
+	const struct parcel *head = channel->parcels;
+
+	if (messages)
+		return head->length;
+	return head ? (size_t)(head->at - channel->taken) + head->length : ring_used(&channel->ring);
+}
+
+static long nothing_there(struct request *rq, struct pipe *p, uint64_t flags)
+{
+	struct channel *channel = p->in;
+
+	if (p->socket->type != SOCK_DGRAM && !channel->writers)
+		return 0;
+	if (stream_nonblocking(p->d.flags, flags))
+		return -EAGAIN;
+	return request_park(rq, &channel->readable);
+}
+
+/* The sender, and descriptors if they are wanted; those that are not go. */
+static void hand_over(struct request *rq, struct pipe *p, struct parcel *head, bool wanted,
+		      struct pipe_receive_reply *out)
+{
+	struct socket *s = p->socket;
+	const struct socket_creds *creds = head ? &head->creds : &s->peer_creds;
+
+	if (out) {
+		out->pid = (uint32_t)creds->pid;
+		out->owner = creds->uid | (uint64_t)creds->gid << 32;
+		out->pass_creds = s->pass_creds;
+		out->fds = head && wanted ? head->fds : 0;
+		out->lost = head && !wanted && head->fds;
+	}
+	s->from = head ? head->from : s->peer;
+	for (uint32_t i = 0; head && wanted && i < head->fds; i++) {
+		request_give(rq, head->fd[i], CAP_ALL, true);
+		head->fd[i] = CAP_NONE;
+	}
+}
+
+static long receive(struct request *rq, struct pipe *p, const struct pipe_receive_req *in,
+		    struct pipe_receive_reply *out)
+{
+	struct channel *channel = p->in;
+	bool messages = p->socket->type != SOCK_STREAM, peek = in->flags & SOCKET_PEEK;
+	struct parcel *head;
+	size_t whole, length;
+	long status;
+
+	if (!channel)
+		return p->socket->connected ? 0 : p->socket->type == SOCK_STREAM ? -EINVAL : -ENOTCONN;
+	if (!messages && !rq->out_length)
+		return 0;
+	head = channel->parcels;
+	if (messages ? !head : !ring_used(&channel->ring))
+		return nothing_there(rq, p, in->flags);
+	whole = in_one_piece(channel, messages);
+	length = whole < rq->out_length ? whole : rq->out_length;
+	status = copy_out(rq, &channel->ring, length);
+	if (status < 0)
+		return status;
+	if (out)
+		out->length = messages ? whole : length;
+	if (peek)
+		return status;
+	if (!messages)
+		whole = length;
+	if (head && !messages && channel->taken + length <= head->at)
+		head = NULL;
+	hand_over(rq, p, head, in->fds, out);
+	ring_consumed(&channel->ring, whole);
+	channel->taken += whole;
+	if (head)
+		parcel_drop(channel);
+	waitq_wake(&channel->writable);
+	channel_notify(channel);
+	return status;
+}
+
+long socket_read(struct request *rq, struct pipe *p, uint64_t flags)
+{
+	struct pipe_receive_req in = { .flags = flags & RWF_NONBLOCK };
+
+	return receive(rq, p, &in, NULL);
+}
+
+SOCKET_OP(receive)
+{
+	struct pipe *p = description_find(rq->badge);
+
+	return p && p->kind == SOCKET ? receive(rq, p, in, out) : -ENOTSOCK;
+}
+
+/* --- sending --------------------------------------------------------------------------------------------------------- */
+
+/* Descriptors of our own come as their badges: a capability keeps the description while it is on its way. */
+static long take_fds(struct request *rq, struct parcel *parcel, uint64_t count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		long slot = rq->caps[i].slot;
+
+		if (rq->caps[i].slot == CAP_NONE)
+			slot = kcall(badge_cap, SLOT_ENDPOINT, rq->caps[i].badge);
+		else
+			request_take(rq, i);
+		if (slot < 0)
+			return slot;
+		parcel->fd[parcel->fds++] = (cap_t)slot;
+	}
+	return 0;
+}
+
+static struct parcel *parcel_new(struct request *rq, const struct pipe *p, const struct channel *channel,
+				 uint64_t fds)
+{
+	const struct process_entry *process = process_find(rq->stamp);
+	struct parcel *parcel = pheap_alloc(sizeof(*parcel));
+
+	if (!parcel)
+		return NULL;
+	parcel->at = channel->taken + ring_used(&channel->ring);
+	parcel->from = p->socket->name;
+	if (process)
+		parcel->creds = (struct socket_creds){ process->pid, process->euid, process->egid };
+	if (take_fds(rq, parcel, fds) < 0) {
+		parcel_free(parcel);
+		return NULL;
+	}
+	return parcel;
+}
+
+static void parcel_append(struct channel *channel, struct parcel *parcel)
+{
+	*(channel->last_parcel ? &channel->last_parcel->next : &channel->parcels) = parcel;
+	channel->last_parcel = parcel;
+	channel->parcels_count++;
+}
+
+static void arrived(struct channel *channel)
+{
+	waitq_wake(&channel->readable);
+	channel_notify(channel);
+}
+
+static long send_message(struct request *rq, struct pipe *p, struct channel *channel, uint64_t flags,
+			 uint64_t fds)
+{
+	uint32_t before = channel->ring.used;
+	struct parcel *parcel;
+	long status = 0;
+
+	if (rq->in_length > RING_SIZE)
+		return -EMSGSIZE;
+	if (ring_room(&channel->ring) < rq->in_length || channel->parcels_count == MESSAGES_MAX)
+		return stream_nonblocking(p->d.flags, flags) ? -EAGAIN : request_park(rq, &channel->writable);
+	parcel = parcel_new(rq, p, channel, fds);
+	if (!parcel)
+		return -ENOBUFS;
+	if (rq->in_length)
+		status = channel_fill(rq, &channel->ring, 0);
+	rq->progress[0] = 0;
+	if (status != (long)rq->in_length) {
+		channel->ring.used = before;
+		parcel_free(parcel);
+		return status < 0 ? status : -EFAULT;
+	}
+	parcel->length = (uint32_t)rq->in_length;
+	parcel_append(channel, parcel);
+	arrived(channel);
+	return status;
+}
+
+/* progress[0]: how many bytes have gone; the descriptors went with the first. */
+static long send_stream(struct request *rq, struct pipe *p, struct channel *channel, uint64_t flags,
+			uint64_t fds)
+{
+	size_t done = rq->progress[0];
+	struct parcel *parcel = NULL;
+	long status;
+
+	if (!rq->in_length)
+		return 0;
+	if (ring_room(&channel->ring) && channel->parcels_count < MESSAGES_MAX) {
+		if (!done && fds) {
+			parcel = parcel_new(rq, p, channel, fds);
+			if (!parcel)
+				return -ENOBUFS;
+		}
+		status = channel_fill(rq, &channel->ring, done);
+		if (status < 0) {
+			if (parcel)
+				parcel_free(parcel);
+			return status;
+		}
+		if (parcel) {
+			parcel->length = (uint32_t)status;
+			parcel_append(channel, parcel);
+		}
+		done = (size_t)status;
+		arrived(channel);
+	}
+	if (done == rq->in_length)
+		return (long)done;
+	if (stream_nonblocking(p->d.flags, flags))
+		return done ? (long)done : -EAGAIN;
+	return request_park(rq, &channel->writable);
+}
+
+static long transmit(struct request *rq, struct pipe *p, struct channel *channel, uint64_t flags,
+		     uint64_t fds)
+{
+	if (!channel || (!channel->readers && p->socket->type == SOCK_DGRAM))
+		return p->socket->type == SOCK_DGRAM && channel ? -ECONNREFUSED
+		       : p->socket->connected                   ? -EPIPE
+								: -ENOTCONN;
+	if (!channel->readers)
+		return rq->progress[0] ? (long)rq->progress[0] : -EPIPE;
+	if (p->socket->type == SOCK_STREAM)
+		return send_stream(rq, p, channel, flags, fds);
+	return send_message(rq, p, channel, flags, fds);
+}
+
+long socket_write(struct request *rq, struct pipe *p, uint64_t flags)
+{
+	return transmit(rq, p, p->out, flags & RWF_NONBLOCK, 0);
+}
+
+SOCKET_OP(send)
+{
+	struct pipe *p = description_find(rq->badge), *to;
+	struct channel *channel;
+
+	(void)out;
+	if (!p || p->kind != SOCKET)
+		return -ENOTSOCK;
+	if (in->fds > SOCKET_FDS || (in->fds && rq->caps_count != IPC_MAX_CAPS))
+		return -EINVAL;
+	channel = p->out;
+	if (in->named) {
+		if (p->socket->type != SOCK_DGRAM)
+			return p->socket->connected ? -EISCONN : -EOPNOTSUPP;
+		to = socket_named(rq, SOCKET_FDS, p->socket->type);
+		if (!to || to->socket->type != SOCK_DGRAM)
+			return to ? -EPROTOTYPE : -ECONNREFUSED;
+		channel = to->in;
+	}
+	return transmit(rq, p, channel, in->flags, in->fds);
+}

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* Unix sockets: names, connections, messages with descriptors. The bytes are in channels. */
+#ifndef PIPE_SOCKET_H
+#define PIPE_SOCKET_H
+
+#include "pipe.h"
+
+#define SOCK_STREAM 1u
+#define SOCK_DGRAM 2u
+#define SOCK_SEQPACKET 5u
+#define MESSAGES_MAX 256u /* in one channel */
+
+struct socket_creds {
+	int32_t pid;
+	uint32_t uid, gid;
+};
+
+struct socket_name {
+	uint32_t length; /* of sun_path; 0: none */
+	char text[SOCKET_PATH];
+};
+
+/* What came in one piece: a message, or on a stream the bytes that descriptors came with. */
+struct parcel {
+	struct parcel *next;
+	uint64_t at; /* its first byte, counted from the channel's beginning */
+	uint32_t length, fds;
+	cap_t fd[SOCKET_FDS];
+	struct socket_creds creds;
+	struct socket_name from;
+};
+
+struct socket {
+	uint32_t type;
+	bool listening, connected, bound, pass_creds;
+	uint32_t backlog, pending_count;
+	struct pipe *pending,
+	    *pending_last; /* connections that nobody has accepted; chained by next_pending */
+	struct pipe *next_pending, *next_bound;
+	struct waitq waiters;                /* for room in the backlog; for a connection */
+	uint64_t device, node;               /* of a name that is a path */
+	struct socket_name name, peer, from; /* from: who sent the message received last */
+	struct socket_creds creds, peer_creds;
+};
+
+/* A description of a socket; NULL: no memory. */
+struct pipe *socket_new(uint32_t type, uint64_t flags, uint64_t stamp);
+void socket_free(struct pipe *p);
+bool socket_connect_pair(struct pipe *a, struct pipe *b, uint64_t stamp);
+uint64_t socket_ready(const struct pipe *p);
+long socket_read(struct request *rq, struct pipe *p, uint64_t flags);
+long socket_write(struct request *rq, struct pipe *p, uint64_t flags);
+void parcels_free(struct channel *channel);
+
+#define SOCKET_OP(op) \
+	long pipe_##op(struct request *rq, const struct pipe_##op##_req *in, struct pipe_##op##_reply *out)
+SOCKET_OP(socket);
+SOCKET_OP(path_name);
+SOCKET_OP(abstract_name);
+SOCKET_OP(bind);
+SOCKET_OP(listen);
+SOCKET_OP(connect);
+SOCKET_OP(accept);
+SOCKET_OP(names);
+SOCKET_OP(send);
+SOCKET_OP(receive);
+SOCKET_OP(option);
+SOCKET_OP(shutdown);
+
+#endif
