@@ -11,7 +11,7 @@
 #define TEXT_OFFSET (1024u * 1024u)
 #define FIRST_SECTORS 34u /* table, header and the usual array */
 
-enum step { STEP_FIRST, STEP_ENTRIES, STEP_BACKUP, STEP_BACKUP_ENTRIES };
+enum step { STEP_FIRST, STEP_ENTRIES, STEP_BACKUP, STEP_BACKUP_ENTRIES, STEP_LOGICAL };
 
 PRESERVED struct disk disks[DISKS_MAX];
 PRESERVED struct device devices[DISKS_MAX * MINORS];
@@ -22,6 +22,7 @@ static PRESERVED struct finder {
 	uint32_t disk;        /* being looked at */
 	enum step step;
 	struct gpt gpt;
+	struct ebr_chain logical;
 	struct partition parts[PARTITIONS_MAX];
 	uint32_t announce; /* next minor to tell VFS about */
 } finder;
@@ -101,20 +102,35 @@ static void try_backup(void)
 	read_sectors(STEP_BACKUP, whole()->sectors - 1, 1);
 }
 
+static void mbr_read(void)
+{
+	if (mbr_partitions(scratch, whole()->sectors, finder.parts) &&
+	    mbr_extended(scratch, whole()->sectors, &finder.logical))
+		read_sectors(STEP_LOGICAL, finder.logical.next, 1);
+	else
+		table_read();
+}
+
+static void logical_read(void)
+{
+	if (ebr_next(scratch, &finder.logical, finder.parts))
+		read_sectors(STEP_LOGICAL, finder.logical.next, 1);
+	else
+		table_read();
+}
+
 static void first_read(void)
 {
 	bool protective = mbr_is_protective(scratch);
 
 	if (whole()->sectors <= FIRST_SECTORS) {
-		mbr_partitions(scratch, whole()->sectors, finder.parts);
-		table_read();
+		mbr_read();
 	} else if (header_at(SECTOR, 1)) {
 		read_sectors(STEP_ENTRIES, finder.gpt.entries, entries_sectors());
 	} else if (protective) {
 		try_backup();
 	} else {
-		mbr_partitions(scratch, whole()->sectors, finder.parts);
-		table_read();
+		mbr_read();
 	}
 }
 
@@ -157,6 +173,12 @@ static void read_done(struct acall *call)
 		if (!good || !gpt_partitions(&finder.gpt, scratch, finder.parts))
 			slog("%s: both copies of the partition table are damaged", whole()->name);
 		table_read();
+		break;
+	case STEP_LOGICAL:
+		if (good)
+			logical_read();
+		else
+			table_read();
 	}
 }
 

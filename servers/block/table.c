@@ -104,10 +104,14 @@ bool mbr_is_protective(const uint8_t *sector)
 	return false;
 }
 
+static bool type_is_extended(uint8_t type)
+{
+	return type == MBR_TYPE_EXTENDED || type == MBR_TYPE_EXTENDED_LBA || type == MBR_TYPE_EXTENDED_LINUX;
+}
+
 static bool type_holds_data(uint8_t type)
 {
-	return type && type != MBR_TYPE_PROTECTIVE && type != MBR_TYPE_EXTENDED &&
-	       type != MBR_TYPE_EXTENDED_LBA && type != MBR_TYPE_EXTENDED_LINUX;
+	return type && type != MBR_TYPE_PROTECTIVE && !type_is_extended(type);
 }
 
 /* A boot sector of a file system has the signature as well: its "entries" are then nonsense. */
@@ -139,5 +143,62 @@ bool mbr_partitions(const uint8_t *sector, uint64_t disk_sectors, struct partiti
 		out[i] =
 		    (struct partition){ start, count < disk_sectors - start ? count : disk_sectors - start };
 	}
+	return true;
+}
+
+bool mbr_extended(const uint8_t *sector, uint64_t disk_sectors, struct ebr_chain *chain)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		const uint8_t *entry = sector + MBR_ENTRIES + 16 * i;
+		uint64_t start = get32(entry + 8), count = get32(entry + 12);
+
+		if (!type_is_extended(entry[4]) || !start || start >= disk_sectors)
+			continue;
+		if (count > disk_sectors - start)
+			count = disk_sectors - start;
+		*chain = (struct ebr_chain){ .start = start, .end = start + count, .next = start };
+		return count != 0;
+	}
+	return false;
+}
+
+/* Where the first entry that is (or is not) one of a further table says, relative to `base`. */
+static bool ebr_entry(const uint8_t *sector, bool extended, uint64_t base, const struct ebr_chain *chain,
+		      struct partition *out)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		const uint8_t *entry = sector + MBR_ENTRIES + 16 * i;
+		uint64_t start = base + get32(entry + 8), count = get32(entry + 12);
+
+		if (extended ? !type_is_extended(entry[4]) : !type_holds_data(entry[4]))
+			continue;
+		*out = (struct partition){ start, count };
+		return start >= chain->start && start < chain->end && count && count <= chain->end - start;
+	}
+	return false;
+}
+
+static bool ebr_seen(const struct ebr_chain *chain, uint64_t sector)
+{
+	for (uint32_t i = 0; i < chain->seen_count; i++)
+		if (chain->seen[i] == sector)
+			return true;
+	return false;
+}
+
+bool ebr_next(const uint8_t *sector, struct ebr_chain *chain, struct partition out[PARTITIONS_MAX])
+{
+	struct partition part, further;
+
+	if (!has_signature(sector))
+		return false;
+	chain->seen[chain->seen_count++] = chain->next;
+	if (ebr_entry(sector, false, chain->next, chain, &part) && part.start > chain->next)
+		out[4 + chain->found++] = part;
+	if (chain->seen_count == EBR_MAX || 4 + chain->found == PARTITIONS_MAX)
+		return false;
+	if (!ebr_entry(sector, true, chain->start, chain, &further) || ebr_seen(chain, further.start))
+		return false;
+	chain->next = further.start;
 	return true;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Partition tables: GPT (UEFI 2.8, chapter 5) and the MBR's four entries. No IPC; nothing read is trusted. */
+/* Partition tables: GPT (UEFI 2.8, chapter 5) and MBR with its logical partitions. No IPC; nothing read is trusted. */
 #ifndef BLOCK_TABLE_H
 #define BLOCK_TABLE_H
 
@@ -26,6 +26,20 @@ uint64_t gpt_entries_bytes(const struct gpt *gpt);
 bool gpt_partitions(const struct gpt *gpt, const uint8_t *entries, struct partition out[PARTITIONS_MAX]);
 /* Sector 0: its primary partitions; false if it is no table. */
 bool mbr_partitions(const uint8_t *sector, uint64_t disk_sectors, struct partition out[PARTITIONS_MAX]);
+/*
+ * The chain of tables in an extended partition, one sector for each logical partition: 5 and up. `next` is the
+ * sector to read now.
+ */
+#define EBR_MAX 32u
+struct ebr_chain {
+	uint64_t start, end, next;
+	uint64_t seen[EBR_MAX];
+	uint32_t seen_count, found;
+};
+/* Sector 0 again, of which mbr_partitions was true: false if there is no extended partition. */
+bool mbr_extended(const uint8_t *sector, uint64_t disk_sectors, struct ebr_chain *chain);
+/* The sector at chain->next: its partition into `out`; whether there is one more to read. No chain is endless. */
+bool ebr_next(const uint8_t *sector, struct ebr_chain *chain, struct partition out[PARTITIONS_MAX]);
 /* An MBR that only protects a GPT. */
 bool mbr_is_protective(const uint8_t *sector);
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Further disks: mounting them, every block size, and being full."""
 import os
+import struct
+import subprocess
 
 from session import Failed, Session, boot, extra_disk, fsck, holds, main_alone, same, test
 
@@ -160,6 +162,51 @@ def raw(directory):
     with open(path, "rb") as f:
         f.seek(600000)
         same(f.read(7), b"written")
+
+
+def mbr_sector(*entries):
+    """Of (type, first sector, sectors)."""
+    return bytes(446) + b"".join(struct.pack("<4xB3xII", *e) for e in entries).ljust(64, b"\0") + b"\x55\xaa"
+
+
+@test("logical partitions of an MBR")
+def logical(directory):
+    disk = os.path.join(directory, "disk")
+    with open(disk, "wb") as f:
+        f.truncate(8 * MIB)
+        for sector, data in ((0, mbr_sector((0x83, 2048, 2048), (5, 4096, 12288))),
+                             (4096, mbr_sector((0x83, 2048, 1000), (5, 3584, 2560))),
+                             (7680, mbr_sector((0x83, 512, 2048), (5, 0, 12288))),
+                             (8192, b"second logical")):
+            f.seek(sector * 512)
+            f.write(data)
+    s = guest_with(disk)
+    same(s.must("cd /dev; for i in 1 5 6; do blockdev --getsz vdb$i; done; head -c 14 vdb6; echo; test ! -e vdb7; test ! -e vdb3"),
+         "2048\n1000\n2048\nsecond logical\n")
+    s.guest.close()
+
+
+@test("a disk of 3 TiB")
+def huge(directory):
+    last = (3 << 40) // 512 - 4096
+    disk = os.path.join(directory, "disk")
+    with open(disk, "wb") as f:
+        f.truncate(3 << 40)
+    subprocess.run(["sgdisk", "-o", "-n", "1:2048:4095", "-n", f"2:4096:{last - 1}", "-n", f"3:{last}:{last + 2047}", disk], check=True,
+                   stdout=subprocess.DEVNULL, env={**os.environ, "PATH": os.environ["PATH"] + ":/sbin:/usr/sbin"})
+    s = guest_with(disk)
+    same(s.must("cd /dev; for i in '' 2 3; do blockdev --getsize64 vdb$i; done; blockdev --getsz vdb2"),
+         f"{3 << 40}\n{(last - 4096) * 512}\n{MIB}\n{last - 4096}\n")
+    s.must(f"printf here | dd of=/dev/vdb3 bs=512 seek=2047 conv=notrunc 2>/dev/null; printf end | dd of=/dev/vdb2 bs=512 seek={last - 4097} "
+           "conv=notrunc 2>/dev/null; sync")
+    same(s.must(f"dd if=/dev/vdb bs=512 skip={last + 2047} count=1 2>/dev/null | head -c 4; echo"), "here\n")
+    s.guest.poweroff(60)
+    s.guest.close()
+    with open(disk, "rb") as f:
+        f.seek((last + 2047) * 512)
+        same(f.read(4), b"here")
+        f.seek((last - 1) * 512)
+        same(f.read(3), b"end")
 
 
 main_alone()

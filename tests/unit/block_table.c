@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Partition tables as sgdisk and sfdisk write them, whole, damaged and hostile.
+ * Partition tables as sgdisk writes them, whole, damaged and hostile.
  * SOURCES: servers/block/table.c
  */
 #include <stdio.h>
@@ -95,6 +95,91 @@ static void test_mbr(void)
 	REQUIRE(!mbr_partitions(disk, SECTORS, parts));
 }
 
+static void put_entry(uint8_t *sector, unsigned i, uint8_t type, uint32_t start, uint32_t count)
+{
+	uint8_t *entry = sector + 446 + 16 * i;
+
+	sector[510] = 0x55;
+	sector[511] = 0xaa;
+	entry[4] = type;
+	put32(entry + 8, start);
+	put32(entry + 12, count);
+}
+
+/* Follows the chain; how many tables it reads. */
+static unsigned logical(struct partition parts[PARTITIONS_MAX])
+{
+	struct ebr_chain chain;
+	unsigned tables = 0;
+	bool more;
+
+	REQUIRE(mbr_partitions(disk, SECTORS, parts));
+	for (more = mbr_extended(disk, SECTORS, &chain); more; tables++) {
+		REQUIRE(chain.next < SECTORS && tables <= EBR_MAX);
+		more = ebr_next(disk + chain.next * SECTOR, &chain, parts);
+	}
+	return tables;
+}
+
+static void test_logical(void)
+{
+	struct partition parts[PARTITIONS_MAX];
+
+	memset(disk, 0, sizeof disk);
+	put_entry(disk, 0, 0x83, 2048, 2048);
+	put_entry(disk, 1, 0x05, 4096, 16384);
+	put_entry(disk + 4096 * SECTOR, 0, 0x83, 2048, 1000);
+	put_entry(disk + 4096 * SECTOR, 1, 0x05, 4096, 3072);
+	put_entry(disk + 8192 * SECTOR, 0, 0x82, 2048, 1024);
+	REQUIRE(logical(parts) == 2);
+	REQUIRE(parts[0].start == 2048 && parts[0].count == 2048 && !parts[1].count && !parts[3].count);
+	REQUIRE(parts[4].start == 6144 && parts[4].count == 1000);
+	REQUIRE(parts[5].start == 10240 && parts[5].count == 1024 && !parts[6].count);
+}
+
+/* Tables at 1000 and 3000 of an extended partition [1000, 9000). */
+static void test_hostile_logical(void)
+{
+	struct partition parts[PARTITIONS_MAX];
+	uint8_t *first = disk + 1000 * SECTOR, *second = disk + 3000 * SECTOR;
+
+	memset(disk, 0, sizeof disk);
+	put_entry(disk, 0, 0x0f, 1000, 8000);
+	REQUIRE(logical(parts) == 1 && !parts[4].count); /* no signature there */
+	put_entry(first, 0, 0x83, 63, 100);
+	put_entry(first, 1, 0x05, 0, 8000); /* itself */
+	REQUIRE(logical(parts) == 1 && parts[4].start == 1063 && !parts[5].count);
+	put_entry(first, 1, 0x05, 2000, 500);
+	put_entry(second, 0, 0x83, 63, 5937);
+	put_entry(second, 1, 0x05, 0, 10); /* back */
+	REQUIRE(logical(parts) == 2 && parts[5].start == 3063 && parts[5].count == 5937 && !parts[6].count);
+	put_entry(second, 0, 0x83, 63, 5938); /* one sector too long */
+	REQUIRE(logical(parts) == 2 && !parts[5].count);
+	put_entry(second, 0, 0x83, 0, 10); /* over its own table */
+	REQUIRE(logical(parts) == 2 && !parts[5].count);
+	put_entry(first, 1, 0x05, 8000, 1); /* outside */
+	REQUIRE(logical(parts) == 1);
+	put_entry(first, 1, 0x05, 0xffffffff, 1);
+	REQUIRE(logical(parts) == 1);
+}
+
+/* More than there are minors, and more tables than anybody makes. */
+static void test_long_chain(bool with_partitions, unsigned tables)
+{
+	struct partition parts[PARTITIONS_MAX];
+
+	memset(disk, 0, sizeof disk);
+	put_entry(disk, 3, 0x85, 1000, 19000);
+	for (uint32_t i = 0; i < 100; i++) {
+		uint8_t *table = disk + (1000 + i * 10) * SECTOR;
+
+		put_entry(table, 0, with_partitions ? 0x83 : 0, 1, 5);
+		put_entry(table, 1, 0x05, (i + 1) * 10, 10);
+	}
+	REQUIRE(logical(parts) == tables);
+	REQUIRE(parts[14].count == (with_partitions ? 5 : 0));
+}
+
 int main(void)
 {
 	int fd = mkstemp(image);
@@ -103,6 +188,10 @@ int main(void)
 	close(fd);
 	test_gpt();
 	test_mbr();
+	test_logical();
+	test_hostile_logical();
+	test_long_chain(true, 11);
+	test_long_chain(false, EBR_MAX);
 	unlink(image);
 	printf("block_table: passed\n");
 	return 0;
