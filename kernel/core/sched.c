@@ -160,14 +160,14 @@ static struct cpu *place(struct thread *thread)
 
 	if (cpu_count == 1)
 		return home;
-	if (is_free(home) && home->online && allowed(thread, home))
+	if (is_free(home) && allowed(thread, home))
 		return home;
 	for (uint32_t i = 0; i < cpu_count; i++) {
-		if (!cpus[i].online || !allowed(thread, &cpus[i]))
+		if (!allowed(thread, &cpus[i]))
 			continue;
 		if (is_free(&cpus[i]))
 			return &cpus[i];
-		if (last == home && !(home->online && allowed(thread, home)))
+		if (last == home && !allowed(thread, home))
 			last = &cpus[i];
 	}
 	return last;
@@ -262,8 +262,6 @@ static void charge(struct cpu *cpu)
 void sched_account(void)
 {
 	for (uint32_t i = 0; i < cpu_count; i++) {
-		if (!cpus[i].online)
-			continue;
 		if (&cpus[i] == this_cpu() || !cpus[i].current)
 			charge(&cpus[i]);
 		else if (arch_cycles() > cpus[i].charged) /* its clock may be a little ahead */

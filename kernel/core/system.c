@@ -18,8 +18,6 @@ enum reset {
 
 static void add_processor(struct system_info *info, const struct cpu *cpu)
 {
-	if (!cpu->online)
-		return;
 	info->processors++;
 	info->idle_ns += arch_cycles_ns(cpu->idle_cycles);
 	info->system_ns += arch_cycles_ns(cpu->system_cycles);

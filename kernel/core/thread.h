@@ -144,9 +144,9 @@ struct cpu {
 	uint64_t kernel_stack;  /* 16: top */
 	uint64_t scratch;       /* 24 */
 	uint32_t id, apic_id;
-	bool need_resched, idle, online, traced; /* traced: its entry is syscall_entry_traced */
-	struct thread *fpu_owner;                /* whose FPU state is in the registers */
-	struct thread *segment_owner;            /* whose FS and GS base are loaded */
+	bool need_resched, idle, traced; /* traced: its entry is syscall_entry_traced */
+	struct thread *fpu_owner;        /* whose FPU state is in the registers */
+	struct thread *segment_owner;    /* whose FS and GS base are loaded */
 	uint64_t loaded_cr3;
 	struct list_node ready[32];
 	uint32_t ready_mask;
@@ -162,7 +162,7 @@ struct cpu {
 };
 #define MAX_CPUS 16
 extern struct cpu cpus[MAX_CPUS];
-extern uint32_t cpu_count;
+extern uint32_t cpu_count; /* that run; others are not counted */
 
 static inline struct cpu *this_cpu(void)
 {

@@ -11,7 +11,8 @@
 
 #define CR3_STALE 1ul /* in loaded_cr3 of an idle processor */
 #define START_RETRY_NS 10000000ul
-#define START_TRIES 5
+#define START_TRIES 100 /* a second */
+#define INIT_EVERY 50
 
 enum request_kind {
 	REQUEST_NONE,
@@ -31,35 +32,65 @@ extern uint64_t smp_boot_stack, smp_boot_cpu;
 void smp_main(struct cpu *cpu) __attribute__((noreturn));
 
 static uint64_t trampoline;
-static uint32_t starting, tries;
+static unsigned next; /* in acpi.apic_ids: who is started after the one that is being started */
+static unsigned tries;
+static bool alive; /* the one that is being started has reached C */
 static struct timer start_timer;
 
 /* --- starting -------------------------------------------------------------------- */
 
+static void start_next(void);
+
+/*
+ * Once it is alive it comes to the lock by itself, however late: an INIT might meet it when it
+ * holds the lock. A startup request is ignored by one that does not wait for it, so these can be
+ * many; where a host has no time for its virtual processors, one takes long to answer.
+ */
 static void start_kick(struct timer *timer)
 {
-	struct cpu *cpu = &cpus[starting];
+	uint32_t apic_id = cpus[cpu_count].apic_id;
 
-	if (cpu->online || starting >= cpu_count)
+	if (__atomic_load_n(&alive, __ATOMIC_ACQUIRE))
 		return;
+	if (tries % INIT_EVERY == 0) /* the last, too: what will not come shall not disturb the others */
+		lapic_send(apic_id, LAPIC_INIT);
 	if (tries++ == START_TRIES) {
-		/* Left waiting for a start that will not come: it cannot disturb the others. */
-		lapic_send(cpu->apic_id, LAPIC_INIT);
-		kprintf("smp: processor %u does not start\n", starting);
+		kprintf("smp: the processor with APIC id %u does not start\n", apic_id);
+		start_next();
 		return;
 	}
-	lapic_send(cpu->apic_id, LAPIC_INIT);
-	lapic_send(cpu->apic_id, LAPIC_STARTUP | (uint32_t)(trampoline >> 12));
+	lapic_send(apic_id, LAPIC_STARTUP | (uint32_t)(trampoline >> 12));
 	timer_set(timer, arch_now_ns() + START_RETRY_NS, start_kick);
+}
+
+static bool startable(uint32_t apic_id)
+{
+	return apic_id != cpus[0].apic_id && lapic_can_reach(apic_id);
+}
+
+/* The processor that is being started has the place after those that run, and is counted when it does. */
+static bool prepare(uint32_t apic_id)
+{
+	struct cpu *cpu = &cpus[cpu_count];
+
+	if (cpu_count == MAX_CPUS || (!cpu->arch && cpu_prepare(cpu)))
+		return false;
+	cpu->id = cpu_count;
+	cpu->apic_id = apic_id;
+	sched_cpu_init(cpu);
+	smp_boot_stack = cpu->kernel_stack;
+	smp_boot_cpu = (uint64_t)cpu;
+	return true;
 }
 
 static void start_next(void)
 {
-	if (++starting >= cpu_count)
+	while (next < acpi.cpu_count && !startable(acpi.apic_ids[next]))
+		next++;
+	if (next >= acpi.cpu_count || !prepare(acpi.apic_ids[next++]))
 		return;
 	tries = 0;
-	smp_boot_stack = cpus[starting].kernel_stack;
-	smp_boot_cpu = (uint64_t)&cpus[starting];
+	alive = false;
 	start_kick(&start_timer);
 }
 
@@ -70,39 +101,26 @@ static void trampoline_copy(void)
 	__builtin_memcpy(phys_to_virt(trampoline), smp_trampoline, size);
 }
 
-static void prepare(uint32_t apic_id)
-{
-	struct cpu *cpu = &cpus[cpu_count];
-
-	if (apic_id == cpus[0].apic_id || !lapic_can_reach(apic_id) || cpu_count == MAX_CPUS)
-		return;
-	if (cpu_prepare(cpu))
-		return;
-	cpu->id = cpu_count++;
-	cpu->apic_id = apic_id;
-	sched_cpu_init(cpu);
-}
-
 void arch_start_processors(void)
 {
 	trampoline = memory_low_page();
 	if (!trampoline || acpi.cpu_count < 2)
 		return;
-	for (unsigned i = 0; i < acpi.cpu_count; i++)
-		prepare(acpi.apic_ids[i]);
 	trampoline_copy();
 	start_next();
 }
 
 void smp_main(struct cpu *cpu)
 {
+	__atomic_store_n(&alive, true, __ATOMIC_RELEASE);
 	cpu->loaded_cr3 = kernel_cr3;
 	cpu_init(cpu);
 	cpu_finish_user(cpu);
 	lapic_init(cpu);
 	lapic_timer_init();
 	kernel_lock();
-	cpu->online = true;
+	timer_cancel(&start_timer);
+	cpu_count++;
 	kprintf("smp: processor %u up\n", cpu->id);
 	start_next();
 	arch_return_to_user(kernel_leave());
@@ -168,7 +186,7 @@ static void ask_holders(uint64_t cr3, enum request_kind kind)
 	for (uint32_t i = 0; i < cpu_count; i++) {
 		struct cpu *cpu = &cpus[i];
 
-		if (cpu == self || !cpu->online || (cpu->loaded_cr3 & ~CR3_STALE) != cr3)
+		if (cpu == self || (cpu->loaded_cr3 & ~CR3_STALE) != cr3)
 			continue;
 		if (cpu->idle && kind != REQUEST_LEAVE_SPACE)
 			cpu->loaded_cr3 |= CR3_STALE;
@@ -221,7 +239,7 @@ bool smp_save_fpu(struct thread *thread)
 void arch_kick_all(void)
 {
 	for (uint32_t i = 0; i < cpu_count; i++)
-		if (&cpus[i] != this_cpu() && cpus[i].online)
+		if (&cpus[i] != this_cpu())
 			arch_send_reschedule(i);
 }
 
@@ -234,6 +252,6 @@ void arch_trace_changed(void)
 void smp_stop_others(void)
 {
 	for (uint32_t i = 0; i < cpu_count; i++)
-		if (&cpus[i] != this_cpu() && cpus[i].online)
+		if (&cpus[i] != this_cpu())
 			lapic_send(cpus[i].apic_id, LAPIC_NMI);
 }

@@ -21,6 +21,5 @@ void arch_main(uint32_t magic, uint64_t info)
 	memory_init();
 	cpu_finish_user(cpu);
 	ioapic_init();
-	cpu->online = true;
 	kernel_main(&boot.archive, boot.rsdp, boot.command_line);
 }
