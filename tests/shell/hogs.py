@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: MIT
+# TEST: timeout=240
+"""What an ordinary user takes too much of hurts that user: root's shell goes on, and kill -9 ends it."""
+import re
+import time
+
+from session import Failed, holds, main, same, test
+
+QUICK = 4       # seconds of the host's, for what takes some tenths of one alone
+AS_USER = "su -s /bin/sh user -c "
+
+
+def hog(s, script):
+    s.must("cat >/tmp/hog.sh <<'END'\n" + script + "\nEND")
+    s.must(f"(cd /; exec {AS_USER}'ulimit -c 0; . /tmp/hog.sh') </dev/null >/dev/null 2>&1 &")
+
+
+def free_kib(s):
+    return int(re.search(r"^MemFree: +(\d+)", s.must("cat /proc/meminfo"), re.M).group(1))
+
+
+def processes(s):
+    return int(s.must("set -- /proc/[0-9]*; echo $#", 60))
+
+
+def goes_on(s):
+    """At the prompt, as a person would: each answer in time, for some seconds."""
+    for i in range(8):
+        began = time.monotonic()
+        same(s.must(f"echo $(ls /etc/passwd) $(({i} + 1)) | cat", 60), f"/etc/passwd {i + 1}\n")
+        took = time.monotonic() - began
+        if took > QUICK:
+            raise Failed(f"root's shell took {took:.1f} s")
+        time.sleep(0.2)
+    holds("^user ", s.must("ps -o user,comm", 60))
+
+
+def end_all(s):
+    """By root: the user may have no memory left for a kill of its own. Some may have been made just now, so again."""
+    s.must("n=0; while pids=$(ps -o pid,user | awk '$2 == \"user\" { print $1 }'); [ \"$pids\" ] && [ $n -lt 50 ]; do "
+           "kill -9 $pids 2>/dev/null; n=$((n + 1)); done; true", 60)
+    same(s.must("ps -o user,pid,stat,time,comm | grep ^user || true", 60), "")
+
+
+def beside(s, script):
+    before = processes(s), free_kib(s)
+    hog(s, script)
+    time.sleep(1)
+    goes_on(s)
+    end_all(s)
+    s.must("rm -rf /tmp/hogged; wait", 60)
+    for _ in range(50):
+        after = processes(s), free_kib(s)
+        if after[0] <= before[0] and after[1] + 12288 >= before[1]:
+            return
+        time.sleep(0.1)
+    raise Failed(f"processes and KiB free: {before} before, {after} after")
+
+
+@test("a fork bomb")
+def forks(s):
+    beside(s, "trap 'exec sh /tmp/hog.sh' EXIT\nwhile :; do sh /tmp/hog.sh & done")
+
+
+@test("busy loops")
+def loops(s):
+    beside(s, "for i in 1 2 3 4 5 6 7 8 9 10; do while :; do :; done & done; wait")
+
+
+@test("all memory, again and again")
+def memory(s):
+    beside(s, "while :; do for i in 1 2 3; do dd if=/dev/zero of=/dev/null bs=300M & done; wait; done")
+
+
+@test("all of /tmp")
+def files(s):
+    beside(s, "mkdir /tmp/hogged; while :; do dd if=/dev/zero of=/tmp/hogged/$RANDOM bs=1M count=1000; done")
+
+
+@test("programs without end")
+def programs(s):
+    beside(s, "for i in 1 2 3 4 5; do while :; do ls -R /etc | cat; done & done; wait")
+
+
+@test("all at once")
+def everything(s):
+    beside(s, "mkdir /tmp/hogged\n"
+              "while :; do ls -R / | cat; done &\nwhile :; do :; done &\n"
+              "while :; do dd if=/dev/zero of=/dev/null bs=300M; done &\n"
+              "while :; do dd if=/dev/zero of=/tmp/hogged/$RANDOM bs=1M count=1000; done &\n"
+              "trap 'exec sh /tmp/hog.sh' EXIT\nwhile :; do sh /tmp/hog.sh & done")
+
+
+main()
