@@ -8,6 +8,7 @@ import contextlib
 import glob
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -106,6 +107,23 @@ def fresh_tree():
         yield root
 
 
+def modules_in_order():
+    """MODULES, each behind those that it depends on: which these are differs between versions of the kernel."""
+    ordered = []
+
+    def place(module):
+        with open(f"{CACHE}/modules/{module}.ko", "rb") as f:
+            depends = re.search(rb"\0depends=([^\0]*)\0", f.read())
+        for name in depends[1].decode().split(",") if depends else []:
+            if name in MODULES and name not in ordered:
+                place(name)
+        if module not in ordered:
+            ordered.append(module)
+    for module in MODULES:
+        place(module)
+    return ordered
+
+
 def make_initramfs(programs, target):
     """A cpio archive with busybox, the modules and the given programs in /bench."""
     with fresh_tree() as root:
@@ -115,7 +133,7 @@ def make_initramfs(programs, target):
         for program in programs:
             shutil.copy(program, f"{root}/bench")
         with open(f"{root}/init", "w") as f:
-            f.write(INIT.replace("MODULES", " ".join(MODULES)))
+            f.write(INIT.replace("MODULES", " ".join(modules_in_order())))
         os.chmod(f"{root}/init", 0o755)
         run("sh", "-c", 'find . | cpio -o -H newc -R 0:0 --quiet >"$0"', f"{target}.new", cwd=root)
     os.rename(f"{target}.new", target)
