@@ -134,6 +134,7 @@ struct ext2 {
 	uint32_t reports;         /* of damage, logged so far */
 	uint32_t directory_group; /* where the last top-level directory went */
 	uint32_t inode_count;     /* in memory */
+	uint32_t dirty_inodes;    /* of them, to be written */
 	uint32_t epoch;           /* counts rollbacks */
 	struct inode
 	    *chunks[INODE_CHUNKS]; /* where inodes live; all else about them is found again from here */

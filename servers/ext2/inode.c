@@ -36,6 +36,7 @@ static void dirty_append(struct ext2 *fs, struct inode *inode)
 	else
 		fs->dirty.first = inode;
 	fs->dirty.last = inode;
+	fs->dirty_inodes++;
 }
 
 static void dirty_remove(struct ext2 *fs, struct inode *inode)
@@ -48,6 +49,7 @@ static void dirty_remove(struct ext2 *fs, struct inode *inode)
 		inode->dirty_next->dirty_previous = inode->dirty_previous;
 	else
 		fs->dirty.last = inode->dirty_previous;
+	fs->dirty_inodes--;
 }
 
 static void hash_insert(struct ext2 *fs, struct inode *inode)
@@ -157,7 +159,7 @@ void inodes_rebuild(struct ext2 *fs)
 	memset(fs->windows, 0, sizeof fs->windows);
 	fs->unused = NULL;
 	fs->lru = fs->dirty = (struct list){ NULL, NULL };
-	fs->inode_count = 0;
+	fs->inode_count = fs->dirty_inodes = 0;
 	fs->index_entries = 0;
 	for (uint32_t i = 0; i < fs->chunk_count * INODE_CHUNK; i++) {
 		struct inode *inode = &fs->chunks[i / INODE_CHUNK][i % INODE_CHUNK];

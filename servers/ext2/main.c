@@ -5,7 +5,8 @@
 #include <util/string.h>
 
 #define QUEUES 64u
-#define INODES_IDLE 4096u /* in memory beyond what is in use */
+#define INODES_IDLE 4096u                             /* in memory beyond what is in use */
+#define INODES_DIRTY (INODE_CHUNKS * INODE_CHUNK / 4) /* then they are written before the timer says so */
 
 static struct waitq queues[QUEUES]; /* those who wait for metadata, by page */
 
@@ -101,15 +102,21 @@ static void commit(struct request *rq, long status)
 	tx_commit(&fs);
 }
 
+/* Those in use go to the end, so that the next look does not find them again. Many are kept only because they have to
+ * be written. */
 static void drop_idle_inodes(void)
 {
 	struct inode *inode = fs.lru.first, *next;
 
-	for (unsigned tries = 256; inode && tries && fs.inode_count > INODES_IDLE; inode = next, tries--) {
+	for (unsigned tries = 32; inode && tries && fs.inode_count > INODES_IDLE; inode = next, tries--) {
 		next = inode->lru_next;
 		if (inode_idle(inode))
 			inode_drop(inode);
+		else
+			inode_make(&fs, inode->number);
 	}
+	if (fs.dirty_inodes > INODES_DIRTY)
+		write_soon();
 }
 
 /* What the operation has left to do; who leaves something sets fs.attention. */

@@ -145,6 +145,7 @@ enum write_level { WRITE_LAZY = 1, WRITE_SAFE, WRITE_CLEAN }; /* timer; fsync; s
 long write_wait(struct request *rq, enum write_level level);
 void write_run(void); /* go on: called whenever something may have changed */
 void write_note_dirty(struct inode *inode, uint64_t pages);
+void write_soon(void);     /* a pass before the timer's */
 bool write_too_much(void); /* a writer should wait: write_throttle */
 long write_throttle(struct request *rq);
 void data_write_done(struct io *io, long status);

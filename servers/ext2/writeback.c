@@ -34,15 +34,21 @@ void write_timer(uint64_t ns)
 		timer_start(&lazy_timer, clock_monotonic_ns() + ns, lazy);
 }
 
+void write_soon(void)
+{
+	if (asked)
+		return;
+	asked = WRITE_LAZY;
+	fs.attention = true;
+}
+
 void write_note_dirty(struct inode *inode, uint64_t pages)
 {
 	inode->pinned |= INODE_DIRTY_PAGES;
 	dirty_pages += pages;
 	write_timer(LAZY_NS);
-	if (dirty_pages > pages_budget / 4 && !asked) {
-		asked = WRITE_LAZY;
-		fs.attention = true;
-	}
+	if (dirty_pages > pages_budget / 4)
+		write_soon();
 }
 
 static bool anything_dirty(void)
@@ -304,8 +310,7 @@ bool write_too_much(void)
 /* At half of that the writing begins; at that writers wait for it. */
 long write_throttle(struct request *rq)
 {
-	if (asked < WRITE_LAZY)
-		asked = WRITE_LAZY;
+	write_soon();
 	fs.attention = true;
 	return request_park(rq, &room_queue);
 }

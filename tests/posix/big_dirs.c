@@ -101,6 +101,8 @@ static void each(const char *what, bool (*operation)(unsigned))
 
 	while (done < count && operation(done))
 		done++;
+	if (done < count)
+		printf("# the name %u: %s\n", done, strerror(errno));
 	printf("%s %lu\n", what, (unsigned long)((now() - begun) / count));
 	CHECK(what, done == count);
 }
