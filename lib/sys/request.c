@@ -95,9 +95,12 @@ long request_park(struct request *rq, struct waitq *queue)
 	return PARK;
 }
 
+/* One that the incarnation before has left runs when it is delivered again, and not before as well. */
 void request_wake(struct request *rq)
 {
 	if (rq->state == REQUEST_READY || rq->state == REQUEST_DONE || rq->state == REQUEST_FREE)
+		return;
+	if (rq->state == REQUEST_RUNNING && rq != running_request)
 		return;
 	request_dequeue(rq);
 	rq->state = REQUEST_READY;

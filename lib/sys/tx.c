@@ -7,11 +7,16 @@
 #include "internal.h"
 
 #define BARRIER() __atomic_signal_fence(__ATOMIC_SEQ_CST)
-#define CLOSES_MAX 64u
+#define CLOSES_MAX 1024u
 
 PRESERVED struct tx_log tx_log;
-static cap_t closes[CLOSES_MAX];
-static unsigned closes_count;
+
+/* What is closed once transaction `sequence` is committed, also by the next incarnation. */
+static PRESERVED struct {
+	uint64_t sequence;
+	uint32_t count, done;
+	cap_t slot[CLOSES_MAX];
+} closes;
 
 bool tx_on, tx_effects;
 
@@ -68,11 +73,30 @@ long tx_made(long slot)
 
 void tx_close(cap_t slot)
 {
-	if (closes_count == CLOSES_MAX || !tx_on)
+	if (tx_on && closes.sequence != tx_sequence()) {
+		closes.count = 0;
+		BARRIER();
+		closes.done = 0;
+		closes.sequence = tx_sequence();
+	}
+	if (!tx_on || closes.count == CLOSES_MAX) {
 		kcall(cap_close, slot);
-	else
-		closes[closes_count++] = slot;
-	tx_effects = closes_count > 0;
+		return;
+	}
+	closes.slot[closes.count] = slot;
+	BARRIER();
+	closes.count++;
+	tx_effects = true;
+}
+
+/* What was closed just before a crash is closed again: its slot is still empty, for this comes before anything that
+ * could fill it. */
+static void close_all(void)
+{
+	for (; closes.done < closes.count; closes.done++) {
+		kcall(cap_close, closes.slot[closes.done]);
+		BARRIER();
+	}
 }
 
 const struct tx_record *tx_last_record(const uint8_t *bytes, uint32_t *size)
@@ -104,14 +128,10 @@ void tx_undo(void)
 	}
 	BARRIER();
 	tx_log.word &= ~(uint64_t)UINT32_MAX;
-	closes_count = 0;
-}
-
-static void close_all(void)
-{
-	for (unsigned i = 0; i < closes_count; i++)
-		kcall(cap_close, closes[i]);
-	closes_count = 0;
+	if (closes.sequence == tx_sequence())
+		closes.count = closes.done = 0;
+	else
+		close_all();
 }
 
 /* What only a transaction that has something to show needs. */

@@ -10,38 +10,38 @@
 #define F(op) struct request *rq, const struct file_##op##_req *in, struct file_##op##_reply *out
 #define UNUSED ((void)rq, (void)in, (void)out)
 
-static bool readable(const struct description *d)
+static bool readable(const struct opened *file)
 {
-	return (d->flags & O_ACCMODE) != O_WRONLY && !d->exec;
+	return (file->d.flags & O_ACCMODE) != O_WRONLY && !file->exec;
 }
 
-static bool writable(const struct description *d)
+static bool writable(const struct opened *file)
 {
-	return (d->flags & O_ACCMODE) != O_RDONLY;
+	return (file->d.flags & O_ACCMODE) != O_RDONLY;
 }
 
-static uint64_t at_most(const struct description *d, uint64_t length)
+static uint64_t at_most(const struct opened *file, uint64_t length)
 {
-	uint64_t limit = d->node->mount->host->transfer;
+	uint64_t limit = file->node->mount->host->transfer;
 
 	return length < limit ? length : limit;
 }
 
 /* One message after the other, each step 0; progress[2]: bytes that are done. Answers them, or an error if there are
  * none. */
-static long transfer(struct request *rq, struct description *d, uint64_t offset, bool write)
+static long transfer(struct request *rq, struct opened *file, uint64_t offset, bool write)
 {
 	uint64_t length = write ? rq->in_length : rq->out_length, *done = &rq->progress[2], count = 0, part;
-	struct host *host = d->node->mount->host;
+	struct host *host = file->node->mount->host;
 	long status = 0;
 
 	while (*done < length) {
-		part = at_most(d, length - *done);
-		status = reach_open(rq, d);
+		part = at_most(file, length - *done);
+		status = reach_open(rq, file);
 		if (!status && write)
-			status = talk_write(rq, host, 0, d->fid, offset + *done, *done, part, &count);
+			status = talk_write(rq, host, 0, file->fid, offset + *done, *done, part, &count);
 		else if (!status)
-			status = talk_read(rq, host, 0, d->fid, offset + *done, *done, part, &count);
+			status = talk_read(rq, host, 0, file->fid, offset + *done, *done, part, &count);
 		if (status == PARK)
 			return PARK;
 		if (status < 0)
@@ -55,44 +55,44 @@ static long transfer(struct request *rq, struct description *d, uint64_t offset,
 }
 
 /* progress[1]: the offset at which it works, plus one. */
-static long at_offset(struct request *rq, struct description *d, bool write)
+static long at_offset(struct request *rq, struct opened *file, bool write)
 {
 	long done;
 
 	if (!rq->progress[1])
-		rq->progress[1] = d->offset + 1;
-	done = transfer(rq, d, rq->progress[1] - 1, write);
+		rq->progress[1] = file->offset + 1;
+	done = transfer(rq, file, rq->progress[1] - 1, write);
 	if (done > 0)
-		d->offset = rq->progress[1] - 1 + (uint64_t)done;
+		file->offset = rq->progress[1] - 1 + (uint64_t)done;
 	return done;
 }
 
 static long file_read(F(read))
 {
-	struct description *d = description_find(rq->badge);
+	struct opened *file = description_find(rq->badge);
 
 	UNUSED;
-	return d && readable(d) ? at_offset(rq, d, false) : -EBADF;
+	return file && readable(file) ? at_offset(rq, file, false) : -EBADF;
 }
 
 static long file_pread(F(pread))
 {
-	struct description *d = description_find(rq->badge);
+	struct opened *file = description_find(rq->badge);
 
 	UNUSED;
-	if (!d || !(readable(d) || d->exec))
+	if (!file || !(readable(file) || file->exec))
 		return -EBADF;
-	return (int64_t)in->offset < 0 ? -EINVAL : transfer(rq, d, in->offset, false);
+	return (int64_t)in->offset < 0 ? -EINVAL : transfer(rq, file, in->offset, false);
 }
 
 /* Where an appending write goes: the host says, and writes there in any case. 0: progress[1] is set. */
-static long to_end(struct request *rq, struct description *d)
+static long to_end(struct request *rq, struct opened *file)
 {
 	struct p9_attr attr;
-	long status = reach_open(rq, d);
+	long status = reach_open(rq, file);
 
 	if (!status)
-		status = ask_attr(rq, d->node, d->fid, 0, &attr);
+		status = ask_attr(rq, file->node, file->fid, 0, &attr);
 	if (status != 1)
 		return status;
 	rq->progress[1] = attr.size + 1;
@@ -102,50 +102,50 @@ static long to_end(struct request *rq, struct description *d)
 
 static long file_write(F(write))
 {
-	struct description *d = description_find(rq->badge);
+	struct opened *file = description_find(rq->badge);
 	long status = 0;
 
 	UNUSED;
-	if (!d || !writable(d))
+	if (!file || !writable(file))
 		return -EBADF;
-	if (d->flags & O_APPEND && !rq->progress[1])
-		status = to_end(rq, d);
-	return status ? status : at_offset(rq, d, true);
+	if (file->d.flags & O_APPEND && !rq->progress[1])
+		status = to_end(rq, file);
+	return status ? status : at_offset(rq, file, true);
 }
 
 static long file_pwrite(F(pwrite))
 {
-	struct description *d = description_find(rq->badge);
+	struct opened *file = description_find(rq->badge);
 
 	UNUSED;
-	if (!d || !writable(d))
+	if (!file || !writable(file))
 		return -EBADF;
-	return (int64_t)in->offset < 0 ? -EINVAL : transfer(rq, d, in->offset, true);
+	return (int64_t)in->offset < 0 ? -EINVAL : transfer(rq, file, in->offset, true);
 }
 
 /* The attributes, as step 0: 1, and *attr. */
-static long attr_of(struct request *rq, struct description *d, struct p9_attr *attr)
+static long attr_of(struct request *rq, struct opened *file, struct p9_attr *attr)
 {
-	long status = reach_open(rq, d);
+	long status = reach_open(rq, file);
 
-	return status ? status : ask_attr(rq, d->node, d->fid, 0, attr);
+	return status ? status : ask_attr(rq, file->node, file->fid, 0, attr);
 }
 
 static long file_lseek(F(lseek))
 {
-	struct description *d = description_find(rq->badge);
+	struct opened *file = description_find(rq->badge);
 	struct p9_attr attr = { 0 };
 	int64_t base = 0, offset;
 	long status;
 
 	UNUSED;
-	if (!d)
+	if (!file)
 		return -EBADF;
 	switch (in->whence) {
 	case SEEK_SET: break;
-	case SEEK_CUR: base = (int64_t)d->offset; break;
+	case SEEK_CUR: base = (int64_t)file->offset; break;
 	case SEEK_END:
-		status = attr_of(rq, d, &attr);
+		status = attr_of(rq, file, &attr);
 		if (status != 1)
 			return status;
 		base = (int64_t)attr.size;
@@ -156,41 +156,41 @@ static long file_lseek(F(lseek))
 		return -EOVERFLOW;
 	if (offset < 0)
 		return -EINVAL;
-	d->offset = (uint64_t)offset;
+	file->offset = (uint64_t)offset;
 	return offset;
 }
 
 static long file_fstat(F(fstat))
 {
-	struct description *d = description_find(rq->badge);
+	struct opened *file = description_find(rq->badge);
 	struct file_stat stat;
 	struct p9_attr attr;
 	long status;
 
 	UNUSED;
-	if (!d)
+	if (!file)
 		return -EBADF;
-	status = attr_of(rq, d, &attr);
+	status = attr_of(rq, file, &attr);
 	if (status != 1)
 		return status;
-	stat_of(d->node, &attr, &stat);
+	stat_of(file->node, &attr, &stat);
 	return stream_put(rq, &stat, sizeof stat);
 }
 
 static long file_ftruncate(F(ftruncate))
 {
-	struct description *d = description_find(rq->badge);
+	struct opened *file = description_find(rq->badge);
 	struct attr_change change = { .valid = FILE_SET_SIZE };
 	long status;
 
 	UNUSED;
-	if (!d || !writable(d))
-		return d ? -EINVAL : -EBADF;
+	if (!file || !writable(file))
+		return file ? -EINVAL : -EBADF;
 	if ((int64_t)in->size < 0)
 		return -EINVAL;
-	status = reach(rq, d->node);
+	status = reach(rq, file->node);
 	if (!status)
-		status = set_attr(rq, d->node, 0, &change, in->size);
+		status = set_attr(rq, file->node, 0, &change, in->size);
 	return status == 1 ? 0 : status;
 }
 
@@ -202,16 +202,16 @@ static long file_allocate(F(allocate))
 
 static long file_fsync(F(fsync))
 {
-	struct description *d = description_find(rq->badge);
+	struct opened *file = description_find(rq->badge);
 	struct message answer;
 	long status;
 
 	UNUSED;
-	if (!d)
+	if (!file)
 		return -EBADF;
-	status = reach_open(rq, d);
+	status = reach_open(rq, file);
 	if (!status)
-		status = talk(rq, d->node->mount->host, 0, &answer, P9_FSYNC, "dd", d->fid,
+		status = talk(rq, file->node->mount->host, 0, &answer, P9_FSYNC, "dd", file->fid,
 			      (uint32_t)in->data_only);
 	return status == 1 ? 0 : status;
 }
@@ -224,19 +224,19 @@ static long file_ioctl(F(ioctl))
 
 /* The file's bytes in memory, as they are now, for mapping: made anew if the file has changed. progress[1]: the
  * object being filled, plus one; [2]: bytes that are in it. */
-static long fill_image(struct request *rq, struct description *d, uint64_t size)
+static long fill_image(struct request *rq, struct opened *file, uint64_t size)
 {
-	struct host *host = d->node->mount->host;
+	struct host *host = file->node->mount->host;
 	cap_t image = (cap_t)(rq->progress[1] - 1);
 	struct message answer;
 	uint64_t count;
 	long status;
 
 	while (rq->progress[2] < size) {
-		status = reach_open(rq, d);
+		status = reach_open(rq, file);
 		if (!status)
-			status = talk(rq, host, 1, &answer, P9_READ, "dqd", d->fid, rq->progress[2],
-				      (uint32_t)at_most(d, size - rq->progress[2]));
+			status = talk(rq, host, 1, &answer, P9_READ, "dqd", file->fid, rq->progress[2],
+				      (uint32_t)at_most(file, size - rq->progress[2]));
 		if (status < 0)
 			return status;
 		count = message_get(&answer, 4);
@@ -253,14 +253,14 @@ static long fill_image(struct request *rq, struct description *d, uint64_t size)
 	return 0;
 }
 
-static long make_image(struct request *rq, struct description *d)
+static long make_image(struct request *rq, struct opened *file)
 {
-	struct node *node = d->node;
+	struct node *node = file->node;
 	struct p9_attr attr;
 	long status;
 
 	if (!rq->progress[1]) {
-		status = attr_of(rq, d, &attr);
+		status = attr_of(rq, file, &attr);
 		if (status != 1)
 			return status;
 		if (node->image && node->image_size == attr.size && node->image_mtime == attr.mtime &&
@@ -274,7 +274,7 @@ static long make_image(struct request *rq, struct description *d)
 		node->image_mtime = attr.mtime;
 		node->image_mtime_nsec = attr.mtime_nsec;
 	}
-	status = fill_image(rq, d, rq->progress[3]);
+	status = fill_image(rq, file, rq->progress[3]);
 	if (status == PARK)
 		return PARK;
 	if (status < 0) {
@@ -291,20 +291,20 @@ static long make_image(struct request *rq, struct description *d)
 /* Private mappings, and shared ones that are only read: what is written to memory would not come to the host. */
 static long file_mmap(F(mmap))
 {
-	struct description *d = description_find(rq->badge);
+	struct opened *file = description_find(rq->badge);
 	long status;
 
-	if (!d)
+	if (!file)
 		return -EBADF;
-	if (!readable(d) && !d->exec)
+	if (!readable(file) && !file->exec)
 		return -EACCES;
 	if (in->rights & CAP_W)
 		return -ENODEV;
-	status = make_image(rq, d);
+	status = make_image(rq, file);
 	if (status)
 		return status;
-	out->size = d->node->image_size;
-	return request_give(rq, d->node->image, (uint32_t)in->rights & (CAP_R | CAP_X), false);
+	out->size = file->node->image_size;
+	return request_give(rq, file->node->image, (uint32_t)in->rights & (CAP_R | CAP_X), false);
 }
 
 static long file_poll(F(poll))
@@ -321,35 +321,27 @@ static long file_getdents(F(getdents))
 	return -ENOTDIR;
 }
 
-static long file_get_flags(F(get_flags))
-{
-	struct description *d = description_find(rq->badge);
-
-	UNUSED;
-	return d ? (long)(d->flags | O_LARGEFILE) : -EBADF;
-}
-
 /* O_APPEND is the host's matter: the file is opened anew with it. */
 static long file_set_flags(F(set_flags))
 {
-	struct description *d = description_find(rq->badge);
-	uint32_t mask = O_APPEND | O_NONBLOCK | O_NOATIME, old;
+	struct opened *file = description_find(rq->badge);
+	uint32_t old;
 
 	UNUSED;
-	if (!d)
+	if (!file)
 		return -EBADF;
-	old = d->flags;
-	d->flags = (d->flags & ~mask) | ((uint32_t)in->flags & mask);
-	if ((old ^ d->flags) & O_APPEND && d->epoch == d->node->mount->host->epoch) {
-		clunk(d->node->mount->host, d->fid);
-		d->epoch = 0;
+	old = file->d.flags;
+	file->d.flags = stream_set_flags(old, in->flags);
+	if ((old ^ file->d.flags) & O_APPEND && file->epoch == file->node->mount->host->epoch) {
+		clunk(file->node->mount->host, file->fid);
+		file->epoch = 0;
 	}
 	return 0;
 }
 
 static long file_set_attr(F(set_attr))
 {
-	struct description *d = description_find(rq->badge);
+	struct opened *file = description_find(rq->badge);
 	struct attr_change change = {
 		.valid = (uint32_t)in->valid & 0x7f,
 		.mode = (uint32_t)in->mode,
@@ -366,11 +358,11 @@ static long file_set_attr(F(set_attr))
 	long status;
 
 	UNUSED;
-	if (!d)
+	if (!file)
 		return -EBADF;
-	status = reach(rq, d->node);
+	status = reach(rq, file->node);
 	if (!status)
-		status = ask_attr(rq, d->node, d->node->fid, 0, &attr);
+		status = ask_attr(rq, file->node, file->node->fid, 0, &attr);
 	if (status < 0)
 		return status;
 	if (status == 1) {
@@ -385,77 +377,77 @@ static long file_set_attr(F(set_attr))
 	/* As it was corrected. */
 	change.valid = (uint32_t)rq->progress[1];
 	change.mode = (uint32_t)rq->progress[2];
-	status = set_attr(rq, d->node, 1, &change, 0);
+	status = set_attr(rq, file->node, 1, &change, 0);
 	return status == 1 ? 0 : status;
 }
 
 static long file_flock(F(flock))
 {
-	struct description *d = description_find(rq->badge);
+	struct opened *file = description_find(rq->badge);
 
 	UNUSED;
-	return d ? flock_request(rq, &d->node->locks, rq->badge, in->operation) : -EBADF;
+	return file ? flock_request(rq, &file->node->locks, rq->badge, in->operation) : -EBADF;
 }
 
 static long file_lock(F(lock))
 {
-	struct description *d = description_find(rq->badge);
+	struct opened *file = description_find(rq->badge);
 
-	if (!d)
+	if (!file)
 		return -EBADF;
-	if (in->command &&
-	    ((in->type == LOCK_TYPE_READ && !readable(d)) || (in->type == LOCK_TYPE_WRITE && !writable(d))))
+	if (in->command && ((in->type == LOCK_TYPE_READ && !readable(file)) ||
+			    (in->type == LOCK_TYPE_WRITE && !writable(file))))
 		return -EBADF;
-	return lock_request(rq, &d->node->locks, in, out);
+	return lock_request(rq, &file->node->locks, in, out);
 }
 
 static long file_close_notice(F(close_notice))
 {
-	struct description *d = description_find(rq->badge);
+	struct opened *file = description_find(rq->badge);
 
 	UNUSED;
-	if (d)
-		locks_close_notice(&d->node->locks, rq->stamp);
+	if (file)
+		locks_close_notice(&file->node->locks, rq->stamp);
 	return 0;
 }
 
 static long file_statfs(F(statfs))
 {
-	struct description *d = description_find(rq->badge);
+	struct opened *file = description_find(rq->badge);
 	struct file_statfs statfs;
 	long status;
 
 	UNUSED;
-	if (!d)
+	if (!file)
 		return -EBADF;
-	status = ask_statfs(rq, d->node, &statfs);
+	status = ask_statfs(rq, file->node, &statfs);
 	return status == 1 ? stream_put(rq, &statfs, sizeof statfs) : status;
 }
 
 static long file_identify(F(identify))
 {
-	struct description *d = description_find(rq->badge);
+	struct opened *file = description_find(rq->badge);
 
 	UNUSED;
-	if (!d)
+	if (!file)
 		return -EBADF;
-	out->device = d->node->mount->device;
-	out->inode = d->node->path;
-	out->flags = d->flags;
-	return (long)(d->node->mode & S_IFMT);
+	out->device = file->node->mount->device;
+	out->inode = file->node->path;
+	out->flags = file->d.flags;
+	return (long)(file->node->mode & S_IFMT);
 }
 
 static long file_path(F(path))
 {
 	static char text[PATH_LENGTH_MAX];
-	struct description *d = description_find(rq->badge);
+	struct opened *file = description_find(rq->badge);
 	char *start;
 	long status;
 
 	UNUSED;
-	if (!d)
+	if (!file)
 		return -EBADF;
-	status = node_path(d->node, text, sizeof text, &start);
+	status = node_path(file->node, text, sizeof text, &start);
 	if (status)
 		return status;
 	if ((size_t)(text + sizeof text - start) > rq->out_length)
@@ -476,7 +468,7 @@ const struct file_ops p9_file_ops = {
 	.mmap = file_mmap,
 	.poll = file_poll,
 	.getdents = file_getdents,
-	.get_flags = file_get_flags,
+	.get_flags = description_get_flags,
 	.set_flags = file_set_flags,
 	.set_attr = file_set_attr,
 	.flock = file_flock,

@@ -411,23 +411,22 @@ static long fs_sync_node(F(sync_node))
 }
 
 /* The description made for this call; progress[2]: its badge. */
-static struct description *describe(struct request *rq, struct node *node, uint64_t flags, bool exec)
+static struct opened *describe(struct request *rq, struct node *node, uint64_t flags, bool exec)
 {
-	struct description *d = rq->progress[2] ? description_find(rq->progress[2]) : NULL;
-	uint32_t not_kept = O_TRUNC | O_CREAT | O_EXCL | O_NOCTTY;
+	struct opened *file = rq->progress[2] ? description_find(rq->progress[2]) : NULL;
 
-	if (!d)
-		d = description_new(node, (uint32_t)flags & ~not_kept, exec);
-	if (d)
-		rq->progress[2] = d->badge;
-	return d;
+	if (!file)
+		file = opened_new(node, flags, exec);
+	if (file)
+		rq->progress[2] = file->d.badge;
+	return file;
 }
 
 static long fs_open(F(open))
 {
 	struct node *node = node_of(rq, in->node);
 	struct attr_change change = { .valid = FILE_SET_SIZE };
-	struct description *d;
+	struct opened *file;
 	long status;
 
 	UNUSED;
@@ -435,18 +434,18 @@ static long fs_open(F(open))
 		return -ESTALE;
 	if ((node->mode & S_IFMT) != S_IFREG)
 		return -EINVAL;
-	d = describe(rq, node, in->flags, in->exec);
-	if (!d)
+	file = describe(rq, node, in->flags, in->exec);
+	if (!file)
 		return -ENFILE;
-	status = reach_open(rq, d);
+	status = reach_open(rq, file);
 	if (!status && (in->flags & O_TRUNC))
 		status = set_attr(rq, node, 0, &change, 0);
 	if (status == PARK)
 		return PARK;
 	if (status >= 0)
-		status = request_give_badge(rq, d->badge);
+		status = request_give_badge(rq, file->d.badge);
 	if (status < 0)
-		description_free(d);
+		opened_free(file);
 	return status < 0 ? status : 0;
 }
 
@@ -456,7 +455,7 @@ static long fs_create_open(F(create_open))
 {
 	uint32_t flags = (uint32_t)in->flags & (O_ACCMODE | O_APPEND);
 	struct node *dir, *node;
-	struct description *d;
+	struct opened *file;
 	struct message answer;
 	struct p9_attr attr;
 	long got = place_of(rq, in->dir, NAME_LENGTH_MAX, &dir), status;
@@ -485,15 +484,15 @@ static long fs_create_open(F(create_open))
 		status = ask_attr(rq, node, node->fid, 5, &attr);
 	if (status != 1)
 		goto failed;
-	d = describe(rq, node, in->flags, false);
-	if (!d)
+	file = describe(rq, node, in->flags, false);
+	if (!file)
 		return -ENFILE;
-	d->fid = (uint32_t)rq->progress[3];
-	d->epoch = dir->mount->host->epoch;
+	file->fid = (uint32_t)rq->progress[3];
+	file->epoch = dir->mount->host->epoch;
 	TELL(out, node, &attr);
-	status = request_give_badge(rq, d->badge);
+	status = request_give_badge(rq, file->d.badge);
 	if (status < 0)
-		description_free(d);
+		opened_free(file);
 	return status < 0 ? status : 0;
 failed:
 	if (status != PARK)

@@ -23,12 +23,12 @@ static long start(bool restarted)
 static void release(uint64_t badge)
 {
 	struct mount *mount = mount_by_badge(badge);
-	struct description *d = description_find(badge);
+	struct opened *file = description_find(badge);
 
 	if (mount)
 		mount_end(mount);
-	else if (d)
-		description_free(d);
+	else if (file)
+		opened_free(file);
 }
 
 /* What is at the host cannot be called back; the answer comes soon. Who waits for a lock can go. */

@@ -8,6 +8,7 @@
 static PRESERVED struct node *table[NODE_MAX];
 static PRESERVED struct node *buckets[BUCKETS];
 PRESERVED struct mount mounts[MOUNT_MAX];
+PRESERVED struct description_table descriptions;
 static uint32_t hint;
 
 static struct node **bucket(uint64_t path)
@@ -189,9 +190,38 @@ void node_moved(struct node *old_parent, const char *old_name, size_t old_length
 		}
 }
 
+struct opened *opened_new(struct node *node, uint64_t flags, bool exec)
+{
+	struct opened *file = description_new(sizeof *file, flags);
+
+	if (!file)
+		return NULL;
+	file->node = node;
+	file->exec = exec;
+	node->descriptions++;
+	node->mount->descriptions++;
+	return file;
+}
+
+void opened_free(struct opened *file)
+{
+	struct node *node = file->node;
+
+	if (file->epoch == node->mount->host->epoch)
+		clunk(node->mount->host, file->fid);
+	locks_close_description(&node->locks, file->d.badge);
+	description_delete(file);
+	node->descriptions--;
+	node->mount->descriptions--;
+	node_unused(node);
+}
+
 /* Counts are made anew; whoever was walking to a node begins again. */
 void nodes_rebuild(void)
 {
+	struct opened *file;
+	uint32_t index = 0;
+
 	for (uint32_t i = 0; i < NODE_MAX; i++)
 		if (table[i]) {
 			table[i]->reaching = table[i]->reaching_list = 0;
@@ -202,7 +232,11 @@ void nodes_rebuild(void)
 			table[i]->parent->children++;
 	for (struct mount *m = mounts; m < mounts + MOUNT_MAX; m++)
 		m->descriptions = 0;
-	descriptions_rebuild();
+	while ((file = description_next(&index))) {
+		file->reaching = 0;
+		file->node->descriptions++;
+		file->node->mount->descriptions++;
+	}
 }
 
 long node_path(const struct node *node, char *to, size_t size, char **start)

@@ -17,6 +17,7 @@
 #include "message.h"
 
 #include <fs/attr.h>
+#include <fs/description.h>
 #include <fs/locks.h>
 #include <proto/file.h>
 #include <proto/fs.h>
@@ -70,11 +71,10 @@ struct node {
 	uint64_t image_size, image_mtime, image_mtime_nsec;
 };
 
-struct description {
-	bool used, exec;
-	uint32_t generation, flags;
-	uint64_t badge;
+struct opened {
+	struct description d;
 	struct node *node;
+	bool exec;
 	uint64_t offset;
 	uint32_t fid;
 	uint64_t epoch, reaching; /* as of a node */
@@ -130,6 +130,9 @@ struct node *node_enter(struct node *parent, const char *name, size_t length, ui
 void node_moved(struct node *old_parent, const char *old_name, size_t old_length, struct node *parent,
 		const char *name, size_t length);
 void node_unused(struct node *node);
+/* An open file of the node; NULL: too many. */
+struct opened *opened_new(struct node *node, uint64_t flags, bool exec);
+void opened_free(struct opened *file);
 void mount_free_nodes(struct mount *mount);
 void nodes_rebuild(void);
 /* The node's path, ending at to + size: its start. */
@@ -138,13 +141,7 @@ long node_path(const struct node *node, char *to, size_t size, char **start);
 /* --- reach.c: fids that are valid in this epoch ----------------------------------------------------------- */
 long reach(struct request *rq, struct node *node);
 long reach_list(struct request *rq, struct node *node);
-long reach_open(struct request *rq, struct description *d);
-
-/* --- description.c ------------------------------------------------------------------------------------------ */
-struct description *description_new(struct node *node, uint32_t flags, bool exec);
-struct description *description_find(uint64_t badge);
-void description_free(struct description *d);
-void descriptions_rebuild(void);
+long reach_open(struct request *rq, struct opened *file);
 
 /* --- attributes.c -------------------------------------------------------------------------------------------- */
 /* One talk each, as step `step`. */

@@ -2,7 +2,17 @@
 /* Fids that the host has forgotten are made valid again, each with one message beside the steps of the request. */
 #include "p9.h"
 
-#define KEPT_FLAGS (O_ACCMODE | O_APPEND | O_NOATIME)
+#define KEPT_FLAGS (O_ACCMODE | O_APPEND)
+
+/* What stands at the end of a walk of one name is the node, not another file that has its name by now. */
+static bool is_same(struct message *answer, const struct node *node)
+{
+	uint64_t count = message_get(answer, 2);
+	struct p9_qid qid;
+
+	message_get_qid(answer, &qid);
+	return !answer->bad && count == 1 && qid.path == node->path;
+}
 
 /* One request at a time walks to a node; the others wait with it. */
 static long walk_to(struct request *rq, struct node *node)
@@ -24,9 +34,14 @@ static long walk_to(struct request *rq, struct node *node)
 	node->reaching = 0;
 	rq->progress[4] = 0;
 	waitq_wake(&host->waiting);
-	if (status == 1)
-		node->epoch = host->epoch;
-	return status == 1 ? 0 : status;
+	if (status != 1)
+		return status;
+	if (!is_same(&answer, node)) {
+		clunk(host, node->fid);
+		return -ESTALE;
+	}
+	node->epoch = host->epoch;
+	return 0;
 }
 
 long reach(struct request *rq, struct node *node)
@@ -97,8 +112,8 @@ long reach_list(struct request *rq, struct node *node)
 			 &node->reaching_list);
 }
 
-long reach_open(struct request *rq, struct description *d)
+long reach_open(struct request *rq, struct opened *file)
 {
-	return open_copy(rq, d->node, d->exec ? O_RDONLY : d->flags & KEPT_FLAGS, &d->fid, &d->epoch,
-			 &d->reaching);
+	return open_copy(rq, file->node, file->exec ? O_RDONLY : file->d.flags & KEPT_FLAGS, &file->fid,
+			 &file->epoch, &file->reaching);
 }

@@ -82,4 +82,20 @@ def killed(directory):
     s.guest.close()
 
 
+@test("another file in the place of an open one is not taken for it when the session is lost")
+def replaced(directory):
+    folder = shared(directory)
+    write(f"{folder}/f", b"old\n")
+    s = Session(boot(share=folder))
+    status, output = s.guest.run("exec 5</host/f; service kill virtio_9p; cat <&5")
+    same(output, "old\n")
+    s.line("exec 6</host/f")
+    write(f"{folder}/new", b"new\n")
+    os.rename(f"{folder}/new", f"{folder}/f")
+    s.must("service kill virtio_9p; cat /host/f")
+    holds("Stale|Bad file|No such file", s.line("cat <&6; exec 6<&-"))
+    same(s.must("cat /host/f"), "new\n")
+    s.guest.close()
+
+
 main_alone()
