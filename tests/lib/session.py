@@ -143,6 +143,11 @@ class Session:
         self.expect(r"\n")
         time.sleep(settle)
 
+    def kill_all_of(self, user):
+        """By root, by number: the user may have no memory left for a kill. Some may have been made just now, so again."""
+        self.must(f"n=0; while pids=$(ps -o pid,user | awk '$2 == \"{user}\" {{ print $1 }}'); "
+                  "[ \"$pids\" ] && [ $n -lt 50 ]; do kill -9 $pids 2>/dev/null; n=$((n + 1)); done; true", 60)
+
     def key(self, letter):
         """A control character that brings back the prompt."""
         self.type(control(letter))

@@ -36,9 +36,7 @@ def goes_on(s):
 
 
 def end_all(s):
-    """By root: the user may have no memory left for a kill of its own. Some may have been made just now, so again."""
-    s.must("n=0; while pids=$(ps -o pid,user | awk '$2 == \"user\" { print $1 }'); [ \"$pids\" ] && [ $n -lt 50 ]; do "
-           "kill -9 $pids 2>/dev/null; n=$((n + 1)); done; true", 60)
+    s.kill_all_of("user")
     same(s.must("ps -o user,pid,stat,time,comm | grep ^user || true", 60), "")
 
 

@@ -29,7 +29,7 @@ def processes(s):
 def fork_bomb(s):
     s.run("su -s /bin/sh user -c 'ulimit -u 20; b() { b | b & }; b; sleep 3' >/dev/null 2>&1", 90)
     same(s.must("echo $(echo alive)", 60), "alive\n")
-    s.run("pkill -9 -u user; sleep 1; pkill -9 -u user", 60)
+    s.kill_all_of("user")
     same(s.must("ps -o user | grep -c ^user || true", 60), "0\n")
 
 
