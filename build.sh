@@ -12,6 +12,7 @@ usage: ./build.sh VERB
   exec [OPTION...] 'cmd'  boot a throwaway copy, run cmd in its shell, print its output, exit with its status
   port NAME...            fetch, build and stage ports (distrib/ports)
   bench                   measure Anole beside Linux in the same QEMU
+  demo recovery [SECONDS] a copy and a shell loop go on while every service is killed in turn
   debug [OPTION...]       boot under gdb, with the symbols of the kernel and of every service
   help                    this text
 
@@ -89,6 +90,13 @@ test)
 	need "to fuzz with libFuzzer" clang libclang-rt-14-dev
 	ports
 	exec tests/run "$@"
+	;;
+demo)
+	need_image
+	need_qemu
+	ports
+	make -s image >&2
+	exec tests/lib/guest.py exec "demo $*"
 	;;
 bench)
 	need_image
