@@ -8,6 +8,13 @@
 #define CRASH_CALLS 8
 #define CRASH_STACK 8192 /* from the stack pointer upwards */
 
+/* What RS does after a death. */
+enum crash_action {
+	CRASH_RESTARTED,     /* with all that it has preserved */
+	CRASH_STARTED_CLEAN, /* without: its open objects are lost */
+	CRASH_GIVEN_UP,
+};
+
 /* A service's death as RS saw it. /proc/crashes gives these out one after the other. */
 struct crash_report {
 	uint64_t number;    /* counts from 1 since the boot */
@@ -18,6 +25,8 @@ struct crash_report {
 	struct thread_regs regs;           /* zero if the thread could not be stopped */
 	char name[32], program[32];        /* of the service, and of its binary */
 	char reason[80];                   /* what RS says of it */
+	uint64_t action, delay_ns;         /* enum crash_action; how long it is not there */
+	char script[64];                   /* of the manifest; "": none */
 	struct ep_call calls[CRASH_CALLS]; /* what it was serving, oldest first, and what waited */
 	uint8_t stack[CRASH_STACK];
 };

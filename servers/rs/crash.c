@@ -40,6 +40,8 @@ void crash_note(const struct child *child, const char *reason)
 	strlcpy(report->name, child->name, sizeof report->name);
 	strlcpy(report->program, child->manifest->name, sizeof report->program);
 	strlcpy(report->reason, reason, sizeof report->reason);
+	report->action = restart_action(child, &report->delay_ns);
+	strlcpy(report->script, child->manifest->script, sizeof report->script);
 	calls = kcall(ep_calls, child->endpoint, report->calls, CRASH_CALLS);
 	report->call_count = calls < 0 ? 0 : (uint32_t)calls;
 	kcall(thread_stop, child->thread);

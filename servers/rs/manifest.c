@@ -8,6 +8,9 @@
 #define LINE 512
 #define DEFAULT_PRIORITY 16
 #define DEFAULT_PRESERVED (16ul << 20)
+#define DEFAULT_DELAY_MS 50
+#define DEFAULT_CLEAN 6
+#define DEFAULT_LIMIT 10
 #define PRESERVED_LIMIT (64ul << 30)
 
 /* A line cut into words; rest[i] is the line from word i on. */
@@ -268,12 +271,34 @@ static bool do_arguments(struct manifest *m, const struct line *line)
 	return strlcpy(m->arguments, line->rest, sizeof m->arguments) < sizeof m->arguments;
 }
 
+static bool restart_option(struct manifest_restart *restart, const char *name, const char *value)
+{
+	if (!strcmp(name, "delay"))
+		return parse_u32(value, 0, 60000, &restart->delay_ms);
+	if (!strcmp(name, "clean"))
+		return parse_u32(value, 0, 1000, &restart->clean) && restart->clean;
+	if (!strcmp(name, "limit"))
+		return parse_u32(value, 0, 1000, &restart->limit) && restart->limit;
+	return false;
+}
+
 static bool do_restart(struct manifest *m, const struct line *line)
 {
-	if (line->count != 2)
+	if (line->count < 2)
 		return false;
-	m->never_restart = !strcmp(line->words[1], "never");
-	return m->never_restart || !strcmp(line->words[1], "always");
+	m->restart.never = !strcmp(line->words[1], "never");
+	if (m->restart.never || strcmp(line->words[1], "always"))
+		return m->restart.never && line->count == 2;
+	for (unsigned i = 2; i < line->count; i += 2)
+		if (i + 1 == line->count || !restart_option(&m->restart, line->words[i], line->words[i + 1]))
+			return false;
+	return true;
+}
+
+static bool do_script(struct manifest *m, const struct line *line)
+{
+	return line->count == 2 && line->words[1][0] == '/' &&
+	       strlcpy(m->script, line->words[1], sizeof m->script) < sizeof m->script;
 }
 
 static const struct directive {
@@ -300,6 +325,7 @@ static const struct directive {
 	{ "node", do_node },
 	{ "arguments", do_arguments },
 	{ "restart", do_restart },
+	{ "script", do_script },
 	{ "manual", do_manual },
 };
 
@@ -359,6 +385,8 @@ int manifest_parse(const char *text, size_t length, struct manifest *manifest)
 	memset(manifest, 0, sizeof *manifest);
 	manifest->priority = DEFAULT_PRIORITY;
 	manifest->preserved_size = DEFAULT_PRESERVED;
+	manifest->restart =
+	    (struct manifest_restart){ false, DEFAULT_DELAY_MS, DEFAULT_CLEAN, DEFAULT_LIMIT };
 	for (; length; number++) {
 		const char *end = memchr(text, '\n', length);
 		size_t line = end ? (size_t)(end - text) : length;

@@ -17,6 +17,7 @@
 #define MANIFEST_DEVICES 32
 #define MANIFEST_NODES 24
 #define MANIFEST_ARGUMENTS 256
+#define MANIFEST_SCRIPT 64
 
 struct manifest {
 	char name[MANIFEST_NAME];
@@ -24,7 +25,7 @@ struct manifest {
 	uint32_t uses_count, hands_count, shares_count, ports_count, irqs_count, files_count;
 	uint32_t devices_count, nodes_count, msi;
 	uint64_t preserved_size;
-	bool dma, root, quota, trace, instance, manual, never_restart;
+	bool dma, root, quota, trace, instance, manual;
 	char class[MANIFEST_NAME];
 	char uses[MANIFEST_USES][MANIFEST_NAME];
 	char hands[MANIFEST_HANDS][MANIFEST_NAME];
@@ -50,6 +51,14 @@ struct manifest {
 		char name[MANIFEST_NAME]; /* "": no node in /dev */
 	} nodes[MANIFEST_NODES];
 	char arguments[MANIFEST_ARGUMENTS];
+	/* What follows on deaths in quick succession: the first restart is made at once, further ones after
+	 * `delay_ms`, which doubles; the one after `clean` deaths starts without what was preserved, that after
+	 * `limit` is not made. */
+	struct manifest_restart {
+		bool never;
+		uint32_t delay_ms, clean, limit;
+	} restart;
+	char script[MANIFEST_SCRIPT]; /* that crashd runs after each death; "": none */
 };
 
 /* Answers 0, or the number of the first line that is wrong. */

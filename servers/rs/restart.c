@@ -7,12 +7,11 @@
 #include "rs.h"
 
 #include <proto/pci.h>
+#include <proto/rs_types.h>
 #include <proto/service.h>
 
-#define QUICK_NS (10 * SECONDS)         /* a crash within this of its start is one of a series */
-#define BACK_OFF_NS (50 * MILLISECONDS) /* before the third incarnation of a series; doubles */
-#define CRASHES_KEPT 6                  /* with the preserved state; then it is started clean */
-#define CRASHES_LIMIT 10
+#define QUICK_NS (10 * SECONDS) /* a crash within this of its start is one of a series */
+#define DELAY_LIMIT_NS (300 * SECONDS)
 #define VECTOR_DEBUG 1
 
 static struct child *child_of_timer(struct timer *timer)
@@ -20,11 +19,18 @@ static struct child *child_of_timer(struct timer *timer)
 	return (struct child *)((char *)timer - offsetof(struct child, timer));
 }
 
+/* From now on its endpoint answers EIO, also the calls that it had in service. */
+static void refuse(struct child *child)
+{
+	kcall(ep_reset, child->endpoint);
+	kcall(ep_refuse, child->endpoint, EIO);
+}
+
 static void give_up(struct child *child)
 {
 	slog("%s: given up after %u crashes: %s", child->name, child->crashes, child->reason);
 	child->state = CHILD_FAILED;
-	kcall(ep_refuse, child->endpoint, EIO);
+	refuse(child);
 }
 
 /* Drop what it remembers; the calls in service come to it as new ones. */
@@ -43,7 +49,7 @@ static void forget(struct child *child)
 static void reincarnate(struct child *child)
 {
 	kcall(ep_reset, child->endpoint);
-	if (child->crashes == CRASHES_KEPT)
+	if (child->crashes == child->manifest->restart.clean)
 		forget(child);
 	child->restarts++;
 	if (child_launch(child))
@@ -55,16 +61,31 @@ static void back_off_over(struct timer *timer)
 	reincarnate(child_of_timer(timer));
 }
 
+enum crash_action restart_action(const struct child *child, uint64_t *delay_ns)
+{
+	const struct manifest_restart *policy = &child->manifest->restart;
+
+	*delay_ns = 0;
+	if (policy->never || child->crashes >= policy->limit)
+		return CRASH_GIVEN_UP;
+	if (child->crashes >= 2)
+		*delay_ns = policy->delay_ms * MILLISECONDS;
+	for (uint32_t i = 2; i < child->crashes && *delay_ns < DELAY_LIMIT_NS; i++)
+		*delay_ns *= 2;
+	return child->crashes == policy->clean ? CRASH_STARTED_CLEAN : CRASH_RESTARTED;
+}
+
 static void succeed(struct child *child)
 {
-	if (child->manifest->never_restart || child->crashes >= CRASHES_LIMIT) {
+	uint64_t delay_ns;
+
+	if (restart_action(child, &delay_ns) == CRASH_GIVEN_UP) {
 		give_up(child);
-	} else if (child->crashes < 2) {
+	} else if (!delay_ns) {
 		reincarnate(child);
 	} else {
 		child->state = CHILD_WAITING;
-		timer_start(&child->timer, clock_monotonic_ns() + (BACK_OFF_NS << (child->crashes - 2)),
-			    back_off_over);
+		timer_start(&child->timer, clock_monotonic_ns() + delay_ns, back_off_over);
 	}
 }
 
@@ -119,7 +140,7 @@ void child_kill(struct child *child, const char *reason)
 void child_stopped(struct child *child)
 {
 	child->state = CHILD_STOPPED;
-	kcall(ep_refuse, child->endpoint, EIO);
+	refuse(child);
 }
 
 void child_start(struct child *child)

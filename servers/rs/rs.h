@@ -120,6 +120,8 @@ void child_end(struct child *child, const char *reason, void (*ended)(struct chi
 void child_shut_down(struct child *child, uint64_t patience_ns, void (*then)(struct child *));
 void child_shut_down_over(struct child *child);
 void child_stopped(struct child *child);
+/* What follows on the crash that has just been counted, and after which delay. */
+enum crash_action restart_action(const struct child *child, uint64_t *delay_ns);
 long fault_taken(struct request *rq);
 
 /* crash.c: the child dies of itself; it has not been destroyed yet. */

@@ -30,4 +30,26 @@ def killed(_):
     s.guest.close()
 
 
+SCRIPT = """#!/bin/sh
+echo "$1 $2 $3 $(grep -c '^reason' $4)" >>/tmp/deaths
+"""
+
+
+@test("it dies as often as its manifest allows; each death runs the script")
+def limit(_):
+    s = guest()
+    s.must(f"cat >/etc/edu.died <<'END'\n{SCRIPT}END\nchmod 755 /etc/edu.died")
+    for number in range(1, 5):
+        s.must("until service status edu | grep -q running; do sleep 0.1; done; service crash edu")
+        s.must(f"until [ $(cat /tmp/deaths 2>/dev/null | wc -l) = {number} ]; do sleep 0.1; done")
+    same(s.must("cat /tmp/deaths"), "edu restarted 1 1\nedu restarted 2 1\nedu clean 3 1\nedu failed 4 1\n")
+    holds(r"edu +failed ", s.must("service"))
+    holds("Input/output error|I/O error", s.guest.run("cat /dev/edu")[1])
+    holds(r"(?s)done +given up\nlost +all that it held", s.must("cat /var/log/crash/edu.3"))
+    holds(r"(?s)done +restarted after 40 ms\nlost +its open objects", s.must("cat /var/log/crash/edu.2"))
+    s.must("service start edu")
+    same(s.must(ASK + "ask 5"), "120\n")
+    s.guest.close()
+
+
 main_alone()

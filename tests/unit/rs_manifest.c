@@ -47,7 +47,8 @@ static const char whole[] = "# a driver\n"
 			    "node char 4 64 2 0620 ttyS0\n"
 			    "node block 8 0 16 0660\n"
 			    "arguments  rsdp=$rsdp  $cmdline\n"
-			    "restart never";
+			    "restart always delay 20 clean 3 limit 4\n"
+			    "script /etc/died";
 
 static void test_whole(void)
 {
@@ -59,7 +60,9 @@ static void test_whole(void)
 	REQUIRE(m.preserved_size == 4096);
 	REQUIRE(m.ports[0].base == 0x3f8 && m.ports[0].count == 8);
 	REQUIRE(m.irqs[0].line == 4 && m.irqs[0].level && m.irqs[0].low);
-	REQUIRE(m.msi == 2 && m.dma && m.root && m.quota && m.trace && m.instance && m.never_restart);
+	REQUIRE(m.msi == 2 && m.dma && m.root && m.quota && m.trace && m.instance);
+	REQUIRE(!m.restart.never && m.restart.delay_ms == 20 && m.restart.clean == 3 && m.restart.limit == 4);
+	REQUIRE(!strcmp(m.script, "/etc/died"));
 	REQUIRE(!strcmp(m.files[0], "libposix.bin"));
 	REQUIRE(m.devices_count == 2 && m.devices[1].vendor == 0x1af4 && m.devices[1].device == 0x1042);
 	REQUIRE(m.nodes_count == 2 && m.nodes[0].mode == 0620 && !strcmp(m.nodes[0].name, "ttyS0"));
@@ -82,6 +85,13 @@ static void test_refusals(void)
 	REQUIRE(parse("service a\nnode char 1 3 1 999 null\n") == 2);
 	REQUIRE(parse("service a\nshare x rx\n") == 2);
 	REQUIRE(parse("service a\nunknown\n") == 2);
+	REQUIRE(parse("service a\nrestart\n") == 2);
+	REQUIRE(parse("service a\nrestart sometimes\n") == 2);
+	REQUIRE(parse("service a\nrestart never limit 3\n") == 2);
+	REQUIRE(parse("service a\nrestart always limit\n") == 2);
+	REQUIRE(parse("service a\nrestart always limit 0\n") == 2);
+	REQUIRE(parse("service a\nrestart always delay 60001\n") == 2);
+	REQUIRE(parse("service a\nscript relative\n") == 2);
 	REQUIRE(parse("service a_name_that_is_much_too_long\n") == 1);
 }
 

@@ -29,6 +29,24 @@ static void put_head(FILE *out, const struct crash_report *r)
 		r->uptime_ns / 1000000000, r->uptime_ns / 1000 % 1000000, r->crashes);
 }
 
+static void put_action(FILE *out, const struct crash_report *r)
+{
+	static const char *const lost[] = {
+		[CRASH_RESTARTED] = "nothing: its state and the requests went to the next incarnation",
+		[CRASH_STARTED_CLEAN] = "its open objects: it was started without what it had preserved",
+		[CRASH_GIVEN_UP] = "all that it held: requests are answered EIO",
+	};
+
+	fprintf(out, "done         ");
+	if (r->action == CRASH_GIVEN_UP)
+		fprintf(out, "given up\n");
+	else if (r->delay_ns)
+		fprintf(out, "restarted after %lu ms\n", r->delay_ns / 1000000);
+	else
+		fprintf(out, "restarted at once\n");
+	fprintf(out, "lost         %s\n", r->action <= CRASH_GIVEN_UP ? lost[r->action] : "not known");
+}
+
 /* A return address may be the first of the next function: the call lies before it. */
 static void put_backtrace(FILE *out, const struct crash_report *r)
 {
@@ -92,6 +110,7 @@ static void put_stack(FILE *out, const struct crash_report *r)
 void report_write(FILE *out, const struct crash_report *r)
 {
 	put_head(out, r);
+	put_action(out, r);
 	put_backtrace(out, r);
 	put_registers(out, &r->regs);
 	fprintf(out, "\nrequests, oldest first\n");
