@@ -42,4 +42,12 @@ rm -f "$root/linuxrc"
 chmod -R go-w,go+rX "$root"
 chmod 755 "$root/etc/rc"
 chmod 700 "$root/root"
+install -d -m 755 -o 1000 -g 1000 "$root/home/user"
+chmod 600 "$root/etc/shadow"
+# What a user may have done with root's rights; busybox drops them for every other name.
+cp "$root/bin/busybox" "$root/bin/busybox.suid"
+chmod 4711 "$root/bin/busybox.suid"
+for program in bin/su bin/ping bin/ping6 usr/bin/passwd usr/bin/traceroute usr/bin/traceroute6; do
+	[ ! -L "$root/$program" ] || ln -sf /bin/busybox.suid "$root/$program"
+done
 chmod 1777 "$root/tmp" "$root/var/tmp"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The boot archive, the root tree and the disk images.
-PORTS = musl busybox dash e2fsprogs lua make tcc
+PORTS = musl busybox dash dropbear e2fsprogs lua make tcc
 ROOT_MIB = 256
 
 boot_files := $(addprefix $(BUILD)/boot/,$(BOOT_FILES))

@@ -1,0 +1,6 @@
+/* SPDX-License-Identifier: MIT */
+/* Where dropbear's options differ from its default_options.h. */
+#define DROPBEAR_X11FWD 0
+#define DROPBEAR_PATH_SSH_PROGRAM "/usr/bin/dbclient"
+#define DEFAULT_PATH "/usr/bin:/bin"
+#define DEFAULT_ROOT_PATH "/usr/sbin:/usr/bin:/sbin:/bin"
