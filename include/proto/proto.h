@@ -25,6 +25,7 @@ enum proto_id {
 	PROTO_ID_TTY = 13,     /* PM to tty: session leader gone, process-group queries */
 	PROTO_ID_DEV = 14,     /* VFS to servers of special files */
 	PROTO_ID_P9 = 15,      /* drivers that carry 9P messages to a host */
+	PROTO_ID_RNG = 19,     /* drivers of random number generators */
 };
 
 /* What an operation carries besides words. */

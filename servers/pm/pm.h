@@ -14,6 +14,7 @@
 
 #include <abi/thread_block.h>
 #include <proto/pm_types.h>
+#include <sys/random.h>
 #include <sys/server.h>
 
 #define THREAD_POOL 8192u
@@ -283,9 +284,5 @@ struct timer_value timer_left(const struct posix_timer *timer);
 void shortage_fault(struct process *process);
 /* The process was refused memory: whether another one has been killed that held much of it. */
 bool shortage_relieve(const struct process *process);
-
-/* --- random.c ------------------------------------------------------------------------------------------------------- */
-void random_start(void);
-void random_bytes(void *to, size_t length);
 
 #endif

@@ -201,7 +201,7 @@ def options_of(args):
 
 
 def run(args):
-    command = qemu_command(**options_of(args))
+    command = qemu_command(extra=("-device", "virtio-rng-pci"), **options_of(args))
     os.execvp(command[0], command)
 
 

@@ -5,7 +5,7 @@
 #include <proto/dev.h>
 #include <util/string.h>
 
-#include "mem.h"
+#include <sys/random.h>
 
 #define MEM_MAJOR 1u
 enum { MEM_NULL = 3, MEM_ZERO = 5, MEM_FULL = 7, MEM_RANDOM = 8, MEM_URANDOM = 9, MEM_KMSG = 11 };
