@@ -154,6 +154,15 @@ static long check_range(uint64_t addr, uint64_t *length, bool *paged)
 	return check_mapped(addr, *length, paged);
 }
 
+static long discard(uint64_t addr, uint64_t length)
+{
+	long done = 0;
+
+	for (; length && done >= 0; addr += (uint64_t)done, length -= (uint64_t)done)
+		done = kcall(vm_discard, CAP_SELF_SPACE, addr, length);
+	return done < 0 ? done : 0;
+}
+
 long lp_madvise(uint64_t addr, uint64_t length, uint64_t advice)
 {
 	bool paged;
@@ -166,7 +175,7 @@ long lp_madvise(uint64_t addr, uint64_t length, uint64_t advice)
 	if (error || !length)
 		return error;
 	if (advice == 4 || advice == 8)
-		return kcall(vm_discard, CAP_SELF_SPACE, addr, length);
+		return discard(addr, length);
 	return 0;
 }
 

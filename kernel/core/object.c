@@ -93,12 +93,7 @@ struct object *cap_lookup(cap_t handle, enum cap_type type, uint32_t rights, int
 /* Of the last of the memory programs make nothing: services may need it to go on. */
 static bool may_make_more(void)
 {
-	if (caller_is_service())
-		return true;
-	while (frames_free() <= frames_reserve())
-		if (!mm_reap(64))
-			break;
-	return frames_free() > frames_reserve();
+	return caller_is_service() || frames_above(frames_reserve());
 }
 
 long cap_install(struct object *object, uint32_t rights)

@@ -126,12 +126,17 @@ uint64_t frame_alloc(void)
 	return take(index);
 }
 
-uint64_t frame_alloc_above(size_t keep)
+bool frames_above(size_t keep)
 {
 	while (__builtin_expect(frame_pool.available <= keep, 0))
 		if (!reclaim() && frame_pool.available <= keep)
-			return 0;
-	return frame_alloc();
+			return false;
+	return true;
+}
+
+uint64_t frame_alloc_above(size_t keep)
+{
+	return frames_above(keep) ? frame_alloc() : 0;
 }
 
 uint64_t frame_alloc_for(struct quota *quota, size_t keep)

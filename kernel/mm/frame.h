@@ -30,6 +30,8 @@ static inline struct page *page_of(uint64_t frame)
 size_t frames_reserve(void);
 /* As frame_alloc_contiguous, from the top of memory and not zeroed. */
 uint64_t frame_alloc_block(size_t count);
+/* Whether more than `keep` are free, after reaping if need be. */
+bool frames_above(size_t keep);
 /* For pages of users: none while no more than `keep` are free, even after reaping. */
 uint64_t frame_alloc_above(size_t keep);
 /* The same, paid for by a quota until its last count goes. */

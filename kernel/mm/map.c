@@ -57,7 +57,7 @@ void space_merge_at(struct space *space, uint32_t index)
 	if (!regions_continue(low, high))
 		return;
 	low->end = high->end;
-	regions_remove(set, index);
+	regions_remove(set, index, 1);
 	region_free(high);
 }
 
@@ -110,20 +110,23 @@ static size_t clear_entries(pte_t *entry, size_t count)
 	return cleared;
 }
 
-size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size_t budget, size_t table_cost)
+size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size_t *budget)
 {
-	size_t cleared = 0, tables = 0;
+	size_t cleared = 0, spent = REGION_COST;
 	uint64_t addr = *start;
 
-	for (; cleared + tables * table_cost < budget && (addr = pagetable_next(space, addr, end)) < end;
-	     tables++) {
+	while (spent <= *budget && (addr = pagetable_next(space, addr, end)) < end) {
 		uint64_t stop = (addr | (PT_SPAN - 1)) + 1;
+		size_t found;
 
 		if (stop > end)
 			stop = end;
-		cleared += clear_entries(pagetable_find(space, addr), (stop - addr) >> ANOLE_PAGE_SHIFT);
+		found = clear_entries(pagetable_find(space, addr), (stop - addr) >> ANOLE_PAGE_SHIFT);
+		cleared += found;
+		spent += found + TABLE_COST;
 		addr = stop;
 	}
+	*budget -= spent < *budget ? spent : *budget;
 	*start = addr < end ? addr : end;
 	space->resident_pages -= cleared;
 	return cleared;
@@ -139,8 +142,10 @@ void space_flush_range(struct space *space, uint64_t start, uint64_t end)
 
 size_t space_clear(struct space *space, uint64_t start, uint64_t end)
 {
+	size_t budget = SIZE_MAX, cleared;
 	uint64_t from = start;
-	size_t cleared = space_clear_step(space, &start, end, SIZE_MAX, 0);
+
+	cleared = space_clear_step(space, &start, end, &budget);
 
 	if (cleared)
 		space_flush_range(space, from, end);
@@ -168,9 +173,8 @@ static void prune_hole(struct space *space, uint64_t start, uint64_t end)
 static bool region_clear(struct space *space, struct region *region, size_t *budget)
 {
 	uint64_t start = region->start;
-	size_t cleared = space_clear_step(space, &start, region->end, *budget, TABLE_COST);
+	size_t cleared = space_clear_step(space, &start, region->end, budget);
 
-	*budget -= cleared < *budget ? cleared : *budget;
 	space->mapped_pages -= (start - region->start) >> ANOLE_PAGE_SHIFT;
 	if (cleared)
 		space_flush_range(space, region->start, start);
@@ -181,24 +185,22 @@ static bool region_clear(struct space *space, struct region *region, size_t *bud
 
 long space_unmap(struct space *space, uint64_t start, uint64_t end)
 {
+	struct region_set *set = &space->regions;
 	size_t budget = STEP_PAGES;
+	uint32_t first, index;
+	bool left = false;
 
 	if (space_cut(space, start) != 0 || space_cut(space, end) != 0)
 		return -ENOMEM;
-	for (;;) {
-		uint32_t index = regions_search(&space->regions, start);
-		struct region *region;
-
-		if (index == space->regions.count)
-			break;
-		region = space->regions.array[index];
-		if (region->start >= end)
-			break;
-		if (budget == 0 || !region_clear(space, region, &budget))
-			return KCALL_RESTART;
-		regions_remove(&space->regions, index);
-		region_free(region);
+	first = index = regions_search(set, start);
+	for (; !left && index < set->count && set->array[index]->start < end; index += !left) {
+		left = !budget || !region_clear(space, set->array[index], &budget);
+		if (!left)
+			region_free(set->array[index]);
 	}
+	regions_remove(set, first, index - first);
+	if (left)
+		return KCALL_RESTART;
 	prune_hole(space, start, end);
 	return 0;
 }

@@ -61,6 +61,9 @@ static long check_protect(struct space *space, uint64_t start, uint64_t end, uin
 	return 0;
 }
 
+/* How many regions are moved within their array in the time of a page; cutting and joining moves those behind. */
+#define MOVES_PER_PAGE 8u
+
 /* Whether changing all of it at once would take long. */
 static bool is_big(const struct space *space)
 {
@@ -108,6 +111,7 @@ long space_protect(struct space *space, uint64_t start, uint64_t end, uint32_t p
 		addr = stop;
 		if (is_big(space))
 			changed += (region->end - region->start) >> ANOLE_PAGE_SHIFT;
+		changed += REGION_COST + space->regions.count / MOVES_PER_PAGE;
 		space_merge_at(space, regions_search(&space->regions, region->start));
 	}
 	if (error == 0)
@@ -116,27 +120,25 @@ long space_protect(struct space *space, uint64_t start, uint64_t end, uint32_t p
 	return error;
 }
 
+/* Empty tables stay, and cost as much when the rest is asked for: so the caller says where to go on. */
 long space_discard(struct space *space, uint64_t start, uint64_t end)
 {
 	uint32_t index = regions_search(&space->regions, start);
 	size_t budget = STEP_PAGES;
+	uint64_t at = start;
 
-	for (; index < space->regions.count; index++) {
+	for (; index < space->regions.count && at < end && budget; index++) {
 		struct region *region = space->regions.array[index];
-		uint64_t low = region->start > start ? region->start : start;
-		uint64_t high = region->end < end ? region->end : end, at = low;
+		uint64_t low = region->start > at ? region->start : at;
+		uint64_t high = region->end < end ? region->end : end;
 
 		if (low >= end)
 			break;
 		if (region->flags & VM_PINNED)
 			return -EINVAL;
-		/* Tables stay, empty: they cost nothing, or it would not get past them. */
-		size_t cleared = space_clear_step(space, &at, high, budget, 0);
-		if (cleared)
+		at = low;
+		if (space_clear_step(space, &at, high, &budget))
 			space_flush_range(space, low, at);
-		budget -= cleared < budget ? cleared : budget;
-		if (at < high || budget == 0)
-			return KCALL_RESTART;
 	}
-	return 0;
+	return (budget ? end : at) - start;
 }

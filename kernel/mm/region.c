@@ -74,11 +74,11 @@ void regions_insert(struct region_set *set, struct region *region)
 	set->array[at] = region;
 }
 
-void regions_remove(struct region_set *set, uint32_t index)
+void regions_remove(struct region_set *set, uint32_t index, uint32_t count)
 {
-	set->count--;
-	for (uint32_t i = index; i < set->count; i++)
-		set->array[i] = set->array[i + 1];
+	set->count -= count;
+	for (uint32_t i = index; count && i < set->count; i++)
+		set->array[i] = set->array[i + count];
 }
 
 bool regions_continue(const struct region *a, const struct region *b)

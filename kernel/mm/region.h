@@ -28,7 +28,7 @@ struct region *regions_find(struct region_set *set, uint64_t addr);
 /* Room for `more` insertions that then cannot fail. 0 or -ENOMEM. */
 long regions_reserve(struct region_set *set, uint32_t more);
 void regions_insert(struct region_set *set, struct region *region);
-void regions_remove(struct region_set *set, uint32_t index);
+void regions_remove(struct region_set *set, uint32_t index, uint32_t count);
 /* Whether b, which begins where a ends, is simply the continuation of a. */
 bool regions_continue(const struct region *a, const struct region *b);
 /* Whether nothing is mapped in [start, end). */

@@ -12,7 +12,8 @@
 #define MAP_RANDOM_PAGES 0xfffffful /* 64 GiB */
 /* Shared mappings up to this size are copied at clone; others fault in again. */
 #define CLONE_SHARED_LIMIT (64 * PAGE_SIZE)
-#define PINNED_COST 64u /* copying a page, in pages whose entry is copied */
+#define CLONE_RESERVES 3u /* left by a clone */
+#define PINNED_COST 64u   /* copying a page, in pages whose entry is copied */
 
 static struct list_node dying = { &dying, &dying };
 
@@ -83,9 +84,8 @@ static bool space_free_step(struct space *space, size_t budget)
 
 	while (set->count > 0) {
 		struct region *region = set->array[set->count - 1];
-		size_t cleared = space_clear_step(space, &region->start, region->end, budget, TABLE_COST);
 
-		budget -= cleared < budget ? cleared : budget;
+		space_clear_step(space, &region->start, region->end, &budget);
 		if (region->start < region->end)
 			return false;
 		set->count--;
@@ -260,6 +260,9 @@ static long clone_step(struct space *space, struct space *child)
 }
 
 /*
+ * A program is refused a clone while there is still memory for the pages that it and its clones are going to write:
+ * who forks until there is no more finds out by an error, not by being killed at a page fault.
+ *
  * Between two steps other threads of the parent may run. What they write is still
  * theirs if it was copied before (write-protected), else part of the copy; regions
  * they add or remove below clone_next are missed.
@@ -271,6 +274,8 @@ long space_clone(struct space *space, struct thread *thread, struct space **clon
 	long error;
 
 	if (!child) {
+		if (!space->service && !frames_above(CLONE_RESERVES * frames_reserve()))
+			return -ENOMEM;
 		child = space_new(space->quota);
 		if (!child)
 			return -ENOMEM;

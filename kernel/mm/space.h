@@ -33,6 +33,7 @@
 /* Pages that one kernel call handles before it lets others run (KCALL_RESTART). */
 #define STEP_PAGES 8192
 #define TABLE_COST 64u /* looking through a page table, in such pages */
+#define REGION_COST 8u /* freeing a region, likewise */
 
 #define PROT_BITS (VM_R | VM_W | VM_X)
 
@@ -78,6 +79,7 @@ struct map_request {
 long space_map_request(struct space *space, struct map_request *request);
 long space_unmap(struct space *space, uint64_t start, uint64_t end);
 long space_protect(struct space *space, uint64_t start, uint64_t end, uint32_t prot);
+/* Bytes that it has gone through. */
 long space_discard(struct space *space, uint64_t start, uint64_t end);
 long space_move(struct space *space, uint64_t old, uint64_t old_length, uint64_t new_length, uint32_t flags,
 		uint64_t new);
@@ -100,9 +102,9 @@ bool space_reap(unsigned budget);
 
 /* Clear the entries in [start, end), giving back the frames; answers how many there were. */
 size_t space_clear(struct space *space, uint64_t start, uint64_t end);
-/* The same, but at most about `budget` pages, each table counting for `table_cost` more; *start moves
- * up to where it stopped. */
-size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size_t budget, size_t table_cost);
+/* The same until about `*budget` pages have been looked through, of which what it took is taken off; *start moves up to
+ * where it stopped. */
+size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size_t *budget);
 
 void space_flush_range(struct space *space, uint64_t start, uint64_t end);
 

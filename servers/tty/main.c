@@ -91,7 +91,13 @@ static long tty_session_exit(struct request *rq, const struct tty_session_exit_r
 	return 0;
 }
 
-static const struct dev_ops dev_ops = { .open = tty_open };
+static long tty_settle(struct request *rq, const struct dev_settle_req *in, struct dev_settle_reply *out)
+{
+	(void)in, (void)out;
+	return ptys_settle(rq);
+}
+
+static const struct dev_ops dev_ops = { .open = tty_open, .settle = tty_settle };
 static const struct tty_ops tty_ops = { .session_exit = tty_session_exit };
 
 /* An open file's badge speaks only file; the services' badges the rest. */

@@ -16,6 +16,8 @@
 enum { NODE_NONE, NODE_MAKING, NODE_OWNING, NODE_THERE, NODE_REMOVING };
 
 PRESERVED static struct tty *ptys[TTY_PTYS];
+PRESERVED static uint64_t removals; /* begun so far */
+static struct waitq settling;
 
 struct tty *pty_at(uint32_t number)
 {
@@ -104,6 +106,7 @@ static void node_step(struct tty *tty, long status)
 		tty->node_state = NODE_NONE;
 		if (again)
 			node_remove(tty);
+		waitq_wake(&settling);
 		free_unused(tty);
 	}
 }
@@ -168,6 +171,7 @@ void pty_closed(struct tty *tty, bool master)
 	for (open = tty->opens; open; open = open->next)
 		open->hung_up = true;
 	tty_changed(tty);
+	tty->removal = ++removals;
 	node_remove(tty);
 	free_unused(tty);
 }
@@ -268,6 +272,18 @@ long pty_ioctl(struct request *rq, struct tty *tty, uint64_t request)
 	default: return -ENOTTY;
 	}
 	return stream_put(rq, &value, sizeof(value));
+}
+
+/* progress[0]: 1 + the removals that had begun. */
+long ptys_settle(struct request *rq)
+{
+	if (!rq->progress[0])
+		rq->progress[0] = 1 + removals;
+	for (uint32_t number = 0; number < TTY_PTYS; number++)
+		if (ptys[number] && ptys[number]->node_state == NODE_REMOVING &&
+		    ptys[number]->removal < rq->progress[0])
+			return request_park(rq, &settling);
+	return 0;
 }
 
 void ptys_start(void)

@@ -37,6 +37,7 @@ struct tty {
 	/* Of a pseudo-terminal: */
 	bool pty, locked, was_open;
 	uint32_t node_state;
+	uint64_t removal; /* of the node: the number of it */
 	struct open_tty *master;
 	struct waitq masters; /* who waits at the master */
 	uint64_t owner;       /* of the node: uid | gid << 32 */
@@ -72,6 +73,8 @@ long pty_master_read(struct request *rq, struct open_tty *open, uint64_t flags);
 long pty_master_write(struct request *rq, struct open_tty *open, uint64_t flags);
 uint64_t pty_master_events(const struct tty *tty);
 long pty_ioctl(struct request *rq, struct tty *tty, uint64_t request);
+/* 0 when the nodes of masters closed before the call have gone, else PARK. */
+long ptys_settle(struct request *rq);
 void ptys_start(void);
 
 /* jobs.c: sessions, foreground groups, signals */

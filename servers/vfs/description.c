@@ -280,6 +280,9 @@ static long dir_getdents(F(getdents))
 		return -ENOTDIR;
 	if (dentry_is_gone(d->dentry))
 		return -ENOENT;
+	status = d->offset ? 0 : device_settle_dir(rq, d->dentry);
+	if (status)
+		return status;
 	job = job_new(rq, JOB_OTHER, d->dentry->mount->fs);
 	if (!job)
 		return job_wait(rq);

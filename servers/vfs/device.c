@@ -161,6 +161,38 @@ long device_populate(struct request *rq)
 	}
 }
 
+/* --- nodes that come and go with what is open -------------------------------------------------------------------- */
+
+/* progress[5]: the request has waited. */
+static long settle(struct request *rq, const struct device *d)
+{
+	struct job *job;
+
+	if (rq->progress[5] || stamp_is_service(rq->stamp))
+		return 0;
+	job = job_new(rq, JOB_SETTLE, d->server);
+	if (!job)
+		return job_wait(rq);
+	return job_send(job, dev_op_settle, OP_PARK, NULL, 0);
+}
+
+long device_settle_node(struct request *rq, const struct vnode *node)
+{
+	const struct device *d = node_is(node, S_IFCHR) ? device_find(S_IFCHR, node->rdev) : NULL;
+
+	return d && !d->name[0] ? settle(rq, d) : 0;
+}
+
+long device_settle_dir(struct request *rq, const struct dentry *dir)
+{
+	if (!dev_mount || dir->mount->super != dev_mount->super || dentry_is_root(dir))
+		return 0;
+	for (const struct device *d = devices; d < devices + DEVICE_MAX; d++)
+		if (d->used && d->kind == S_IFCHR && !d->name[0])
+			return settle(rq, d);
+	return 0;
+}
+
 /* --- add and remove ------------------------------------------------------------------------------------------------ */
 
 static bool from_service(const struct request *rq)

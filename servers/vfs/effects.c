@@ -231,6 +231,7 @@ void job_conclude(struct job *job)
 		vnode_changed(job->node);
 		break;
 	case JOB_MOUNT:
+	case JOB_SETTLE:
 	case JOB_OTHER: break;
 	}
 }

@@ -289,7 +289,8 @@ long job_send(struct job *job, uint64_t op, uint32_t op_flags, const void *reque
 /* A name that is not there has been entered as such. */
 static long fill_status(const struct job *job)
 {
-	if (job->status >= 0 || (job->kind == JOB_LOOKUP && job->status == -ENOENT))
+	if (job->status >= 0 || job->kind == JOB_SETTLE ||
+	    (job->kind == JOB_LOOKUP && job->status == -ENOENT))
 		return 0;
 	return job->status == -ESTALE ? -ENOENT : job->status;
 }
@@ -308,7 +309,9 @@ long job_resume(struct request *rq, struct job **job)
 	}
 	if (!mine->done)
 		return request_park(rq, &in_flight);
-	if (mine->kind != JOB_LOOKUP && mine->kind != JOB_READ_LINK) {
+	if (mine->kind == JOB_SETTLE)
+		rq->progress[5] = 1;
+	else if (mine->kind != JOB_LOOKUP && mine->kind != JOB_READ_LINK) {
 		*job = mine;
 		return 0;
 	}

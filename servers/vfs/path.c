@@ -40,6 +40,8 @@ static long walk_or_fill(struct request *rq, struct walk *w)
 {
 	long status = walk(w);
 
+	if (!status && w->found)
+		return device_settle_node(rq, w->found->node);
 	if (status <= 0)
 		return status;
 	if (status == WALK_LOOKUP && memchr(w->name, 0, w->name_length))

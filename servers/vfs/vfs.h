@@ -39,6 +39,7 @@ extern const struct session_ops session_ops;
 enum job_kind {
 	JOB_LOOKUP = 1,
 	JOB_READ_LINK, /* fill the cache: the handler then begins again */
+	JOB_SETTLE,    /* likewise: names that are to go are waited for */
 	JOB_OTHER,     /* no consequences for the cache */
 	JOB_STAT,      /* stat, of `node` */
 	JOB_MAKE,      /* create, symlink: `name` in `dir` */
@@ -177,6 +178,10 @@ struct device *device_by_name(const char *name, size_t length, uint32_t *minor);
 /* The server of the n-th entry if that is a block device, else CAP_NONE; -EINVAL past the last. */
 long device_block_server(uint64_t n);
 long device_populate(struct request *rq); /* PARK until /dev has all nodes */
+/* A server that makes its nodes itself removes them some time after the last close. For a node of such a server, and
+ * for a directory of /dev: PARK until those that are to go have gone, then 0. */
+long device_settle_node(struct request *rq, const struct vnode *node);
+long device_settle_dir(struct request *rq, const struct dentry *dir);
 extern struct waitq device_arrivals;
 
 /* --- mounts (mount.c) ---------------------------------------------------------------------------------------------- */

@@ -87,7 +87,7 @@ static void test_space_move_and_discard(void)
 	moved = kcall(vm_move, SELF, address, 4 * PAGE, 600 * PAGE, 1, 0);
 	CHECK(moved > 0);
 	EQUAL(*(volatile int *)(moved + 3 * PAGE), 4);
-	EQUAL(kcall(vm_discard, SELF, moved, PAGE), 0);
+	EQUAL(kcall(vm_discard, SELF, moved, PAGE), PAGE);
 	EQUAL(*(volatile int *)moved, 0);
 	EQUAL(*(volatile int *)(moved + PAGE), 2);
 	EQUAL(kcall(vm_unmap, SELF, moved, 600 * PAGE), 0);
@@ -214,7 +214,7 @@ static void check_discard(long address)
 {
 	long other;
 
-	EQUAL(kcall(vm_discard, SELF, address, HAMMERED * PAGE), 0);
+	EQUAL(kcall(vm_discard, SELF, address, HAMMERED * PAGE), HAMMERED * PAGE);
 	other = map(HAMMERED * PAGE, RW, CAP_NONE);
 	CHECK(other > 0);
 	for (int i = 0; i < HAMMERED; i++)

@@ -62,6 +62,9 @@ void task_end(struct task *task); /* kill and forget it */
 #define main_page ((struct ipc_page *)BOOT_MESSAGE_PAGE)
 
 uint64_t now(void);
+/* Whether a nanosecond is an instruction (-icount). Else the build machine decides how long something takes, and no
+ * bound of time is judged. */
+bool time_is_counted(void);
 void pause_ms(unsigned ms);
 /* Lets others run until the condition holds, for two seconds at most. */
 #define UNTIL(condition)                              \

@@ -21,6 +21,9 @@ BUILD = os.environ.get("ANOLE_BUILD") or os.path.join(TOP, "build")
 # One guest instruction is one nanosecond, and a figure is the same on every machine.
 ICOUNT = ["-icount", "shift=0,sleep=off"]
 ICOUNT_CPU = "max,vendor=GenuineIntel,family=6,model=94,stepping=3,-erms,-fsrm"
+# The machine of tests that ask for none, as "machine=pc smp=4 mem=128 uefi=1"; and by how much to be more patient.
+MACHINE = dict(word.split("=", 1) for word in os.environ.get("ANOLE_MACHINE", "").split())
+PATIENCE = float(os.environ.get("ANOLE_PATIENCE", "1"))
 OVMF = "/usr/share/OVMF/OVMF_CODE.fd"
 PROMPT = re.compile(rb"(?:^|\n)[^\n]*# (?:\x1b\[6n)?$")     # some shells ask where the cursor is
 
@@ -75,9 +78,11 @@ class Guest:
     """A running QEMU. Options are those of qemu_command(); by default changes to the image are thrown away."""
 
     def __init__(self, timeout=120, log=None, **options):
+        if not options.get("icount"):
+            options = {**MACHINE, **options}
         options.setdefault("snapshot", True)
         options.setdefault("console", ("-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot"))
-        self.timeout = timeout
+        self.timeout = timeout * PATIENCE
         self.seen = bytearray()  # all of the console so far
         self.taken = 0          # how much of it expect() has consumed
         self.serial = 0
@@ -90,6 +95,9 @@ class Guest:
 
     def __exit__(self, *_):
         self.close()
+
+    def deadline(self, timeout):
+        return time.monotonic() + (timeout * PATIENCE if timeout else self.timeout)
 
     def read_some(self, deadline):
         """Add what the console prints next; False at its end."""
@@ -110,7 +118,7 @@ class Guest:
         """Read until the bytes regular expression matches what was not consumed yet; the match."""
         if not hasattr(pattern, "search"):
             pattern = re.compile(pattern if isinstance(pattern, bytes) else pattern.encode())
-        deadline = time.monotonic() + (timeout or self.timeout)
+        deadline = self.deadline(timeout)
         while True:
             match = pattern.search(bytes(self.seen[self.taken:]).replace(b"\r", b""))
             if match:
@@ -153,7 +161,7 @@ class Guest:
         at = self.seen.rindex(f"<{mark}>".encode())
         at = self.seen.index(b"\n", at) + 1
         end = re.compile(rf"</{re.escape(mark)} (\d+)>".encode())
-        deadline = time.monotonic() + (timeout or self.timeout)
+        deadline = self.deadline(timeout)
         output = []
         while True:
             text = bytes(self.seen[at:])
@@ -175,7 +183,7 @@ class Guest:
 
     def wait(self, timeout=None):
         """Read until QEMU ends by itself; its status."""
-        deadline = time.monotonic() + (timeout or self.timeout)
+        deadline = self.deadline(timeout)
         while self.read_some(deadline):
             pass
         return self.qemu.wait()

@@ -103,7 +103,7 @@ class Session:
     def expect(self, pattern, timeout=20):
         """Wait until pattern matches in what came after what was last waited for; the match."""
         compiled = re.compile(pattern.encode(), re.M)
-        deadline = time.monotonic() + timeout
+        deadline = self.guest.deadline(timeout)
         while True:
             match = compiled.search(self.guest.seen[self.at:].replace(b"\r", b""))
             if match:

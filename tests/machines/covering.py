@@ -1,14 +1,21 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Every test of tests/posix on machines that cover each pair of values: processors, machine, firmware, processor model
-and memory.
+"""The tests of posix, shell and recovery on machines that cover each pair of values: processors, machine, firmware,
+processor model and memory.
 
-TEST: slow timeout=7200
+TEST: timeout=36000
+
+In the fast tier each machine runs a few files, every file on some machine; with --full each runs all. By hand:
+covering.py [--full] [WORD...], where a word is one of a machine's name (pc, smp4, 128M) or the beginning of a test's
+(shell/jobs).
 """
 import os
+import re
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
+import guest  # noqa: E402
 from machines import describe  # noqa: E402
 from programs import RESULT, run_programs, sources  # noqa: E402
 
@@ -20,36 +27,78 @@ MACHINES = [
     dict(machine="pc", smp=1, cpu="max", mem=128, uefi=False),
     dict(machine="q35", smp=1, cpu="qemu64", mem=8192, uefi=True),
 ]
+PATIENCE = 2
 
 
-def failures(program, status, output):
+class Tests:
+    """Reports by lines, `ok MACHINE: TEST` for what passed as a whole."""
+
+    def __init__(self):
+        self.failed = False
+
+    def report(self, options, test, bad, output=""):
+        name = f"{describe(options)} {test}"
+        self.failed |= bool(bad)
+        print(f"not ok {name}: {'; '.join(bad)}\n{indented(output)}" if bad else f"ok {name}", flush=True)
+
+    def programs(self, options, tests):
+        """In one boot, as far as they let it live."""
+        for program, status, output in run_programs(tests, patience=PATIENCE, log=describe(options, log=True), **options):
+            self.report(options, f"posix/{program}", failures(status, output), output)
+
+    def script(self, options, test):
+        env = {**os.environ, "ANOLE_PATIENCE": str(PATIENCE),
+               "ANOLE_MACHINE": " ".join(f"{k}={v}" for k, v in options.items() if k != "uefi" or v)}
+        try:
+            done = subprocess.run([sys.executable, test.path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=env,
+                                  stderr=subprocess.STDOUT, text=True, errors="replace",
+                                  timeout=PATIENCE * max(test.timeout, 300))
+            self.report(options, test.name, failures(done.returncode, done.stdout), done.stdout)
+        except subprocess.TimeoutExpired as late:
+            self.report(options, test.name, [f"not done after {late.timeout:.0f} s"], (late.stdout or b"").decode())
+
+
+def indented(output):
+    return "".join(f"    {line}\n" for line in output.rstrip().splitlines()[-40:])
+
+
+def failures(status, output):
     if status is None:
-        return [f"{program}: {output}"]
-    bad = [f"{program}: {test}: {why}" for verdict, test, why in RESULT.findall(output) if verdict != "ok"]
-    return bad or ([f"{program}: ended with status {status}"] if status else [])
+        return [output.split("\n", 1)[0]]
+    bad = [f"{test}: {why}" if why else test for verdict, test, why in RESULT.findall(output) if verdict != "ok"]
+    return bad or ([f"ended with status {status}"] if status else [])
 
 
-def everything(options):
-    """The failures of all programs on one machine."""
-    bad, count = [], 0
-    for program, status, output in run_programs(sources("posix", "c"), patience=2, log=describe(options, log=True),
-                                                **options):
-        bad += failures(program, status, output)
-        count += 1
-    return bad if count else ["nothing was run"]
+def scripts():
+    """Not those that count instructions, which one processor of one kind has to execute, nor the slow ones."""
+    return [s for suite in ("shell", "recovery") for s in sources(suite, "py") if not s.slow and not counts(s)]
+
+
+def counts(source):
+    with open(source.path) as f:
+        return "icount=True" in f.read()
+
+
+def share_of(n, things):
+    return [thing for at, thing in enumerate(things) if at % len(MACHINES) == n]
 
 
 def main():
-    only = sys.argv[1:]
-    failed = False
-    for options in MACHINES:
-        if only and not all(word in describe(options).split() for word in only):
+    full = "--full" in sys.argv
+    words = [w for w in sys.argv[1:] if w != "--full"]
+    names = [w for w in words if "/" in w]
+    tests = Tests()
+    for n, options in enumerate(MACHINES):
+        if not all(word in describe(options).split() for word in words if word not in names):
             continue
-        bad = everything(options)
-        failed |= bool(bad)
-        print(f"not ok {describe(options)}: {bad[0].splitlines()[0]}" if bad else f"ok {describe(options)}", flush=True)
-        print("".join(f"    {line}\n" for line in bad), end="", flush=True)
-    return failed
+        def chosen(found):
+            if names:
+                return [s for s in found if any(s.name.startswith(name) for name in names)]
+            return found if full else share_of(n, found)
+        tests.programs(options, chosen(sources("posix", "c")))
+        for script in chosen(scripts()):
+            tests.script(options, script)
+    return tests.failed
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* TEST: stock. Pseudo-terminals: a program in the place of the line. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <pty.h>
@@ -72,6 +73,48 @@ static void names(void)
 	close(slave);
 	close(master);
 	CHECK_ERROR("the node goes with the master", stat(name, &st), ENOENT);
+}
+
+static int listed(const char *name)
+{
+	DIR *dir = opendir("/dev/pts");
+	struct dirent *entry;
+	int found = 0;
+
+	NEED(dir);
+	while ((entry = readdir(dir)))
+		found |= !strcmp(entry->d_name, name + strlen("/dev/pts/"));
+	closedir(dir);
+	return found;
+}
+
+/* Whoever closes the master, also by ending, whoever looks: nobody finds the node afterwards. */
+static void gone(void)
+{
+	int by_stat = 0, by_list = 0, by_end = 0;
+	char name[64];
+	struct stat st;
+
+	for (unsigned i = 0; i < 30; i++) {
+		int master = posix_openpt(O_RDWR | O_NOCTTY);
+		pid_t pid;
+
+		NEED(master >= 0 && ptsname_r(master, name, sizeof(name)) == 0);
+		if (i % 3 == 2 && (pid = fork()) == 0) {
+			usleep(100);
+			_exit(0);
+		}
+		close(master);
+		if (i % 3 == 0)
+			by_stat += stat(name, &st) == 0;
+		else if (i % 3 == 1)
+			by_list += listed(name);
+		else
+			by_end += waitpid(pid, NULL, 0) != pid || stat(name, &st) == 0;
+	}
+	CHECK("the node is gone for stat", by_stat == 0);
+	CHECK("and for readdir", by_list == 0);
+	CHECK("and when a process ends", by_end == 0);
 }
 
 static void make_raw(int fd)
@@ -294,6 +337,7 @@ static void many(void)
 int main(void)
 {
 	names();
+	gone();
 	data();
 	volume();
 	sessions();
