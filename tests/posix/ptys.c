@@ -150,7 +150,7 @@ static void data(void)
 	NEED(write(slave, "a\nb", 3) == 3);
 	CHECK("raw output", !strcmp(take(master, "b"), "a\nb"));
 	NEED(write(master, "\3x", 2) == 2);
-	CHECK("FIONREAD", ioctl(slave, FIONREAD, &n) == 0 && n == 2);
+	CHECK("FIONREAD", ready(slave, POLLIN, 3000) && ioctl(slave, FIONREAD, &n) == 0 && n == 2);
 	CHECK("raw input", read(slave, text, sizeof(text)) == 2 && !memcmp(text, "\3x", 2));
 	close(master);
 	close(slave);
