@@ -28,7 +28,6 @@ struct process_entry {
 	int32_t pid, ppid, pgid, sid;
 	uint32_t uid, euid, suid, fsuid;
 	uint32_t gid, egid, sgid, fsgid;
-	uint32_t group_count, groups[PROCESS_GROUPS];
 	uint32_t state;        /* enum process_state */
 	uint32_t tty;          /* device number of the controlling terminal, 0 none */
 	int32_t tty_pgrp_hint; /* reserved */
@@ -38,6 +37,7 @@ struct process_entry {
 	uint64_t limit_file_size, limit_files;
 	uint64_t args_start, args_end, env_start, env_end; /* in the process's space */
 	uint64_t signals_ignored, signals_caught;
+	uint32_t group_count, groups[PROCESS_GROUPS];
 };
 
 struct process_table {

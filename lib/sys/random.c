@@ -20,7 +20,8 @@ static struct timer seeding;
 
 /* --- the generator ---------------------------------------------------------------------------------- */
 
-static void block(uint32_t out[16])
+/* The key goes on whatever becomes of a transaction: what was given out once is not given out again. */
+TX_DERIVED static void block(uint32_t out[16])
 {
 	struct chacha in = { { CHACHA_CONSTANTS } };
 
@@ -31,7 +32,7 @@ static void block(uint32_t out[16])
 	chacha_block(&in, (struct chacha *)out);
 }
 
-static void erase_key(void)
+TX_DERIVED static void erase_key(void)
 {
 	uint32_t fresh[16];
 
@@ -39,7 +40,7 @@ static void erase_key(void)
 	memcpy(key, fresh, sizeof(key));
 }
 
-void random_add(const void *bytes, size_t length)
+TX_DERIVED void random_add(const void *bytes, size_t length)
 {
 	const uint8_t *from = bytes;
 
@@ -129,11 +130,11 @@ static void seeded(struct acall *call)
 /* The first of the class, whenever it comes. */
 static void driver_found(struct acall *call)
 {
-	finding = false;
+	tx_set(finding, false);
 	if (call->status >= 0 && call->received_count && !driver)
-		driver = call->received[0].slot;
+		tx_set(driver, call->received[0].slot);
 	else if (call->received_count)
-		kcall(cap_close, call->received[0].slot);
+		tx_close(call->received[0].slot);
 	if (driver || call->status == -ERESTART)
 		ask_driver(NULL);
 }
@@ -144,7 +145,7 @@ static void find_driver(struct acall *call)
 
 	call->done = driver_found;
 	call->in = (struct call_buffer){ class_name, 0, 0, sizeof(CLASS) - 1 };
-	finding = rs_send_next_driver(call, SLOT_RS, &request) == 0;
+	tx_set(finding, rs_send_next_driver(call, SLOT_RS, &request) == 0);
 }
 
 static void ask_driver(struct timer *timer)
@@ -163,11 +164,11 @@ static void ask_driver(struct timer *timer)
 
 static bool name_class(void)
 {
-	long memory = kcall(mo_create, (uint64_t)ANOLE_PAGE_SIZE, 0ul);
+	long memory = tx_made(kcall(mo_create, (uint64_t)ANOLE_PAGE_SIZE, 0ul));
 
 	if (memory < 0)
 		return false;
-	class_name = (cap_t)memory;
+	tx_set(class_name, (cap_t)memory);
 	return kcall(mo_write, class_name, 0ul, CLASS, sizeof(CLASS) - 1) == sizeof(CLASS) - 1;
 }
 

@@ -7,16 +7,21 @@
 #include "internal.h"
 
 #define BARRIER() __atomic_signal_fence(__ATOMIC_SEQ_CST)
-#define CLOSES_MAX 1024u
+#define STEPS_MAX 4096u
+
+enum step { STEP_CLOSE, STEP_START, STEP_KILL };
 
 PRESERVED struct tx_log tx_log;
 
-/* What is closed once transaction `sequence` is committed, also by the next incarnation. */
+/* What follows the commit of the transaction `sequence`; `done` of it has been. */
 static PRESERVED struct {
 	uint64_t sequence;
 	uint32_t count, done;
-	cap_t slot[CLOSES_MAX];
-} closes;
+	struct {
+		cap_t slot;
+		uint32_t what;
+	} step[STEPS_MAX];
+} later;
 
 bool tx_on, tx_effects;
 
@@ -71,32 +76,66 @@ long tx_made(long slot)
 	return slot;
 }
 
-void tx_close(cap_t slot)
+static void take_step(enum step what, cap_t slot)
 {
-	if (tx_on && closes.sequence != tx_sequence()) {
-		closes.count = 0;
-		BARRIER();
-		closes.done = 0;
-		closes.sequence = tx_sequence();
-	}
-	if (!tx_on || closes.count == CLOSES_MAX) {
+	if (what == STEP_KILL)
+		kcall(thread_kill, slot);
+	if (what == STEP_START)
+		kcall(thread_start, slot);
+	else
 		kcall(cap_close, slot);
+}
+
+/* One that was taken just before a crash is taken again: a slot that is empty then is still empty, for this comes
+ * before anything that could fill it. */
+static void take_steps(void)
+{
+	for (; later.done < later.count; later.done++) {
+		take_step(later.step[later.done].what, later.step[later.done].slot);
+		BARRIER();
+	}
+}
+
+static void add_step(enum step what, cap_t slot)
+{
+	if (!tx_on || (later.sequence == tx_sequence() && later.count == STEPS_MAX)) {
+		take_step(what, slot);
 		return;
 	}
-	closes.slot[closes.count] = slot;
+	if (later.sequence != tx_sequence()) {
+		later.count = 0;
+		BARRIER();
+		later.done = 0;
+		later.sequence = tx_sequence();
+	}
+	later.step[later.count].slot = slot;
+	later.step[later.count].what = what;
 	BARRIER();
-	closes.count++;
+	later.count++;
 	tx_effects = true;
 }
 
-/* What was closed just before a crash is closed again: its slot is still empty, for this comes before anything that
- * could fill it. */
-static void close_all(void)
+void tx_close(cap_t slot)
 {
-	for (; closes.done < closes.count; closes.done++) {
-		kcall(cap_close, closes.slot[closes.done]);
-		BARRIER();
-	}
+	add_step(STEP_CLOSE, slot);
+}
+
+void tx_start(cap_t thread)
+{
+	add_step(STEP_START, thread);
+}
+
+void tx_kill(cap_t thread)
+{
+	add_step(STEP_KILL, thread);
+}
+
+bool tx_is_long(void)
+{
+#ifdef TXCHECK
+	return true; /* whoever forgets to save again after a commit in between is found */
+#endif
+	return used() > TX_LOG_SIZE / 4 || (later.sequence == tx_sequence() && later.count > STEPS_MAX / 4);
 }
 
 const struct tx_record *tx_last_record(const uint8_t *bytes, uint32_t *size)
@@ -128,10 +167,10 @@ void tx_undo(void)
 	}
 	BARRIER();
 	tx_log.word &= ~(uint64_t)UINT32_MAX;
-	if (closes.sequence == tx_sequence())
-		closes.count = closes.done = 0;
+	if (later.sequence == tx_sequence())
+		later.count = later.done = 0;
 	else
-		close_all();
+		take_steps();
 }
 
 /* What only a transaction that has something to show needs. */
@@ -142,7 +181,7 @@ void tx_finish(void)
 	tx_next();
 	FAULT_POINT("tx: after the commit");
 	tx_effects = false;
-	close_all();
+	take_steps();
 	acalls_flush();
 	requests_flush();
 	pheap_trim();

@@ -47,8 +47,28 @@ void tx_save_word(void *memory);
 void tx_checkpoint(void);
 /* A capability made in this transaction: closed if that is undone. Answers `slot`, which may be an error. */
 long tx_made(long slot);
-/* Close a capability once the transaction is committed. */
+/* Once the transaction is committed, and then whatever happens, in this order: close a capability; let a thread run;
+ * end a thread and close its capability. */
 void tx_close(cap_t slot);
+void tx_start(cap_t thread);
+void tx_kill(cap_t thread);
+/* So much has been changed that a loop had better commit with tx_checkpoint before it goes on. */
+bool tx_is_long(void);
+/* For a build that checks (txcheck.c): memory whose old content does not matter, because nobody has it unless the
+ * transaction is committed; memory outside the preserved region that takes part in transactions. */
+#ifdef TXCHECK
+void tx_fresh(const void *memory, size_t length);
+void tx_checked(const void *memory, size_t length);
+#else
+static inline void tx_fresh(const void *memory, size_t length)
+{
+	(void)memory, (void)length;
+}
+static inline void tx_checked(const void *memory, size_t length)
+{
+	(void)memory, (void)length;
+}
+#endif
 
 /* For a function that changes what preserved memory holds but every incarnation makes anew, such as hash chains: a
  * build that checks does not ask for tx_save there. */

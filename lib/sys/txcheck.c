@@ -18,6 +18,8 @@ static struct {
 static unsigned next_allocation, told_count;
 static const void *told[TOLD];
 static bool started;
+static const void *outside;
+static size_t outside_length;
 
 void txcheck_start(void)
 {
@@ -30,6 +32,17 @@ void txcheck_allocated(const void *at, size_t size)
 	allocations[next_allocation].size = size;
 	allocations[next_allocation].sequence = tx_sequence();
 	next_allocation = (next_allocation + 1) % ALLOCATIONS;
+}
+
+void tx_fresh(const void *memory, size_t length)
+{
+	txcheck_allocated(memory, length);
+}
+
+void tx_checked(const void *memory, size_t length)
+{
+	outside = memory;
+	outside_length = length;
 }
 
 static bool inside(const char *at, size_t length, const void *whole, size_t size)
@@ -69,7 +82,8 @@ static void tell(const void *at, size_t length, const void *code)
 
 static void check(const void *at, size_t length, const void *code)
 {
-	if (!started || !tx_on || !preserved_contains(at, length))
+	if (!started || !tx_on ||
+	    (!preserved_contains(at, length) && !inside(at, length, outside, outside_length)))
 		return;
 	if (request_is_own(at) || acall_contains(at) || fresh(at, length) || saved(at, length))
 		return;

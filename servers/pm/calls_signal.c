@@ -43,9 +43,9 @@ long do_kill(struct request *rq, const struct pm_kill_req *in, struct pm_kill_re
 		if (info.code >= 0 && in->pid != process_pid(process))
 			return -EPERM;
 	}
-	signal_calling(process_thread(process, (int32_t)in->caller));
+	signal_calling(process_thread(process, (int32_t)in->caller), &rq->progress[0]);
 	status = signal_kill(process, (int32_t)in->pid, (int32_t)in->tid, &info);
-	signal_calling(NULL);
+	signal_calling(NULL, NULL);
 	return status;
 }
 
@@ -105,6 +105,7 @@ static void wait_over(struct timer *timer)
 
 	if (!thread->waiting)
 		return;
+	request_change(thread->waiting);
 	thread->waiting->progress[0] = 2;
 	request_wake(thread->waiting);
 }
@@ -112,6 +113,7 @@ static void wait_over(struct timer *timer)
 static void end_wait(struct thread *thread)
 {
 	machine_timer(&thread->timer, 0, NULL);
+	thread_change(thread);
 	thread->waiting = NULL;
 	thread->wait_set = 0;
 }
@@ -127,6 +129,7 @@ void sigtimedwait_cancelled(struct request *rq)
 
 static long begin_wait(struct request *rq, const struct pm_sigtimedwait_req *in, struct thread *thread)
 {
+	thread_change(thread);
 	thread->waiting = rq;
 	thread->wait_set = in->set;
 	rq->progress[0] = 1;
@@ -191,7 +194,7 @@ long do_set_tty(struct request *rq, const struct pm_set_tty_req *in, struct pm_s
 	session = process_entry(process)->sid;
 	for (uint32_t place = 0; place < process_places(); place++)
 		if (process_at(place) && proctab->entry[place].sid == session)
-			proctab->entry[place].tty = (uint32_t)in->device;
+			tx_set(proctab->entry[place].tty, (uint32_t)in->device);
 	return 0;
 }
 
@@ -257,7 +260,8 @@ static bool stands_faulted(const struct thread *thread, uint64_t rip)
 	struct thread_info info = { 0 };
 
 	kcall(thread_info, thread->cap, &info);
-	return info.state == THREAD_FAULTED && info.rip == rip;
+	return info.state == THREAD_FAULTED &&
+	       (info.rip == rip || info.rip == thread->process->image->base + libposix.fault);
 }
 
 static struct thread *faulted_thread(struct process *process, uint64_t rip)
@@ -272,7 +276,8 @@ static struct thread *faulted_thread(struct process *process, uint64_t rip)
 	return NULL;
 }
 
-/* Inside libposix it was the program's pointer: the call answers EFAULT. */
+/* Inside libposix it was the program's pointer: the call answers EFAULT. What is done here is done again after a
+ * crash, when the thread stands at the entry already. */
 static long to_fault_entry(struct thread *thread)
 {
 	struct thread_regs regs;

@@ -43,6 +43,7 @@ long do_timer_create(struct request *rq, const struct pm_timer_create_req *in,
 	timer = timer_make(process);
 	if (!timer)
 		return -EAGAIN;
+	tx_save(timer, sizeof(*timer));
 	timer->clock = (uint32_t)clock;
 	timer->notify = (uint32_t)in->notify;
 	timer->signal = (uint32_t)in->signal;
@@ -132,7 +133,7 @@ long do_name(struct request *rq, const struct pm_name_req *in, struct pm_name_re
 		if (rq->in_length)
 			status = request_read(rq, 0, name, rq->in_length);
 		if (status >= 0)
-			memcpy(process_entry(process)->command, name, sizeof(name));
+			memcpy(entry_change(process)->command, name, sizeof(name));
 		for (struct thread *thread = process->threads; thread; thread = thread->next)
 			thread_show(thread);
 	} else {
@@ -154,8 +155,10 @@ static long set_host_name(struct request *rq, char *name)
 		return -EINVAL;
 	if (rq->in_length)
 		status = request_read(rq, 0, text, rq->in_length);
-	if (status >= 0)
+	if (status >= 0) {
+		tx_save(name, sizeof(text));
 		memcpy(name, text, sizeof(text));
+	}
 	return status < 0 ? status : 0;
 }
 
@@ -165,6 +168,7 @@ long do_host_name(struct request *rq, const struct pm_host_name_req *in, struct 
 
 	(void)out;
 	if (!names.host[0]) {
+		tx_save(&names, sizeof(names));
 		strlcpy(names.host, "anole", sizeof(names.host));
 		strlcpy(names.domain, "(none)", sizeof(names.domain));
 	}
@@ -178,7 +182,7 @@ long do_host_name(struct request *rq, const struct pm_host_name_req *in, struct 
 
 static long set_option(struct process *process, uint32_t flag, bool on)
 {
-	process->flags = on ? process->flags | flag : process->flags & ~flag;
+	tx_set(process->flags, on ? process->flags | flag : process->flags & ~flag);
 	return 0;
 }
 
@@ -199,7 +203,7 @@ long do_option(struct request *rq, const struct pm_option_req *in, struct pm_opt
 		if (in->set && in->value > SIGNAL_COUNT)
 			return -EINVAL;
 		if (in->set)
-			process->death_signal = (uint32_t)in->value;
+			tx_set(process->death_signal, (uint32_t)in->value);
 		return in->set ? 0 : process->death_signal;
 	}
 	/* The flag says the contrary of this one. */
@@ -259,6 +263,7 @@ static void advance_loads(void)
 	steps = passed / STEP_NS;
 	if (!steps)
 		return;
+	tx_save(&loads, sizeof(loads));
 	load = (info.runnable_ns - loads.runnable_ns) / (passed / ONE);
 	loads.at_ns += steps * STEP_NS;
 	loads.runnable_ns = info.runnable_ns - passed % STEP_NS * load / ONE;
@@ -272,8 +277,8 @@ long do_system_counts(struct request *rq, const struct pm_system_counts_req *in,
 {
 	(void)rq, (void)in;
 	out->processes = process_count();
-	out->forks = fork_count;
-	out->last_pid = (uint64_t)last_pid;
+	out->forks = table.forks;
+	out->last_pid = (uint64_t)table.last_pid;
 	advance_loads();
 	out->load1 = loads.averages[0];
 	out->load5 = loads.averages[1];
@@ -343,7 +348,7 @@ static cap_t init_args(const char *path)
 	char buffer[256];
 	struct exec_args *args = (struct exec_args *)buffer;
 	size_t length = strlen(path) + 1, at = sizeof(*args);
-	long memory = kcall(mo_create, EXEC_ARGS_MAX, 0);
+	long memory = tx_made(kcall(mo_create, EXEC_ARGS_MAX, 0));
 
 	if (memory < 0)
 		return (cap_t)memory;
@@ -361,7 +366,7 @@ static cap_t init_args(const char *path)
 
 static void init_answer(long status)
 {
-	init_error = status ? status : 1;
+	tx_set(init_error, status ? status : 1);
 	machine_wake(&init_waiter);
 }
 
@@ -371,20 +376,21 @@ static void init_exec(struct process *process)
 	long status = args < 0 ? args : exec_begin(process, NULL, NULL, args);
 
 	if (args >= 0)
-		kcall(cap_close, args);
+		tx_close(args);
 	init_answer(status < 0 ? status : 0);
 }
 
 void init_exec_failed(struct process *process, long error)
 {
 	slog("%s cannot be run: error %ld", inits[init_tried], error);
-	init_tried++;
+	tx_set(init_tried, init_tried + 1);
 	if (init_tried < INITS)
 		init_exec(process);
 }
 
 static void init_session(struct process *process, long status)
 {
+	process_change(process);
 	process->flags &= ~(uint32_t)PROC_STARTING;
 	if (status < 0)
 		init_answer(status);
@@ -427,7 +433,7 @@ static void default_limits(struct process *process)
 static long make_init(void)
 {
 	struct process *process = process_new(NULL);
-	long table = kcall(table_create, 1024, 1);
+	long table = tx_made(kcall(table_create, 1024, 1));
 
 	if (!process || table < 0)
 		return -ENOMEM;

@@ -88,7 +88,7 @@ static int64_t widen(int64_t id)
 
 long cred_set(struct process *process, uint32_t which, int64_t a, int64_t b, int64_t c)
 {
-	struct process_entry *entry = process_entry(process);
+	struct process_entry *entry = entry_change(process);
 	bool root = entry->euid == 0;
 	struct ids ids = which >= PM_ID_GID ? group_ids(entry) : user_ids(entry);
 
@@ -114,6 +114,7 @@ long cred_set_groups(struct process *process, const uint32_t *groups, uint32_t c
 		return -EPERM;
 	if (count > PROCESS_GROUPS)
 		return -EINVAL;
+	tx_save(&entry->group_count, sizeof(entry->group_count) + sizeof(entry->groups));
 	memcpy(entry->groups, groups, count * sizeof(*groups));
 	entry->group_count = count;
 	return 0;
@@ -125,7 +126,7 @@ long cred_set_groups(struct process *process, const uint32_t *groups, uint32_t c
 
 bool cred_exec(struct process *process, uint32_t mode, uint32_t uid, uint32_t gid)
 {
-	struct process_entry *entry = process_entry(process);
+	struct process_entry *entry = entry_change(process);
 
 	if (!(process->flags & PROC_NO_NEW_PRIVS)) {
 		if (mode & S_ISUID)

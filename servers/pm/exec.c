@@ -10,32 +10,41 @@
 
 static PRESERVED uint64_t last_badge;
 
+/* Not that of an attempt that was not committed: its badge may not be released yet. */
+TX_DERIVED static uint64_t unused_badge(void)
+{
+	return BADGE_FIRST_OWN + ++last_badge;
+}
+
 static cap_t loader_table(uint64_t badge, cap_t args, cap_t quota)
 {
-	long cap = kcall(badge_create, SLOT_ENDPOINT, badge), status;
+	long cap = tx_made(kcall(badge_create, SLOT_ENDPOINT, badge)), status;
 	cap_t table;
 
 	if (cap < 0)
 		return (cap_t)cap;
 	table = table_standard((cap_t)cap, quota);
-	kcall(cap_close, cap);
+	tx_close((cap_t)cap);
 	if (table < 0)
 		return table;
 	status = kcall(table_put, table, PROC_SLOT_EXEC_ARGS & ~CAP_PRIVATE, args, CAP_R);
 	if (status >= 0)
 		return table;
-	kcall(cap_close, table);
+	tx_close(table);
 	return (cap_t)status;
 }
 
-static void forget(struct exec_state *exec)
+static void forget(struct process *process)
 {
+	struct exec_state *exec = &process->exec;
+
+	process_change(process);
 	if (exec->loader)
 		thread_drop(exec->loader, exec->image);
 	if (exec->image)
 		image_put(exec->image);
 	if (exec->private_table > 0)
-		kcall(cap_close, exec->private_table);
+		tx_close(exec->private_table);
 	*exec = (struct exec_state){ 0 };
 }
 
@@ -47,21 +56,22 @@ long exec_begin(struct process *process, struct thread *caller, struct request *
 
 	if (exec->image)
 		return -EAGAIN;
-	exec->badge = BADGE_FIRST_OWN + ++last_badge;
+	process_change(process);
+	exec->badge = unused_badge();
 	exec->private_table = loader_table(exec->badge, args, quota);
 	exec->image = exec->private_table < 0 ? NULL : image_new(quota);
 	if (exec->image)
 		exec->loader = thread_make(process, exec->image, exec->private_table, process_pid(process),
 					   libposix.load, EXEC_ARGS_MAX, mask);
 	if (!exec->loader) {
-		forget(exec);
+		forget(process);
 		return -ENOMEM;
 	}
 	image_limit(exec->image, process->limits[RLIMIT_AS].soft);
 	exec->request = request;
 	exec->caller = caller ? caller->tid : 0;
 	thread_show(exec->loader);
-	kcall(thread_start, exec->loader->cap);
+	tx_start(exec->loader->cap);
 	return 0;
 }
 
@@ -70,6 +80,7 @@ static void tell_caller(struct request *request, long error)
 {
 	if (!request)
 		return;
+	request_change(request);
 	request->progress[1] = (uint64_t)error;
 	machine_wake_request(request);
 }
@@ -80,7 +91,7 @@ void exec_abandon(struct process *process, long error)
 
 	if (!process->exec.image)
 		return;
-	forget(&process->exec);
+	forget(process);
 	tell_caller(request, error);
 }
 
@@ -105,10 +116,11 @@ static void change_image(struct process *process, struct exec_state *exec)
 	}
 	while (process->threads)
 		thread_end(process->threads);
+	process_change(process);
 	if (process->image)
 		image_put(process->image);
 	if (process->private_table >= 0)
-		kcall(cap_close, process->private_table);
+		tx_close(process->private_table);
 	process->image = exec->image;
 	process->private_table = exec->private_table;
 }
@@ -119,7 +131,8 @@ static void forget_exit_signals(struct process *process)
 {
 	process->exit_signal = SIGCHLD;
 	for (struct process *child = process->children; child; child = child->older)
-		child->exit_signal = SIGCHLD;
+		if (child->exit_signal != SIGCHLD)
+			tx_set(child->exit_signal, SIGCHLD);
 }
 
 bool exec_commit(struct process *process, const struct exec_file *file)
@@ -127,11 +140,12 @@ bool exec_commit(struct process *process, const struct exec_file *file)
 	struct exec_state exec = process->exec;
 	uint32_t set_id = file->no_setid ? 0 : file->mode;
 
+	process_change(process);
 	process->exec = (struct exec_state){ 0 };
 	public_table(&exec);
 	change_image(process, &exec);
 	tell_caller(exec.request, EINTR);
-	thread_join(exec.loader);
+	thread_enter(exec.loader);
 	if (process->flags & PROC_STOPPED)
 		machine_stop(exec.loader);
 	kcall(table_cloexec, process->fd_table);

@@ -15,8 +15,10 @@ PRESERVED cap_t public_cap;
 PRESERVED cap_t fault_cap;
 static PRESERVED cap_t template_table, time_memory;
 static PRESERVED struct image images[PROCESS_MAX];
-static PRESERVED struct image *free_images;
-static PRESERVED uint32_t used_images;
+static PRESERVED struct {
+	struct image *free;
+	uint64_t used; /* beyond it none has been used yet */
+} pool;
 static cap_t libposix_memory;
 
 /* --- what all share ------------------------------------------------------------------------------- */
@@ -78,33 +80,41 @@ long image_start(bool restarted)
 
 cap_t table_standard(cap_t pm, cap_t quota)
 {
-	long table = kcall(table_clone, template_table, quota), status;
+	long table = tx_made(kcall(table_clone, template_table, quota)), status;
 
 	if (table < 0)
 		return (cap_t)table;
 	status = kcall(table_put, table, PROC_SLOT_PM & ~CAP_PRIVATE, pm, CAP_ALL);
 	if (status >= 0)
 		return (cap_t)table;
-	kcall(cap_close, table);
+	tx_close((cap_t)table);
 	return (cap_t)status;
 }
 
 /* --- images ------------------------------------------------------------------------------------------- */
 static struct image *image_take(long space)
 {
-	struct image *image = free_images;
+	struct image *image = pool.free;
 
-	if (space < 0)
+	if (tx_made(space) < 0)
 		return NULL;
+	tx_save(&pool, sizeof(pool));
 	if (image)
-		free_images = image->next_free;
-	else if (used_images < PROCESS_MAX)
-		image = &images[used_images++];
+		pool.free = image->next_free;
+	else if (pool.used < PROCESS_MAX)
+		image = &images[pool.used++];
 	if (!image) {
-		kcall(cap_close, space);
+		tx_close((cap_t)space);
 		return NULL;
 	}
+	/* One that this transaction has freed may have to be what it was. */
+	if (image->changed == tx_sequence())
+		tx_save(image, sizeof(*image));
+	else
+		tx_save_word(&image->next_free);
+	tx_fresh(image, sizeof(*image));
 	memset(image, 0, sizeof(*image));
+	image->changed = tx_sequence();
 	image->space = (cap_t)space;
 	image->users = 1;
 	return image;
@@ -160,16 +170,19 @@ void image_limit(struct image *image, uint64_t bytes)
 
 void image_use(struct image *image)
 {
-	image->users++;
+	tx_set(image->users, image->users + 1);
 }
 
 void image_put(struct image *image)
 {
+	tx_save(image, offsetof(struct image, base));
 	if (--image->users)
 		return;
-	kcall(cap_close, image->space);
-	image->next_free = free_images;
-	free_images = image;
+	image->changed = tx_sequence();
+	tx_close(image->space);
+	tx_save(&pool, sizeof(pool));
+	image->next_free = pool.free;
+	pool.free = image;
 }
 
 /* --- thread blocks ---------------------------------------------------------------------------------------- */
@@ -205,13 +218,13 @@ long image_block_get(struct image *image)
 		status = map_block(image, (unsigned)block);
 		if (status < 0)
 			return status;
-		image->blocks_mapped[block / 64] |= bit;
+		SET_WORD(image->blocks_mapped[block / 64], image->blocks_mapped[block / 64] | bit);
 	}
-	image->blocks_used[block / 64] |= bit;
+	SET_WORD(image->blocks_used[block / 64], image->blocks_used[block / 64] | bit);
 	return block;
 }
 
 void image_block_put(struct image *image, unsigned block)
 {
-	image->blocks_used[block / 64] &= ~(1ull << block % 64);
+	SET_WORD(image->blocks_used[block / 64], image->blocks_used[block / 64] & ~(1ull << block % 64));
 }

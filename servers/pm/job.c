@@ -41,10 +41,11 @@ void job_stop(struct process *process, int signal)
 {
 	if (process->flags & PROC_STOPPED)
 		return;
+	process_change(process);
 	process->flags |= PROC_STOPPED | PROC_STOP_NEWS;
 	process->flags &= ~(uint32_t)PROC_CONTINUE_NEWS;
 	process->stop_signal = (uint32_t)signal;
-	process_entry(process)->state = PROCESS_STOPPED;
+	entry_change(process)->state = PROCESS_STOPPED;
 	for (struct thread *thread = process->threads; thread; thread = thread->next)
 		machine_stop(thread);
 	job_tell_parent(process, CLD_STOPPED);
@@ -54,9 +55,10 @@ void job_continue(struct process *process)
 {
 	if (!(process->flags & PROC_STOPPED))
 		return;
+	process_change(process);
 	process->flags &= ~(uint32_t)(PROC_STOPPED | PROC_STOP_NEWS);
 	process->flags |= PROC_CONTINUE_NEWS;
-	process_entry(process)->state = PROCESS_ALIVE;
+	entry_change(process)->state = PROCESS_ALIVE;
 	for (struct thread *thread = process->threads; thread; thread = thread->next) {
 		/* What came meanwhile is looked at on the way. */
 		if (thread->hint)
@@ -82,7 +84,7 @@ static bool links_group(const struct process *process, const struct process *lea
 
 static bool orphaned_without(int32_t pgid, const struct process *leaving)
 {
-	for (const struct process *process = process_list; process; process = process->next)
+	for (const struct process *process = table.first; process; process = process->next)
 		if (process_entry(process)->pgid == pgid && links_group(process, leaving))
 			return false;
 	return true;
@@ -95,7 +97,7 @@ bool job_group_orphaned(int32_t pgid)
 
 static bool has_stopped(int32_t pgid, const struct process *except)
 {
-	for (const struct process *process = process_list; process; process = process->next)
+	for (const struct process *process = table.first; process; process = process->next)
 		if (process != except && process_entry(process)->pgid == pgid &&
 		    process->flags & PROC_STOPPED)
 			return true;
@@ -131,7 +133,7 @@ void job_departure(struct process *process)
 /* --- groups and sessions ---------------------------------------------------------------------------------------- */
 static bool group_in_session(int32_t pgid, int32_t sid)
 {
-	for (const struct process *process = process_list; process; process = process->next)
+	for (const struct process *process = table.first; process; process = process->next)
 		if (process_entry(process)->pgid == pgid && process_entry(process)->sid == sid)
 			return true;
 	return false;
@@ -163,7 +165,7 @@ long job_setpgid(struct process *caller, int32_t pid, int32_t pgid)
 
 static bool group_exists(int32_t pgid)
 {
-	for (const struct process *process = process_list; process; process = process->next)
+	for (const struct process *process = table.first; process; process = process->next)
 		if (process_entry(process)->pgid == pgid)
 			return true;
 	return false;
@@ -176,6 +178,6 @@ long job_setsid(struct process *caller)
 	if (group_exists(entry->pid))
 		return -EPERM;
 	process_set_group(caller, entry->pid, entry->pid);
-	entry->tty = 0;
+	entry_change(caller)->tty = 0;
 	return entry->pid;
 }

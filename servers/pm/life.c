@@ -37,7 +37,7 @@ static long create_kernel_thread(struct thread *thread, struct image *image, cap
 		.restart_start = image->base + libposix.restart_start,
 		.restart_end = image->base + libposix.restart_end,
 	};
-	long cap = kcall(thread_create, &create);
+	long cap = tx_made(kcall(thread_create, &create));
 
 	if (cap >= 0)
 		thread->cap = (cap_t)cap;
@@ -72,15 +72,17 @@ static long write_block(struct thread *thread, struct image *image, uint64_t mas
 	return status < 0 ? status : 0;
 }
 
-static void thread_enter(struct thread *thread)
+void thread_enter(struct thread *thread)
 {
 	struct process *process = thread->process;
 
 	thread_name(thread);
 	thread_show(thread);
+	process_change(process);
+	thread_change(thread);
 	thread->next = process->threads;
 	process->threads = thread;
-	process_entry(process)->threads++;
+	entry_change(process)->threads++;
 	thread->phase = THREAD_LIVE;
 	if (process_entry(process)->nice)
 		machine_priority(thread, process_entry(process)->nice);
@@ -94,8 +96,8 @@ static void thread_leave(struct thread *thread)
 		link = &(*link)->next;
 	if (!*link)
 		return;
-	*link = thread->next;
-	process_entry(thread->process)->threads--;
+	SET_WORD(*link, thread->next);
+	entry_change(thread->process)->threads--;
 }
 
 /* One that is not yet among its process's: exec's loader and fork's child are not until they run. */
@@ -136,7 +138,7 @@ struct thread *thread_make(struct process *process, struct image *image, cap_t p
 void thread_join(struct thread *thread)
 {
 	thread_enter(thread);
-	kcall(thread_start, thread->cap);
+	tx_start(thread->cap);
 }
 
 void thread_end(struct thread *thread)
@@ -145,6 +147,7 @@ void thread_end(struct thread *thread)
 	uint64_t user_ns, system_ns;
 
 	machine_times(thread, &user_ns, &system_ns);
+	process_change(process);
 	process->times.user_ns += user_ns;
 	process->times.system_ns += system_ns;
 	machine_timer(&thread->timer, 0, NULL);
@@ -235,7 +238,7 @@ static uint32_t processes_of(uint32_t uid)
 {
 	uint32_t found = 0;
 
-	for (const struct process *process = process_list; process; process = process->next)
+	for (const struct process *process = table.first; process; process = process->next)
 		found += process_entry(process)->uid == uid;
 	return found;
 }
@@ -260,7 +263,7 @@ struct process *process_fork(struct thread *caller, bool share, uint64_t argumen
 		return NULL;
 	inherit(child, parent, exit_signal);
 	child->private_table = table_standard(public_cap, quota_of(process_entry(child)->uid));
-	child->fd_table = (cap_t)kcall(table_clone, parent->fd_table, CAP_NONE);
+	child->fd_table = (cap_t)tx_made(kcall(table_clone, parent->fd_table, CAP_NONE));
 	if (child->private_table >= 0 && child->fd_table >= 0)
 		thread = share ? shared_thread(child, caller, argument) : copied_thread(child, caller);
 	if (thread)
@@ -280,14 +283,15 @@ struct process *process_fork(struct thread *caller, bool share, uint64_t argumen
 static void close_cap(cap_t *cap)
 {
 	if (*cap >= 0)
-		kcall(cap_close, *cap);
+		tx_close(*cap);
 	*cap = CAP_NONE;
 }
 
 static void release_resources(struct process *process)
 {
-	while (process->threads)
+	for (; process->threads; breathe())
 		thread_end(process->threads);
+	process_change(process);
 	if (process->image)
 		image_put(process->image);
 	process->image = NULL;
@@ -305,11 +309,12 @@ void process_undo(struct process *child)
 
 void process_begin(struct process *child)
 {
+	process_change(child);
 	child->flags &= ~(uint32_t)PROC_STARTING;
 	if (child->flags & PROC_STOPPED)
 		return; /* the continue starts it */
 	for (struct thread *thread = child->threads; thread; thread = thread->next)
-		kcall(thread_start, thread->cap);
+		tx_start(thread->cap);
 }
 
 /* --- exit -------------------------------------------------------------------------------------------------- */
@@ -330,6 +335,7 @@ static void reparent_one(struct process *child, struct process *parent)
 	for (struct thread *thread = child->threads; thread; thread = thread->next)
 		machine_set_parent(thread, process_pid(child), process_entry(child)->ppid);
 	/* What signal its end sends was agreed on with the parent it had. */
+	process_change(child);
 	child->exit_signal = SIGCHLD;
 	if (child->death_signal)
 		signal_simple(child, (int)child->death_signal);
@@ -345,7 +351,7 @@ static void reparent_children(struct process *process)
 {
 	struct process *parent = new_parent(process);
 
-	while (process->children)
+	for (; process->children; breathe())
 		reparent_one(process->children, parent);
 }
 
@@ -359,13 +365,14 @@ static void leave_session(struct process *process)
 	peers_session_exit(entry->sid);
 	for (uint32_t place = 0; place < process_places(); place++)
 		if (process_at(place) && proctab->entry[place].sid == entry->sid)
-			proctab->entry[place].tty = 0;
+			tx_set(proctab->entry[place].tty, 0);
 }
 
 void vfork_release(struct process *child)
 {
 	if (!(child->flags & PROC_VFORKED))
 		return;
+	process_change(child);
 	child->flags &= ~(uint32_t)PROC_VFORKED;
 	machine_wake(&child->makers);
 }
@@ -410,7 +417,8 @@ void process_exit(struct process *process, uint32_t wait_status)
 	timers_exit(process, false);
 	release_resources(process);
 	queue_clear(&process->signals);
-	entry->state = PROCESS_ZOMBIE;
+	process_change(process);
+	entry_change(process)->state = PROCESS_ZOMBIE;
 	process->wait_status = wait_status;
 	process->flags &= PROC_VFORKED;
 	vfork_release(process);

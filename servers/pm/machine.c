@@ -21,8 +21,8 @@ void machine_kill(struct thread *thread)
 {
 	if (thread->cap == CAP_NONE)
 		return;
-	kcall(thread_kill, thread->cap);
-	kcall(cap_close, thread->cap);
+	tx_kill(thread->cap);
+	thread_change(thread);
 	thread->cap = CAP_NONE;
 }
 

@@ -8,7 +8,7 @@
 void machine_interrupt(struct thread *thread); /* enter libposix; cuts off an interruptible call */
 void machine_stop(struct thread *thread);
 void machine_continue(struct thread *thread);
-void machine_kill(struct thread *thread);     /* the kernel's thread, and our capability */
+void machine_kill(struct thread *thread);     /* the kernel's thread, and our capability, with the commit */
 uint64_t machine_mask(struct thread *thread); /* which signals it blocks now */
 void machine_set_pending(struct thread *thread, uint64_t pending);
 void machine_set_parent(struct thread *thread, int32_t pid, int32_t ppid);

@@ -30,7 +30,7 @@ static long cancel(struct request *rq)
 		struct process *process = process_by_stamp(rq->stamp);
 
 		if (process && process->exec.request == rq)
-			process->exec.request = NULL;
+			tx_set(process->exec.request, NULL);
 	}
 	return -EINTR;
 }
@@ -57,6 +57,7 @@ static const struct service service = {
 	.dispatch = dispatch,
 	.start = start,
 	.cancel = cancel,
+	.transactional = true,
 };
 
 int main(void)

@@ -28,6 +28,7 @@ static void session_forked(struct acall *call)
 
 	if (!child || process_is_zombie(child))
 		return;
+	process_change(child);
 	child->fork_error = call->status < 0 ? (int32_t)call->status : 0;
 	if (!child->fork_error)
 		process_begin(child);
@@ -64,7 +65,7 @@ long peers_session_create(struct process *first, void (*done)(struct process *fi
 
 	if (!call)
 		return -EAGAIN;
-	created = done;
+	tx_set(created, done);
 	call->tag[0] = request.stamp;
 	return session_send_create(call, vfs(), &request);
 }

@@ -30,9 +30,10 @@
 struct image {
 	cap_t space;
 	uint32_t users;
-	uint64_t base; /* where libposix is mapped */
-	uint64_t blocks_used[THREADS_MAX / 64], blocks_mapped[THREADS_MAX / 64];
 	struct image *next_free;
+	uint64_t changed; /* the transaction that has saved it last, here and below */
+	uint64_t base;    /* where libposix is mapped */
+	uint64_t blocks_used[THREADS_MAX / 64], blocks_mapped[THREADS_MAX / 64];
 };
 
 /* A signal with what came with it; standard signals stand at most once in a queue. */
@@ -55,6 +56,7 @@ struct thread {
 	uint8_t phase; /* LEAVING: has said exit_thread, ends itself any moment */
 	uint16_t block;
 	cap_t cap;
+	uint64_t changed;
 	struct signal_queue signals;
 	uint64_t hint;           /* what the pending word of its block holds */
 	uint64_t wait_set;       /* sigtimedwait: signals it waits for */
@@ -108,7 +110,9 @@ enum process_flags {
 enum { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_NPROC = 6, RLIMIT_NOFILE, RLIMIT_AS = 9 };
 #define NO_LIMIT UINT64_MAX
 
+/* What process_change saves comes first. */
 struct process {
+	uint64_t changed, entry_changed;
 	struct process *parent, *children, *older, *younger; /* siblings */
 	struct process *next, *previous;                     /* all processes; or the free list */
 	struct image *image;
@@ -118,19 +122,60 @@ struct process {
 	uint32_t wait_status;
 	int32_t fork_error; /* STARTING: what VFS answered, negative */
 	struct signal_queue signals;
-	struct waitq waiters; /* in wait, for its children */
-	struct waitq makers;  /* who made it: waits for VFS, or (vfork) for its exec */
 	struct exec_state exec;
-	struct limit limits[LIMITS];
 	struct process_times times; /* of threads that have ended; of children waited for */
-	struct interval_timer itimers[3];
 	struct posix_timer *timers;
 	uint32_t timer_count, timer_next;
 	uint64_t cpu_warned; /* seconds of processor time at the last SIGXCPU */
+	struct limit limits[LIMITS];
+	struct interval_timer itimers[3];
+	struct waitq waiters; /* in wait, for its children */
+	struct waitq makers;  /* who made it: waits for VFS, or (vfork) for its exec */
 };
 
 extern struct process_table *proctab; /* the share */
 extern struct process processes[PROCESS_MAX];
+
+/* --- transactions ---------------------------------------------------------------------------- */
+/* Before anything is changed in a process (but limits and timers), in its public entry (but groups), in a thread: what
+ * was there is saved, once in each transaction. */
+static inline void process_change(struct process *process)
+{
+	if (process->changed == tx_sequence())
+		return;
+	tx_save(process, offsetof(struct process, limits));
+	process->changed = tx_sequence();
+}
+static inline struct process_entry *entry_change(struct process *process)
+{
+	struct process_entry *entry = &proctab->entry[process - processes];
+
+	if (process->entry_changed == tx_sequence())
+		return entry;
+	tx_save_word(&process->entry_changed);
+	tx_save(entry, offsetof(struct process_entry, groups));
+	process->entry_changed = tx_sequence();
+	return entry;
+}
+static inline void thread_change(struct thread *thread)
+{
+	if (thread->changed == tx_sequence())
+		return;
+	tx_save(thread, offsetof(struct thread, timer));
+	thread->changed = tx_sequence();
+}
+/* For eight bytes that are a link or a count. */
+#define SET_WORD(word, value)          \
+	do {                           \
+		tx_save_word(&(word)); \
+		(word) = (value);      \
+	} while (0)
+/* In loops over many, where it does no harm that the part before is done if the service dies. */
+static inline void breathe(void)
+{
+	if (tx_is_long())
+		tx_checkpoint();
+}
 
 /* --- table.c: who there is ------------------------------------------------------------------- */
 void table_start(bool restarted);
@@ -150,9 +195,15 @@ static inline bool process_is_zombie(const struct process *process)
 {
 	return process_entry(process)->state == PROCESS_ZOMBIE;
 }
-extern struct process *process_list; /* oldest last */
-extern uint64_t fork_count;
-extern int32_t last_pid;
+extern struct table {
+	struct process *first; /* of all, the youngest */
+	struct process *free_processes;
+	struct thread *free_threads;
+	uint64_t generation, forks;
+	uint32_t count, live_threads;
+	uint32_t used_processes, used_threads; /* beyond these none has been used yet */
+	int32_t last_pid;
+} table;
 struct process *process_by_stamp(uint64_t stamp);
 struct process *process_by_pid(int32_t pid); /* zombies too */
 struct thread *thread_by_tid(int32_t tid);
@@ -183,8 +234,9 @@ void queue_discard(struct signal_queue *queue, uint64_t signals);
 void queue_clear(struct signal_queue *queue);
 /* To a process, or to one of its threads. Does everything that follows from it. */
 void signal_post(struct process *process, struct thread *thread, const struct signal_info *info);
-/* The thread that waits for our answer to this request: it looks for signals then, without being interrupted. */
-void signal_calling(const struct thread *thread);
+/* The thread that waits for our answer to this request: it looks for signals then, without being interrupted. `told`:
+ * of its progress, for signals to many. */
+void signal_calling(const struct thread *thread, uint64_t *told);
 void signal_simple(struct process *process, int signal);
 /* A fault: cannot be blocked or ignored. */
 void signal_force(struct thread *thread, const struct signal_info *info);
@@ -236,6 +288,7 @@ bool cred_exec(struct process *process, uint32_t mode, uint32_t uid, uint32_t gi
  * or too many. thread_join makes it one of its process's. */
 struct thread *thread_make(struct process *process, struct image *image, cap_t private_table, int32_t tid,
 			   uint64_t entry, uint64_t argument, uint64_t mask);
+void thread_enter(struct thread *thread); /* one that runs already */
 void thread_join(struct thread *thread);
 void thread_drop(struct thread *thread, struct image *image); /* one that did not join */
 void thread_end(struct thread *thread);                       /* kill and forget */

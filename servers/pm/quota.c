@@ -71,8 +71,8 @@ static struct user *free_place(void)
 	for (struct user *user = users; user < users + USERS_MAX; user++) {
 		if (!is_unused(user))
 			continue;
-		kcall(cap_close, user->quota);
-		user->quota = 0;
+		tx_close(user->quota);
+		tx_set(user->quota, 0);
 		return user;
 	}
 	return NULL;
@@ -82,11 +82,12 @@ static struct user *free_place(void)
 static cap_t make_quota(uint32_t uid)
 {
 	struct user *user = free_place();
-	long quota = user ? kcall(quota_create, users_quota, user_pages) : -ENOSPC;
+	long quota = user ? tx_made(kcall(quota_create, users_quota, user_pages)) : -ENOSPC;
 
 	if (quota < 0)
 		return users_quota;
 	set_limits((cap_t)quota, THREAD_POOL / 2, BADGES_MAX / 2);
+	tx_save(user, sizeof(*user));
 	*user = (struct user){ uid, (cap_t)quota };
 	return user->quota;
 }

@@ -29,7 +29,7 @@ static struct process *largest(uint32_t uid, uint64_t *pages)
 	struct process *found = NULL;
 
 	*pages = 0;
-	for (struct process *process = process_list; process; process = process->next) {
+	for (struct process *process = table.first; process; process = process->next) {
 		bool counts =
 		    process != init_process() && (uid == ANYBODY || process_entry(process)->uid == uid);
 		uint64_t own = counts ? own_pages(process) : 0;

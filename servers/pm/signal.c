@@ -11,25 +11,31 @@
 #include <util/string.h>
 
 static PRESERVED struct queued_signal pool[QUEUE_POOL];
-static PRESERVED struct queued_signal *free_queued;
-static PRESERVED uint32_t used_queued;
+static PRESERVED struct {
+	struct queued_signal *free;
+	uint64_t used; /* beyond it none has been used yet */
+} queued_signals;
 
 /* --- queues --------------------------------------------------------------------------------------- */
 static struct queued_signal *queued_new(void)
 {
-	struct queued_signal *queued = free_queued;
+	struct queued_signal *queued = queued_signals.free;
 
+	tx_save(&queued_signals, sizeof(queued_signals));
 	if (queued)
-		free_queued = queued->next;
-	else if (used_queued < QUEUE_POOL)
-		queued = &pool[used_queued++];
+		queued_signals.free = queued->next;
+	else if (queued_signals.used < QUEUE_POOL)
+		queued = &pool[queued_signals.used++];
+	if (queued)
+		tx_save(queued, sizeof(*queued));
 	return queued;
 }
 
 static void queued_free(struct queued_signal *queued)
 {
-	queued->next = free_queued;
-	free_queued = queued;
+	tx_save_word(&queued->next);
+	queued->next = queued_signals.free;
+	SET_WORD(queued_signals.free, queued);
 }
 
 /* False if there is no room for what comes with a real-time signal. A standard one stays pending even so. */
@@ -40,6 +46,7 @@ bool queue_add(struct signal_queue *queue, const struct signal_info *info)
 
 	if (queue->pending & bit && info->signo < SIGRTMIN)
 		return true;
+	tx_save(queue, sizeof(*queue));
 	queued = queued_new();
 	if (!queued && info->signo >= SIGRTMIN && info->code != SI_USER)
 		return false;
@@ -50,7 +57,7 @@ bool queue_add(struct signal_queue *queue, const struct signal_info *info)
 	queued->info = *info;
 	queued->next = NULL;
 	if (queue->last)
-		queue->last->next = queued;
+		SET_WORD(queue->last->next, queued);
 	else
 		queue->first = queued;
 	queue->last = queued;
@@ -61,7 +68,7 @@ static void queue_unlink(struct signal_queue *queue, struct queued_signal *previ
 			 struct queued_signal *queued)
 {
 	if (previous)
-		previous->next = queued->next;
+		SET_WORD(previous->next, queued->next);
 	else
 		queue->first = queued->next;
 	if (queue->last == queued)
@@ -87,6 +94,7 @@ bool queue_take(struct signal_queue *queue, int signal, struct signal_info *info
 		found = queued;
 		before = previous;
 	}
+	tx_save(queue, sizeof(*queue));
 	if (of_it < 2)
 		queue->pending &= ~SIGNAL_BIT(signal);
 	*info = found ? found->info : (struct signal_info){ .signo = signal };
@@ -101,6 +109,7 @@ void queue_discard(struct signal_queue *queue, uint64_t signals)
 
 	if (!(queue->pending & signals))
 		return;
+	tx_save(queue, sizeof(*queue));
 	for (; queued; queued = next) {
 		next = queued->next;
 		if (SIGNAL_BIT(queued->info.signo) & signals)
@@ -163,9 +172,10 @@ static void update_hint(struct thread *thread)
 {
 	uint64_t hint = thread->signals.pending | thread->process->signals.pending;
 
-	if (thread->hint != hint)
-		machine_set_pending(thread, hint);
-	thread->hint = hint;
+	if (thread->hint == hint)
+		return;
+	SET_WORD(thread->hint, hint);
+	machine_set_pending(thread, hint);
 }
 
 void signal_update_hints(struct process *process)
@@ -176,9 +186,13 @@ void signal_update_hints(struct process *process)
 
 static const struct thread *calling;
 
-void signal_calling(const struct thread *thread)
+/* Where the request that runs notes how many places have been told. */
+static uint64_t *told_before;
+
+void signal_calling(const struct thread *thread, uint64_t *told)
 {
 	calling = thread;
+	told_before = told;
 }
 
 /* --- posting -------------------------------------------------------------------------------------------- */
@@ -330,16 +344,18 @@ int signal_accept(struct thread *thread, uint64_t set, struct signal_info *info)
 /* --- actions ------------------------------------------------------------------------------------------------- */
 static void set_flag(struct process *process, uint32_t flag, bool on)
 {
+	process_change(process);
 	process->flags = on ? process->flags | flag : process->flags & ~flag;
 }
 
 long signal_set_action(struct process *process, int signal, uint64_t handler, uint64_t flags)
 {
-	struct process_entry *entry = process_entry(process);
+	struct process_entry *entry;
 	uint64_t bit;
 
 	if (signal < 1 || signal > SIGNAL_COUNT || signal == SIGKILL || signal == SIGSTOP)
 		return -EINVAL;
+	entry = entry_change(process);
 	bit = SIGNAL_BIT(signal);
 	entry->signals_ignored = (entry->signals_ignored & ~bit) | (handler == SIG_IGN ? bit : 0);
 	entry->signals_caught = (entry->signals_caught & ~bit) | (handler > SIG_IGN ? bit : 0);
@@ -357,12 +373,15 @@ long signal_set_action(struct process *process, int signal, uint64_t handler, ui
 
 void signal_reset_actions(struct process *process)
 {
-	process_entry(process)->signals_caught = 0;
+	entry_change(process)->signals_caught = 0;
+	process_change(process);
 	process->flags &= ~(uint32_t)(PROC_NOCLDSTOP | PROC_NOCLDWAIT);
 }
 
 void signal_move(struct thread *from, struct thread *to)
 {
+	thread_change(from);
+	thread_change(to);
 	to->signals = from->signals;
 	from->signals = (struct signal_queue){ 0 };
 }
@@ -397,28 +416,27 @@ static long kill_one(const struct process *from, struct process *to, struct thre
 /* 0 if one could be told, else why the last could not. The sender comes last: it may not survive. */
 static long kill_many(const struct process *from, int32_t pgid, const struct signal_info *info)
 {
-	long status = -ESRCH;
-	struct process *self = NULL;
+	uint64_t *told = told_before, first = told ? *told : 0;
+	long status = first ? 0 : -ESRCH;
 
-	for (uint32_t place = 0; place < process_places(); place++) {
+	told_before = NULL; /* not of what follows from a signal */
+	for (uint32_t place = (uint32_t)first; place < process_places(); place++) {
 		struct process *process = process_at(place);
 
-		if (!process)
+		if (!process || process == from)
 			continue;
-		if (pgid ? process_entry(process)->pgid != pgid
-			 : process_pid(process) == INIT_PID || process == from)
+		if (pgid ? process_entry(process)->pgid != pgid : process_pid(process) == INIT_PID)
 			continue;
-		if (process == from) {
-			self = process;
-			continue;
-		}
 		if (!kill_one(from, process, NULL, info))
 			status = 0;
 		else if (status)
 			status = -EPERM;
+		if (told)
+			*told = place + 1;
+		breathe();
 	}
-	if (self)
-		status = kill_one(from, self, NULL, info);
+	if (from && pgid && process_entry(from)->pgid == pgid)
+		status = kill_one(from, process_at(process_slot(from)), NULL, info);
 	return status;
 }
 

@@ -6,33 +6,48 @@
 
 PRESERVED struct process processes[PROCESS_MAX];
 static PRESERVED struct thread threads[THREAD_POOL];
-static PRESERVED struct process *free_processes;
-static PRESERVED struct thread *free_threads;
-static PRESERVED uint32_t live_threads;
-static PRESERVED uint32_t used_processes, used_threads; /* beyond these none has been used yet */
-static PRESERVED uint64_t generation;
 /* What a number names: a process (place + 1), a thread (place + 1), and how many groups and sessions. */
 static PRESERVED uint16_t pid_process[PID_MAX], tid_thread[PID_MAX], id_uses[PID_MAX];
-PRESERVED struct process *process_list;
-PRESERVED uint64_t fork_count;
-PRESERVED int32_t last_pid;
-static PRESERVED uint32_t count;
+PRESERVED struct table table;
 struct process_table *proctab;
+
+/* Requests that were parked come again: the queues of the last incarnation hold nothing. What a thread's block says
+ * about pending signals may be of a transaction that was not committed. */
+static void process_restarted(struct process *process)
+{
+	process->waiters = process->makers = (struct waitq){ NULL, NULL };
+	for (struct thread *thread = process->threads; thread; thread = thread->next)
+		thread->hint = ~(thread->signals.pending | process->signals.pending);
+	signal_update_hints(process);
+}
 
 void table_start(bool restarted)
 {
+	tx_checked(proctab, sizeof(*proctab));
 	if (!restarted)
 		memset(proctab, 0, sizeof(*proctab));
+	for (uint32_t place = 0; place < table.used_processes; place++)
+		if (process_at(place))
+			process_restarted(process_at(place));
+}
+
+static void table_change(void)
+{
+	static uint64_t changed;
+
+	if (changed != tx_sequence())
+		tx_save(&table, sizeof(table));
+	changed = tx_sequence();
 }
 
 uint32_t process_count(void)
 {
-	return count;
+	return table.count;
 }
 
 uint32_t process_places(void)
 {
-	return used_processes;
+	return table.used_processes;
 }
 
 struct process *process_at(uint32_t place)
@@ -49,14 +64,14 @@ static bool id_free(int32_t id)
 /* Ascending, from 300 again after the end, as Linux does. 0: none left. */
 static int32_t id_new(void)
 {
-	int32_t id = last_pid;
+	int32_t id = table.last_pid;
 
 	for (int tries = 0; tries < PID_MAX; tries++) {
 		id++;
 		if (id >= PID_MAX)
 			id = 300;
 		if (id_free(id)) {
-			last_pid = id;
+			table.last_pid = id;
 			return id;
 		}
 	}
@@ -95,65 +110,77 @@ struct process *init_process(void)
 /* --- processes ------------------------------------------------------------------------------------- */
 static struct process *take_slot(void)
 {
-	struct process *process = free_processes;
+	struct process *process = table.free_processes;
 
 	if (process)
-		free_processes = process->next;
-	else if (used_processes < PROCESS_MAX)
-		process = &processes[used_processes++];
+		table.free_processes = process->next;
+	else if (table.used_processes < PROCESS_MAX)
+		process = &processes[table.used_processes++];
+	if (!process)
+		return NULL;
+	/* One that this transaction has freed may have to be what it was. */
+	if (process->changed == tx_sequence())
+		tx_save(process, sizeof(*process));
+	else
+		tx_save_word(&process->next);
+	tx_fresh(process, sizeof(*process));
+	memset(process, 0, sizeof(*process));
+	process->changed = tx_sequence();
 	return process;
 }
 
 static void enter_list(struct process *process)
 {
 	process->previous = NULL;
-	process->next = process_list;
-	if (process_list)
-		process_list->previous = process;
-	process_list = process;
-	count++;
+	process->next = table.first;
+	if (table.first)
+		SET_WORD(table.first->previous, process);
+	table.first = process;
+	table.count++;
 }
 
 static void leave_list(struct process *process)
 {
 	if (process->next)
-		process->next->previous = process->previous;
+		SET_WORD(process->next->previous, process->previous);
 	if (process->previous)
-		process->previous->next = process->next;
+		SET_WORD(process->previous->next, process->next);
 	else
-		process_list = process->next;
-	count--;
+		table.first = process->next;
+	table.count--;
 }
 
 static void leave_parent(struct process *child)
 {
 	if (child->older)
-		child->older->younger = child->younger;
+		SET_WORD(child->older->younger, child->younger);
 	if (child->younger)
-		child->younger->older = child->older;
+		SET_WORD(child->younger->older, child->older);
 	else if (child->parent)
-		child->parent->children = child->older;
+		SET_WORD(child->parent->children, child->older);
 	child->parent = child->older = child->younger = NULL;
 }
 
 /* A parent's list begins with the youngest. */
 void process_adopt(struct process *child, struct process *parent)
 {
+	process_change(child);
 	leave_parent(child);
 	child->parent = parent;
-	process_entry(child)->ppid = parent ? process_pid(parent) : 0;
+	entry_change(child)->ppid = parent ? process_pid(parent) : 0;
 	if (!parent)
 		return;
 	child->older = parent->children;
 	if (parent->children)
-		parent->children->younger = child;
-	parent->children = child;
+		SET_WORD(parent->children->younger, child);
+	SET_WORD(parent->children, child);
 }
 
 static void fill_entry(struct process *process, struct process *parent, int32_t pid)
 {
-	struct process_entry *entry = process_entry(process);
+	struct process_entry *entry = entry_change(process);
 
+	tx_fresh(entry, sizeof(*entry));
 	if (parent)
 		memcpy((char *)entry + sizeof(entry->stamp),
 		       (char *)process_entry(parent) + sizeof(entry->stamp),
@@ -168,51 +195,55 @@ static void fill_entry(struct process *process, struct process *parent, int32_t 
 
 struct process *process_new(struct process *parent)
 {
-	int32_t pid = id_new();
-	struct process *process = pid ? take_slot() : NULL;
 	struct process_entry *entry;
+	struct process *process;
+	int32_t pid;
 
+	table_change();
+	pid = id_new();
+	process = pid ? take_slot() : NULL;
 	if (!process)
 		return NULL;
-	memset(process, 0, sizeof(*process));
 	process->private_table = process->fd_table = CAP_NONE;
 	fill_entry(process, parent, pid);
 	entry = process_entry(process);
-	pid_process[pid] = (uint16_t)(process_slot(process) + 1);
+	tx_set(pid_process[pid], (uint16_t)(process_slot(process) + 1));
 	if (parent)
 		process_set_group(process, process_entry(parent)->pgid, process_entry(parent)->sid);
 	else
 		process_set_group(process, pid, pid);
 	enter_list(process);
 	process_adopt(process, parent);
-	fork_count++;
-	entry->stamp = ++generation << STAMP_SLOT_BITS | process_slot(process);
+	table.forks++;
+	entry->stamp = ++table.generation << STAMP_SLOT_BITS | process_slot(process);
 	return process;
 }
 
 void process_free(struct process *process)
 {
-	struct process_entry *entry = process_entry(process);
+	struct process_entry *entry = entry_change(process);
 
+	table_change();
+	process_change(process);
 	entry->stamp = 0;
 	entry->state = PROCESS_FREE;
 	leave_parent(process);
 	leave_list(process);
-	pid_process[entry->pid] = 0;
+	tx_set(pid_process[entry->pid], 0);
 	process_set_group(process, 0, 0);
-	process->next = free_processes;
-	free_processes = process;
+	process->next = table.free_processes;
+	table.free_processes = process;
 }
 
 static void use_id(int32_t id, int by)
 {
 	if (id_valid(id))
-		id_uses[id] = (uint16_t)(id_uses[id] + by);
+		tx_set(id_uses[id], (uint16_t)(id_uses[id] + by));
 }
 
 void process_set_group(struct process *process, int32_t pgid, int32_t sid)
 {
-	struct process_entry *entry = process_entry(process);
+	struct process_entry *entry = entry_change(process);
 
 	use_id(pgid, 1);
 	use_id(sid, 1);
@@ -225,23 +256,27 @@ void process_set_group(struct process *process, int32_t pgid, int32_t sid)
 /* --- threads -------------------------------------------------------------------------------------------- */
 struct thread *thread_new(struct process *process, int32_t tid)
 {
-	struct thread *thread = free_threads;
+	struct thread *thread = table.free_threads;
 
 	/* The last places are root's and for first threads, so that one user's do not lock out all. */
-	if (!tid && process_entry(process)->uid && live_threads > THREAD_POOL - THREAD_POOL / 4)
+	if (!tid && process_entry(process)->uid && table.live_threads > THREAD_POOL - THREAD_POOL / 4)
 		return NULL;
+	table_change();
 	if (!tid)
 		tid = id_new();
 	if (!tid)
 		return NULL;
 	if (thread)
-		free_threads = thread->next;
-	else if (used_threads < THREAD_POOL)
-		thread = &threads[used_threads++];
+		table.free_threads = thread->next;
+	else if (table.used_threads < THREAD_POOL)
+		thread = &threads[table.used_threads++];
 	else
 		return NULL;
-	live_threads++;
+	table.live_threads++;
+	tx_save_word(&thread->next);
+	tx_fresh(thread, sizeof(*thread));
 	memset(thread, 0, sizeof(*thread));
+	thread->changed = tx_sequence();
 	thread->process = process;
 	thread->tid = tid;
 	thread->cap = CAP_NONE;
@@ -251,18 +286,20 @@ struct thread *thread_new(struct process *process, int32_t tid)
 
 void thread_name(struct thread *thread)
 {
-	tid_thread[thread->tid] = (uint16_t)(thread - threads + 1);
+	tx_set(tid_thread[thread->tid], (uint16_t)(thread - threads + 1));
 }
 
 void thread_free(struct thread *thread)
 {
+	table_change();
+	thread_change(thread);
 	if (tid_thread[thread->tid] == thread - threads + 1)
-		tid_thread[thread->tid] = 0;
-	live_threads--;
+		tx_set(tid_thread[thread->tid], 0);
+	table.live_threads--;
 	queue_clear(&thread->signals);
 	thread->phase = THREAD_UNUSED;
-	thread->next = free_threads;
-	free_threads = thread;
+	thread->next = table.free_threads;
+	table.free_threads = thread;
 }
 
 struct thread *process_thread(struct process *process, int32_t tid)

@@ -18,9 +18,11 @@
 #define CLOCK_PROCESS_CPU 2
 
 static PRESERVED struct posix_timer pool[TIMER_POOL];
-static PRESERVED struct posix_timer *free_timers;
-static PRESERVED uint32_t used_timers;
-static PRESERVED struct timer tick;
+static PRESERVED struct {
+	struct posix_timer *free;
+	uint64_t used; /* beyond it none has been used yet */
+} posix_timers;
+static struct timer tick;
 
 static void tick_fired(struct timer *timer);
 static void real_fired(struct timer *timer);
@@ -106,6 +108,7 @@ static void itimer_expired(struct process *process, uint32_t which, uint64_t now
 	static const uint8_t signals[3] = { SIGALRM, SIGVTALRM, SIGPROF };
 	struct interval_timer *itimer = &process->itimers[which];
 
+	tx_save(itimer, sizeof(*itimer));
 	if (itimer->interval)
 		advance(&itimer->deadline, itimer->interval, now,
 			least_interval(process, NULL, signals[which]));
@@ -145,6 +148,7 @@ long itimer_set(struct process *process, uint32_t which, const struct timer_valu
 	if (!new)
 		return 0;
 	itimer = &process->itimers[which];
+	tx_save(itimer, sizeof(*itimer));
 	itimer->interval = bounded(new->interval);
 	itimer->deadline = new->value ? itimer_clock(process, which) + bounded(new->value) : 0;
 	if (which == ITIMER_REAL)
@@ -157,16 +161,19 @@ long itimer_set(struct process *process, uint32_t which, const struct timer_valu
 /* --- timer_create ------------------------------------------------------------------------------------- */
 struct posix_timer *timer_make(struct process *process)
 {
-	struct posix_timer *timer = free_timers;
+	struct posix_timer *timer = posix_timers.free;
 
 	if (process->timer_count >= TIMERS_PER_PROCESS)
 		return NULL;
+	tx_save(&posix_timers, sizeof(posix_timers));
 	if (timer)
-		free_timers = timer->next;
-	else if (used_timers < TIMER_POOL)
-		timer = &pool[used_timers++];
+		posix_timers.free = timer->next;
+	else if (posix_timers.used < TIMER_POOL)
+		timer = &pool[posix_timers.used++];
 	else
 		return NULL;
+	tx_save(timer, sizeof(*timer));
+	process_change(process);
 	memset(timer, 0, sizeof(*timer));
 	timer->process = process;
 	timer->id = process->timer_next++;
@@ -192,11 +199,14 @@ void timer_free(struct posix_timer *timer)
 	machine_timer(&timer->timer, 0, NULL);
 	while (*link != timer)
 		link = &(*link)->next;
-	*link = timer->next;
+	tx_save(&posix_timers, sizeof(posix_timers));
+	tx_save(timer, sizeof(*timer));
+	process_change(timer->process);
+	SET_WORD(*link, timer->next);
 	timer->process->timer_count--;
 	timer->process = NULL;
-	timer->next = free_timers;
-	free_timers = timer;
+	timer->next = posix_timers.free;
+	posix_timers.free = timer;
 }
 
 static void start_posix(struct posix_timer *timer)
@@ -239,6 +249,7 @@ static uint64_t least_of(const struct posix_timer *timer)
 
 static void posix_expired(struct posix_timer *timer, uint64_t now)
 {
+	tx_save(timer, sizeof(*timer));
 	timer->overrun = 0;
 	if (timer->interval) {
 		uint64_t missed = advance(&timer->deadline, timer->interval, now, least_of(timer));
@@ -264,6 +275,7 @@ void timer_arm(struct posix_timer *timer, bool absolute, const struct timer_valu
 {
 	uint64_t value = bounded(new->value);
 
+	tx_save(timer, sizeof(*timer));
 	timer->interval = bounded(new->interval);
 	timer->overrun = 0;
 	if (value && !absolute) {
@@ -327,7 +339,7 @@ static bool tick_limit(struct process *process)
 	if (seconds >= limit->hard) {
 		signal_simple(process, SIGKILL);
 	} else if (seconds >= limit->soft && seconds > process->cpu_warned) {
-		process->cpu_warned = seconds;
+		SET_WORD(process->cpu_warned, seconds);
 		signal_simple(process, SIGXCPU);
 	}
 	return true;
@@ -353,10 +365,10 @@ static void tick_fired(struct timer *timer)
 	bool more = false;
 
 	(void)timer;
-	for (uint32_t place = 0; place < process_places(); place++)
+	for (uint32_t place = 0; place < process_places(); place++, breathe())
 		if (process_at(place) && tick_process(process_at(place)))
 			more = true;
-	for (uint32_t i = 0; i < used_timers; i++)
+	for (uint32_t i = 0; i < posix_timers.used; i++, breathe())
 		if (tick_posix(&pool[i]))
 			more = true;
 	if (more)
@@ -372,7 +384,8 @@ void timers_exit(struct process *process, bool exec)
 		return;
 	machine_timer(&process->itimers[ITIMER_REAL].timer, 0, NULL);
 	for (uint32_t which = 0; which < 3; which++)
-		process->itimers[which].deadline = 0;
+		if (process->itimers[which].deadline)
+			SET_WORD(process->itimers[which].deadline, 0);
 }
 
 /* The loop's list of timers went with the last incarnation; the deadlines did not. */
@@ -381,9 +394,8 @@ void timers_restart(void)
 	for (uint32_t place = 0; place < process_places(); place++)
 		if (process_at(place) && process_at(place)->itimers[ITIMER_REAL].deadline)
 			arm_real(process_at(place));
-	for (uint32_t i = 0; i < used_timers; i++)
+	for (uint32_t i = 0; i < posix_timers.used; i++)
 		if (pool[i].process && pool[i].deadline)
 			start_posix(&pool[i]);
-	tick.deadline = 0;
 	need_tick();
 }

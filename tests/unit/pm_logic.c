@@ -64,6 +64,26 @@ void machine_wake_request(struct request *request)
 	request_wakes++;
 }
 
+/* Transactions are lib/sys's business: every number of theirs is that of the last here, so nothing is saved. */
+struct tx_log tx_log;
+
+void tx_save(void *memory, size_t length)
+{
+	(void)memory, (void)length;
+}
+
+void tx_save_word(void *memory)
+{
+	(void)memory;
+}
+
+bool tx_is_long(void)
+{
+	return false;
+}
+
+void tx_checkpoint(void) {}
+
 /* Ends as life.c has it, without a kernel. */
 void process_exit(struct process *process, uint32_t wait_status)
 {
