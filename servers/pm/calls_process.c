@@ -153,7 +153,7 @@ long do_exec(struct request *rq, const struct pm_exec_req *in, struct pm_exec_re
 		return -EINVAL;
 	status = exec_begin(process, thread, rq, rq->caps[0].slot);
 	if (status == -ENOMEM && shortage_relieve(process))
-		status = exec_begin(process, process->threads, rq, rq->caps[0].slot);
+		status = exec_begin(process, thread, rq, rq->caps[0].slot);
 	if (status < 0)
 		return status;
 	rq->progress[0] = 1;

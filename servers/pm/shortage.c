@@ -92,5 +92,6 @@ bool shortage_relieve(const struct process *process)
 	if (!victim || victim == process || pages < info.pages_total / LARGE_FRACTION)
 		return false;
 	end(victim, pages);
+	tx_checkpoint(); /* only then has it ended, and its memory is free */
 	return true;
 }
