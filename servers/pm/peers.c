@@ -21,13 +21,26 @@ static void nothing(struct acall *call)
 	(void)call;
 }
 
-/* The child may have been killed, and its place be another's, meanwhile. */
+/* tag: 0 the child's stamp, 1 its parent's */
+static long send_fork(struct acall *call)
+{
+	struct session_fork_req request = { .parent_stamp = call->tag[1], .child_stamp = call->tag[0] };
+
+	return session_send_fork(call, vfs(), &request);
+}
+
+/* The answer may have gone with an incarnation that had just taken it: then it is asked again, which VFS does not mind.
+ * The child may have been killed, and its place be another's, meanwhile. */
 static void session_forked(struct acall *call)
 {
 	struct process *child = process_by_stamp(call->tag[0]);
 
 	if (!child || process_is_zombie(child))
 		return;
+	if (call->status == -ERESTART) {
+		send_fork(call);
+		return;
+	}
 	process_change(child);
 	child->fork_error = call->status < 0 ? (int32_t)call->status : 0;
 	if (!child->fork_error)
@@ -39,13 +52,19 @@ static void session_forked(struct acall *call)
 long peers_session_fork(struct process *child, uint64_t parent_stamp)
 {
 	struct acall *call = acall_new(session_forked, child);
-	uint64_t stamp = process_entry(child)->stamp;
-	struct session_fork_req request = { .parent_stamp = parent_stamp, .child_stamp = stamp };
 
 	if (!call)
 		return -EAGAIN;
-	call->tag[0] = stamp;
-	return session_send_fork(call, vfs(), &request);
+	call->tag[0] = process_entry(child)->stamp;
+	call->tag[1] = parent_stamp;
+	return send_fork(call);
+}
+
+static long send_create(struct acall *call)
+{
+	struct session_create_req request = { .stamp = call->tag[0] };
+
+	return session_send_create(call, vfs(), &request);
 }
 
 static PRESERVED void (*created)(struct process *first, long status);
@@ -54,20 +73,21 @@ static void session_created(struct acall *call)
 {
 	struct process *first = process_by_stamp(call->tag[0]);
 
-	if (first)
+	if (first && call->status == -ERESTART)
+		send_create(call);
+	else if (first)
 		created(first, call->status);
 }
 
 long peers_session_create(struct process *first, void (*done)(struct process *first, long status))
 {
 	struct acall *call = acall_new(session_created, first);
-	struct session_create_req request = { .stamp = process_entry(first)->stamp };
 
 	if (!call)
 		return -EAGAIN;
 	tx_set(created, done);
-	call->tag[0] = request.stamp;
-	return session_send_create(call, vfs(), &request);
+	call->tag[0] = process_entry(first)->stamp;
+	return send_create(call);
 }
 
 void peers_session_gone(uint64_t stamp)

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ROUNDS_AFTER 3
@@ -210,11 +211,12 @@ static int constant(unsigned seconds, uint64_t seed, int count, char **services)
 	pid_t pids[WORKERS];
 	uint64_t pause_us, rounds = 0, restarts = 0;
 	const char *failure, *pause;
+	time_t end = time(NULL) + (time_t)seconds;
 
 	for (int i = 0; i < count; i++)
 		restarts -= (uint64_t)restarts_of(services[i]);
 	begin(WORKERS, pids);
-	for (unsigned ms = 0; ms < seconds * 1000 && !any_failed(WORKERS); ms += 20) {
+	while (time(NULL) < end && !any_failed(WORKERS)) {
 		char line[64];
 
 		snprintf(line, sizeof line, "step %s %lu", services[random_from(&seed) % (uint64_t)count],
