@@ -169,6 +169,7 @@ long do_signal_group(struct request *rq, const struct pm_signal_group_req *in,
 {
 	struct signal_info info = { .signo = (int32_t)in->signal, .code = SI_KERNEL };
 	uint64_t generated = SIGNAL_BIT(SIGTTIN) | SIGNAL_BIT(SIGTTOU) | SIGNAL_BIT(SIGTSTP);
+	long status;
 
 	(void)out;
 	if (!stamp_is_service(rq->stamp))
@@ -177,7 +178,10 @@ long do_signal_group(struct request *rq, const struct pm_signal_group_req *in,
 		return -EINVAL;
 	if (SIGNAL_BIT(in->signal) & generated && job_group_orphaned((int32_t)in->pgid))
 		return -EIO;
-	return signal_group(NULL, (int32_t)in->pgid, &info);
+	signal_calling(NULL, &rq->progress[0]);
+	status = signal_group(NULL, (int32_t)in->pgid, &info);
+	signal_calling(NULL, NULL);
+	return status;
 }
 
 /* The leader's session shares its terminal. */

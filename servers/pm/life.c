@@ -406,39 +406,61 @@ static void log_crash(const struct process *process, uint32_t wait_status)
 	     regs.rsp);
 }
 
-void process_exit(struct process *process, uint32_t wait_status)
+/* Nothing of it is there any more, but for what its parent waits for. */
+static void become_zombie(struct process *process)
 {
-	struct process_entry *entry = process_entry(process);
-
-	if (process_is_zombie(process))
-		return;
-	log_crash(process, wait_status);
-	exec_abandon(process, 0);
-	timers_exit(process, false);
-	release_resources(process);
-	queue_clear(&process->signals);
 	process_change(process);
 	entry_change(process)->state = PROCESS_ZOMBIE;
-	process->wait_status = wait_status;
-	process->flags &= PROC_VFORKED;
+	process->flags &= PROC_VFORKED | PROC_ENDING;
 	vfork_release(process);
 	machine_wake(&process->makers);
 	machine_wake(&process->waiters);
 	if (process_pid(process) == INIT_PID)
-		peers_init_ended(wait_status);
-	peers_session_gone(entry->stamp);
+		peers_init_ended(process->wait_status);
+	peers_session_gone(process_entry(process)->stamp);
 	leave_session(process);
 	job_departure(process);
-	reparent_children(process);
-	if (!process->parent || (wait_ignored(process->parent) && process->exit_signal == SIGCHLD)) {
-		struct process *parent = process->parent;
+}
 
-		process_reap(process);
-		if (parent)
-			machine_wake(&parent->waiters);
+/* Each part may have been done before, for with many threads or children it is more than one transaction. */
+static void end_process(struct process *process)
+{
+	struct process *parent;
+
+	exec_abandon(process, 0);
+	timers_exit(process, false);
+	release_resources(process);
+	queue_clear(&process->signals);
+	become_zombie(process);
+	reparent_children(process);
+	process_change(process);
+	process->flags &= ~(uint32_t)PROC_ENDING;
+	parent = process->parent;
+	if (parent && (!wait_ignored(parent) || process->exit_signal != SIGCHLD)) {
+		job_tell_parent(process, process->wait_status & 0x7f ? CLD_KILLED : CLD_EXITED);
 		return;
 	}
-	job_tell_parent(process, wait_status & 0x7f ? CLD_KILLED : CLD_EXITED);
+	process_reap(process);
+	if (parent)
+		machine_wake(&parent->waiters);
+}
+
+void process_exit(struct process *process, uint32_t wait_status)
+{
+	if (process_is_zombie(process) || process->flags & PROC_ENDING)
+		return;
+	log_crash(process, wait_status);
+	process_change(process);
+	process->flags |= PROC_ENDING;
+	process->wait_status = wait_status;
+	end_process(process);
+}
+
+void exits_restart(void)
+{
+	for (uint32_t place = 0; place < process_places(); place++)
+		if (process_at(place) && processes[place].flags & PROC_ENDING)
+			end_process(&processes[place]);
 }
 
 void process_reap(struct process *process)

@@ -47,9 +47,11 @@ static long start(bool restarted)
 	error = image_start(restarted);
 	if (!error)
 		error = quota_start(restarted);
-	if (!error && restarted)
-		timers_restart();
-	return error;
+	if (error || !restarted)
+		return error;
+	timers_restart();
+	exits_restart();
+	return 0;
 }
 
 static const struct service service = {

@@ -105,6 +105,7 @@ enum process_flags {
 	PROC_NOCLDSTOP = 0x400, /* flags of SIGCHLD's action; which signals are ignored and caught */
 	PROC_NOCLDWAIT = 0x800, /* stands in the process table */
 	PROC_BOUND = 0x1000,    /* a thread of it, or of who made it, was given an affinity */
+	PROC_ENDING = 0x2000,   /* its end has begun, and is gone on with whatever happens */
 };
 
 enum { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_NPROC = 6, RLIMIT_NOFILE, RLIMIT_AS = 9 };
@@ -300,6 +301,7 @@ struct process *process_fork(struct thread *caller, bool share, uint64_t argumen
 void process_begin(struct process *child);
 void process_undo(struct process *child);
 void process_exit(struct process *process, uint32_t wait_status);
+void exits_restart(void); /* the last incarnation may not have come to the end of one */
 void process_reap(struct process *process);
 void vfork_release(struct process *child);
 
