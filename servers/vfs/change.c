@@ -208,6 +208,7 @@ long remove_name(struct request *rq, const struct vfs_unlink_req *in, struct vfs
 	/* Nobody else holds the node: its references go with the name. Both operations have the same words. */
 	if (victim->references == 1 && victim->node->references == 1)
 		request.forget = victim->node->lookups;
+	victim->node->going = request.forget != 0;
 	return job_send(job, dir ? fs_op_rmdir : fs_op_unlink, OP_IN | OP_PARK, &request, sizeof(request));
 }
 

@@ -254,6 +254,8 @@ static long getdents_finish(struct request *rq, struct description *d, struct jo
 
 	if (status > (long)job->out_length)
 		status = -EIO;
+	if (status == -ESTALE)
+		status = -ENOENT; /* removed */
 	if (status > 0)
 		status = request_write(rq, 0, job->big, (size_t)status);
 	if (status > 0 && d)

@@ -140,6 +140,8 @@ static void lock_dirs(struct job *job, bool lock)
 		job->dir2->node->locked = lock;
 	if (job->kind == JOB_RENAME && job->dir != job->dir2)
 		job->dir->mount->super->renaming = lock;
+	if (!lock && job->kind == JOB_UNLINK && job->entry && job->entry->node)
+		job->entry->node->going = false;
 	if (!lock)
 		waitq_wake(&dir_waiters);
 }

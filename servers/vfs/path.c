@@ -44,6 +44,8 @@ static long walk_or_fill(struct request *rq, struct walk *w)
 		return device_settle_node(rq, w->found->node);
 	if (status <= 0)
 		return status;
+	if (status == WALK_WAIT)
+		return dir_wait(rq);
 	if (status == WALK_LOOKUP && memchr(w->name, 0, w->name_length))
 		return -EINVAL;
 	return job_fill(rq, w, status);

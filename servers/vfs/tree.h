@@ -63,7 +63,8 @@ struct mount {
 
 struct vnode {
 	bool used;
-	bool locked;        /* a directory that is being changed */
+	bool locked; /* a directory that is being changed */
+	bool going;  /* its name is being removed, and with it what we hold of the node: nobody finds it */
 	bool stat_valid;    /* `stat` may be answered ... */
 	bool stat_by_epoch; /* ... while the epoch is stat_epoch */
 	uint32_t stat_epoch;
@@ -210,6 +211,7 @@ bool alias_is_covered(const struct dentry *d);
  * (a lookup) or walk.found (a link to read) name; fetch it and walk again. */
 #define WALK_LOOKUP 1
 #define WALK_READ_LINK 2
+#define WALK_WAIT 3 /* until a name is gone or not */
 
 enum last_kind { LAST_NAME, LAST_ROOT, LAST_DOT, LAST_DOT_DOT };
 

@@ -113,7 +113,7 @@ bool link_known(const struct walk *w, const struct vnode *node)
 	return node->link && (!node->mount->volatile_names || node->link_for == w->token);
 }
 
-#define DONE 3 /* ends the walk */
+#define DONE 4 /* ends the walk */
 
 static long absent(struct walk *w, bool last)
 {
@@ -136,6 +136,8 @@ static long step(struct walk *w, struct cursor *c, bool last)
 		return WALK_LOOKUP;
 	if (!d->node)
 		return absent(w, last);
+	if (d->node->going)
+		return WALK_WAIT;
 	if (d->mounted)
 		d = through_mounts(d);
 	if (node_is(d->node, S_IFLNK) &&

@@ -17,6 +17,7 @@ struct process {
 	uint64_t stamp;
 	int pid;
 	char name[TRACE_NAME + 1];
+	uint64_t named_ns; /* records are not shown in the order of their making */
 	struct process *next;
 };
 static struct process *processes;
@@ -36,8 +37,10 @@ static int pid_of(const struct trace_record *record)
 		p->next = processes;
 		processes = p;
 	}
-	if (record->name[0])
+	if (record->name[0] && record->time_ns >= p->named_ns) {
 		memcpy(p->name, record->name, TRACE_NAME);
+		p->named_ns = record->time_ns;
+	}
 	return p->pid;
 }
 
