@@ -30,6 +30,8 @@ cp "$build"/symbols/* "$root/usr/lib/symbols/"
 
 # After the ports, to replace what we do ourselves.
 cp -a "$here/root/." "$root/"
+# What DHCP and router advertisements have told.
+ln -s ../proc/net/pnp "$root/etc/resolv.conf"
 [ ! -s "$build/programs.list" ] || for program in $(cat "$build/programs.list"); do
 	to=$root${program#"$build/programs"}
 	mkdir -p "$(dirname "$to")"

@@ -6,7 +6,9 @@
 #include "libposix.h"
 
 #include <proto/file.h>
+#include <proto/net.h>
 #include <proto/pipe.h>
+#include <proto/socket.h>
 #include <proto/vfs.h>
 
 #define SIGPIPE 13

@@ -7,6 +7,16 @@
 #define FIOCLEX 0x5451u
 #define FIOASYNC 0x5452u
 #define TERMIOS_SIZE 36u
+#define SIOCADDRT 0x890bu
+#define SIOCDELRT 0x890cu
+#define SIOCGIFCONF 0x8912u
+#define SIOC_FIRST 0x8910u /* SIOCGIFNAME to SIOCGIFMAP: struct ifreq */
+#define SIOC_LAST 0x8970u
+#define IFREQ_SIZE 40u
+#define ARPREQ_SIZE 68u
+#define RTENTRY_SIZE 120u
+#define RTENTRY_DEVICE 88u /* where the pointer to the interface's name is */
+#define INTERFACE_NAME 16u
 
 #define IN(bytes) ((uint32_t)(bytes))
 #define OUT(bytes) ((uint32_t)(bytes) << 16)
@@ -53,8 +63,61 @@ static uint32_t old_style(uint32_t request)
 	case 0x1263: /* BLKRAGET */ return OUT(8);
 	case 0x1277: /* BLKDISCARD */ return IN(16);
 	case 0x0301: /* HDIO_GETGEO */ return OUT(16);
+	case 0x8905: /* SIOCATMARK */ return OUT(4);
+	case 0x8953: /* SIOCDARP, SIOCGARP, SIOCSARP */
+	case 0x8954:
+	case 0x8955: return IN(ARPREQ_SIZE) | OUT(ARPREQ_SIZE);
 	}
+	if (request >= SIOC_FIRST && request <= SIOC_LAST)
+		return IN(IFREQ_SIZE) | OUT(IFREQ_SIZE);
 	return 0;
+}
+
+/* Of interfaces, which any socket can be asked for: a server without them does not know the request. */
+static long socket_ioctl(cap_t fd, const struct call_options *options, uint32_t number)
+{
+	struct net_ioctl_req request = { number };
+	long status = file_call_ioctl(fd, options, &(struct file_ioctl_req){ number, 0 }, NULL);
+
+	if (status != -ENOTTY)
+		return status;
+	if (file_call_identify(fd, NULL, &(struct file_identify_req){}, &(struct file_identify_reply){}) !=
+	    S_IFSOCK)
+		return -ENOTTY;
+	return net_call_ioctl(PROC_SLOT_NET, options, &request, NULL);
+}
+
+/* struct ifconf: a length, and where the list of interfaces is to be. */
+static long interfaces(cap_t fd, uint64_t at)
+{
+	struct {
+		int32_t length, pad;
+		void *list;
+	} *wanted = (void *)at;
+	struct call_options options = { .out = wanted->list };
+	long status;
+
+	if (wanted->list && wanted->length > 0)
+		options.out_length = (size_t)wanted->length;
+	status = socket_ioctl(fd, &options, SIOCGIFCONF);
+	if (status < 0)
+		return status;
+	wanted->length = (int32_t)status;
+	return 0;
+}
+
+/* struct rtentry: the interface's name goes along behind it. */
+static long route(cap_t fd, uint32_t number, uint64_t at)
+{
+	char route[RTENTRY_SIZE + INTERFACE_NAME] = {};
+	struct call_options options = { .in = route, .in_length = sizeof(route) };
+	const char *name;
+
+	memcpy(route, (const void *)at, RTENTRY_SIZE);
+	memcpy(&name, route + RTENTRY_DEVICE, sizeof(name));
+	for (unsigned i = 0; name && i + 1 < INTERFACE_NAME && name[i]; i++)
+		route[RTENTRY_SIZE + i] = name[i];
+	return socket_ioctl(fd, &options, number);
 }
 
 /* _IOC: direction in bits 30 and 31 (1 written to the driver, 2 read from it), size in 16 to 29. */
@@ -101,10 +164,15 @@ long lp_ioctl(uint64_t a, uint64_t b, uint64_t c)
 
 	switch (number) {
 	case FIONBIO: return set_nonblocking(fd_cap(a), *(const int32_t *)c != 0);
+	case SIOCGIFCONF: return interfaces(fd_cap(a), c);
+	case SIOCADDRT:
+	case SIOCDELRT: return route(fd_cap(a), number, c);
 	case FIOCLEX:
 	case FIONCLEX: return set_cloexec(fd_cap(a), number == FIOCLEX);
 	case FIOASYNC:
 		return kcall(fd_flags, fd_cap(a), 0, 0) < 0 ? -EBADF : *(const int32_t *)c ? -ENOTTY : 0;
 	}
+	if (number >= SIOC_FIRST && number <= SIOC_LAST)
+		return socket_ioctl(fd_cap(a), &options, number);
 	return file_call_ioctl(fd_cap(a), &options, &request, NULL);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Messages of unix sockets, with descriptors and credentials. */
+/* Messages of sockets, with descriptors and credentials. */
 #include "socket.h"
 
 #define SIGPIPE 13
@@ -62,7 +62,8 @@ static long take_rights(const struct control *c, struct call_options *options, u
 	return 0;
 }
 
-/* Credentials need not be looked at: those that arrive are the true ones. */
+/* Credentials need not be looked at: those that arrive are the true ones. What belongs to a protocol below (which
+ * address or interface to send from) is not looked at either. */
 static long take_control(const struct message *m, struct call_options *options, uint64_t *fds)
 {
 	uint64_t at = 0;
@@ -75,7 +76,7 @@ static long take_control(const struct message *m, struct call_options *options, 
 			return -EINVAL;
 		if (c->level == SOL_SOCKET && c->type == SCM_RIGHTS)
 			status = take_rights(c, options, fds);
-		else if (c->level != SOL_SOCKET || c->type != SCM_CREDENTIALS)
+		else if (c->level == SOL_SOCKET && c->type != SCM_CREDENTIALS)
 			return -EINVAL;
 		if (status)
 			return status;
@@ -98,10 +99,10 @@ static void fill_up(struct call_options *options, uint64_t fds, long name)
 	options->caps_count = IPC_MAX_CAPS;
 }
 
-static long send_one(cap_t fd, struct call_options *options, const struct pipe_send_req *request,
+static long send_one(cap_t fd, struct call_options *options, const struct socket_send_req *request,
 		     uint64_t flags)
 {
-	long status = socket_error(pipe_call_send(fd, options, request, NULL));
+	long status = socket_error(socket_call_send(fd, options, request, NULL));
 
 	if (status == -EPIPE && !(flags & MSG_NOSIGNAL))
 		lp_raise(SIGPIPE);
@@ -109,7 +110,7 @@ static long send_one(cap_t fd, struct call_options *options, const struct pipe_s
 }
 
 static __attribute__((noinline)) long send_gathered(cap_t fd, struct call_options *options,
-						    const struct pipe_send_req *request,
+						    const struct socket_send_req *request,
 						    const struct message *m, uint64_t flags)
 {
 	char buffer[GATHER_MAX];
@@ -128,7 +129,7 @@ static __attribute__((noinline)) long send_gathered(cap_t fd, struct call_option
 	return send_one(fd, options, request, flags);
 }
 
-static long send_data(cap_t fd, struct call_options *options, const struct pipe_send_req *request,
+static long send_data(cap_t fd, struct call_options *options, const struct socket_send_req *request,
 		      const struct message *m, uint64_t flags)
 {
 	if (m->count > 1)
@@ -138,26 +139,44 @@ static long send_data(cap_t fd, struct call_options *options, const struct pipe_
 	return send_one(fd, options, request, flags);
 }
 
+/* A name that is a path becomes a capability, others go along. */
+static long take_receiver(const struct message *m, struct socket_send_req *request, long *slot)
+{
+	struct named name;
+	long length = socket_take_name(m->name, m->name_length, &name);
+
+	if (length < 0)
+		return length;
+	if (name.address.family == AF_UNIX) {
+		request->what = socket_what(0, AF_UNIX, SOCKET_NAME);
+		return *slot = socket_resolve(&name, length);
+	}
+	if (length > (long)SOCKET_NAME)
+		length = SOCKET_NAME;
+	memcpy(&request->name0, name.address.path, (size_t)length);
+	request->what = socket_what(0, name.address.family, (uint32_t)length);
+	return 0;
+}
+
 static long send_message(uint64_t fd, const struct message *m, uint64_t flags)
 {
-	struct pipe_send_req request = { .flags = flags & MSG_DONTWAIT ? RWF_NONBLOCK : 0 };
+	struct socket_send_req request = {};
 	struct call_options options = {};
-	struct named name;
-	long total = vector_total(m), slot = -1, length, status;
+	uint64_t fds = 0;
+	long total = vector_total(m), slot = -1, status;
 
 	if (total < 0 || flags & MSG_OOB)
 		return total < 0 ? total : -EOPNOTSUPP;
-	status = take_control(m, &options, &request.fds);
+	status = take_control(m, &options, &fds);
 	if (status)
 		return status;
 	if (m->name && m->name_length) {
-		length = socket_take_name(m->name, m->name_length, &name);
-		slot = length < 0 ? length : socket_resolve(&name, length);
-		if (slot < 0)
-			return slot;
-		request.named = 1;
+		status = take_receiver(m, &request, &slot);
+		if (status < 0)
+			return status;
 	}
-	fill_up(&options, request.fds, slot);
+	request.what |= (flags & MSG_DONTWAIT ? RWF_NONBLOCK : 0) | fds << SOCKET_FDS_AT;
+	fill_up(&options, fds, slot);
 	status = send_data(fd_cap(fd), &options, &request, m, flags);
 	if (slot >= 0)
 		kcall(cap_close, slot);
@@ -212,38 +231,43 @@ static uint64_t put_fds(struct message *m, uint64_t at, uint64_t count, const in
 	return at;
 }
 
-static void put_all_control(struct message *m, const struct pipe_receive_reply *reply, const int32_t *fd)
+static uint64_t fds_of(const struct socket_receive_reply *reply)
 {
-	struct credentials creds = { (int32_t)reply->pid, (uint32_t)reply->owner,
-				     (uint32_t)(reply->owner >> 32) };
+	return reply->what >> SOCKET_GOT_FDS_AT;
+}
+
+static void put_all_control(struct message *m, const struct socket_receive_reply *reply, const int32_t *fd)
+{
+	struct credentials creds = { (int32_t)reply->name0, (uint32_t)reply->name1,
+				     (uint32_t)(reply->name1 >> 32) };
 	uint64_t at = 0;
 
-	if (reply->pass_creds && !put_control(m, &at, SCM_CREDENTIALS, &creds, sizeof(creds)))
+	if (reply->what & SOCKET_HAS_CREDS && !put_control(m, &at, SCM_CREDENTIALS, &creds, sizeof(creds)))
 		m->flags |= MSG_CTRUNC;
-	if (reply->fds)
-		at = put_fds(m, at, reply->fds, fd);
-	if (reply->lost)
+	if (fds_of(reply))
+		at = put_fds(m, at, fds_of(reply), fd);
+	if (reply->what & SOCKET_HAS_LOST)
 		m->flags |= MSG_CTRUNC;
 	m->control_length = at;
 }
 
 static long receive_one(cap_t fd, void *to, size_t length, uint64_t flags, bool fds,
-			struct pipe_receive_reply *reply)
+			struct socket_receive_reply *reply)
 {
 	struct call_options options = {
 		.out = to,
 		.out_length = length,
 		.flags = IPC_RECV_FD | (flags & MSG_CMSG_CLOEXEC ? IPC_RECV_CLOEXEC : 0),
 	};
-	struct pipe_receive_req request = {
+	struct socket_receive_req request = {
 		(flags & MSG_DONTWAIT ? RWF_NONBLOCK : 0) | (flags & MSG_PEEK ? SOCKET_PEEK : 0), fds
 	};
 
-	return socket_error(pipe_call_receive(fd, &options, &request, reply));
+	return socket_error(socket_call_receive(fd, &options, &request, reply));
 }
 
 static __attribute__((noinline)) long receive_scattered(cap_t fd, const struct message *m, uint64_t flags,
-							struct pipe_receive_reply *reply)
+							struct socket_receive_reply *reply)
 {
 	char buffer[GATHER_MAX];
 	uint64_t total = (uint64_t)vector_total(m), at = 0;
@@ -261,9 +285,34 @@ static __attribute__((noinline)) long receive_scattered(cap_t fd, const struct m
 	return status;
 }
 
-static long receive_message(uint64_t fd, struct message *m, uint64_t flags)
+/* What belongs to the protocol: the server has made control messages of it. */
+static void put_foreign_control(uint64_t fd, struct message *m)
 {
-	struct pipe_receive_reply reply = {};
+	struct call_options options = { .out = m->control, .out_length = m->control_length };
+	long status = 0;
+
+	if (m->control && m->control_length)
+		status = socket_call_control(fd_cap(fd), &options, &(struct socket_control_req){}, NULL);
+	m->control_length = status > 0 ? (uint64_t)status : 0;
+}
+
+/* Whom it came from. A name that does not go along is asked for. */
+static void put_sender(uint64_t fd, const struct socket_receive_reply *reply, uint64_t to, uint64_t length_at)
+{
+	struct address address = { .family = (uint16_t)socket_what_family(reply->what) };
+	uint32_t length = socket_what_length(reply->what);
+
+	if (address.family == AF_UNIX) {
+		socket_put_name(fd, SOCKET_FROM, to, length_at);
+		return;
+	}
+	memcpy(address.path, &reply->name0, length < SOCKET_NAME ? length : SOCKET_NAME);
+	socket_put_address(&address, length ? NAME_AT + length : 0, to, length_at);
+}
+
+static long receive_message(uint64_t fd, struct message *m, uint64_t flags, struct socket_receive_reply *out)
+{
+	struct socket_receive_reply reply = {};
 	int32_t received[SOCKET_FDS];
 	long total = vector_total(m), status;
 
@@ -276,33 +325,39 @@ static long receive_message(uint64_t fd, struct message *m, uint64_t flags)
 				     m->control_length, &reply);
 	if (status < 0)
 		return status;
-	for (uint64_t i = 0; i < reply.fds && i < SOCKET_FDS; i++)
+	for (uint64_t i = 0; i < fds_of(&reply) && i < SOCKET_FDS; i++)
 		received[i] = (int32_t)received_fd((unsigned)i);
 	m->flags = 0;
-	put_all_control(m, &reply, received);
-	if (reply.length > (uint64_t)status) {
+	if (reply.what & SOCKET_HAS_CONTROL)
+		put_foreign_control(fd, m);
+	else
+		put_all_control(m, &reply, received);
+	if ((uint32_t)reply.what > (uint64_t)status) {
 		m->flags |= MSG_TRUNC;
 		if (flags & MSG_TRUNC)
-			status = (long)reply.length;
+			status = (long)(uint32_t)reply.what;
 	}
+	*out = reply;
 	return status;
 }
 
 long lp_recvmsg(uint64_t fd, uint64_t message, uint64_t flags)
 {
 	struct message *m = (struct message *)message;
+	struct socket_receive_reply reply = {};
 	long status;
 
 	lp_writable(m, sizeof(*m));
-	status = receive_message(fd, m, flags);
+	status = receive_message(fd, m, flags, &reply);
 	if (status >= 0 && m->name)
-		socket_put_name(fd, SOCKET_FROM, m->name, (uint64_t)&m->name_length);
+		put_sender(fd, &reply, m->name, (uint64_t)&m->name_length);
 	return status;
 }
 
 long lp_recvfrom(uint64_t fd, uint64_t to, uint64_t length, uint64_t flags, uint64_t name,
 		 uint64_t name_length)
 {
+	struct socket_receive_reply reply = {};
 	uint64_t done = 0;
 	long status;
 
@@ -310,7 +365,7 @@ long lp_recvfrom(uint64_t fd, uint64_t to, uint64_t length, uint64_t flags, uint
 		struct lp_iovec vector = { (char *)to + done, length - done };
 		struct message m = { .vector = &vector, .count = 1 };
 
-		status = receive_message(fd, &m, flags);
+		status = receive_message(fd, &m, flags, &reply);
 		if (status > 0)
 			done += (uint64_t)status;
 	} while (status > 0 && done < length &&
@@ -318,6 +373,6 @@ long lp_recvfrom(uint64_t fd, uint64_t to, uint64_t length, uint64_t flags, uint
 	if (status < 0 && !done)
 		return status;
 	if (name)
-		socket_put_name(fd, SOCKET_FROM, name, name_length);
+		put_sender(fd, &reply, name, name_length);
 	return (long)done;
 }

@@ -1,33 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* Unix sockets, which the pipe server holds. A name is resolved first, a path by VFS. */
+/* Sockets. Those of AF_UNIX are in the pipe server, and their names are resolved first, a path by VFS; others in net. */
 #include "socket.h"
 
 #define SOCK_TYPE_MASK 0xfu
-#define SO_SNDBUF 7
-#define SO_RCVBUF 8
-#define SO_RCVTIMEO 20
-#define SO_SNDTIMEO 21
-#define SO_REUSEADDR 2
-#define SO_KEEPALIVE 9
-#define SO_TYPE 3
-#define SO_PEERCRED 17
-#define SO_PROTOCOL 38
-#define SO_DOMAIN 39
-#define BUFFER_SIZE 212992
+#define ADDRESS_MAX 128u /* sockaddr_storage */
 
 long lp_socket(uint64_t domain, uint64_t type, uint64_t protocol)
 {
 	struct call_options options = { .flags = IPC_RECV_FD | (type & O_CLOEXEC ? IPC_RECV_CLOEXEC : 0) };
-	struct pipe_socket_req request = { type & SOCK_TYPE_MASK, type & O_NONBLOCK };
+	struct pipe_socket_req pipe_request = { type & SOCK_TYPE_MASK, type & O_NONBLOCK };
+	struct net_socket_req net_request = { (uint32_t)domain, type & SOCK_TYPE_MASK, (uint32_t)protocol,
+					      type & O_NONBLOCK };
 	long status;
 
-	if (domain != AF_UNIX)
-		return -EAFNOSUPPORT;
 	if (type & ~(uint64_t)(SOCK_TYPE_MASK | O_CLOEXEC | O_NONBLOCK))
 		return -EINVAL;
-	if (protocol > 1)
+	if ((uint32_t)domain == AF_UNIX && protocol > 1)
 		return -EPROTONOSUPPORT;
-	status = pipe_call_socket(PROC_SLOT_PIPE, &options, &request, NULL);
+	if ((uint32_t)domain == AF_UNIX)
+		status = pipe_call_socket(PROC_SLOT_PIPE, &options, &pipe_request, NULL);
+	else
+		status = net_call_socket(PROC_SLOT_NET, &options, &net_request, NULL);
+	if (status == -EBADF)
+		return -EAFNOSUPPORT; /* an image without the server */
 	return status < 0 ? status : received_fd(0);
 }
 
@@ -39,12 +34,15 @@ static long take_address(uint64_t from, uint64_t length, struct address *to, cha
 	const struct address *a = (const struct address *)from;
 
 	length = (uint32_t)length;
-	if (length < NAME_AT || length > sizeof(*a))
+	if (length < NAME_AT || length > ADDRESS_MAX)
 		return -EINVAL;
+	if (length > sizeof(*a)) {
+		if (a->family == AF_UNIX)
+			return -EINVAL;
+		length = sizeof(*a);
+	}
 	memcpy(to, a, length);
 	*((char *)to + length) = *end = 0;
-	if (to->family != AF_UNIX)
-		return -EINVAL;
 	return (long)length - NAME_AT;
 }
 
@@ -75,16 +73,34 @@ long socket_take_name(uint64_t address, uint64_t length, struct named *name)
 	return take_address(address, length, &name->address, &name->end);
 }
 
+/* bind or connect where the name is all there is. */
+static long call_with_name(uint64_t fd, const struct named *name, long length, bool connect)
+{
+	struct call_options options = { .in = name->address.path, .in_length = (size_t)length };
+	struct socket_connect_req request = { name->address.family };
+
+	if (connect)
+		return socket_error(socket_call_connect(fd_cap(fd), &options, &request, NULL));
+	return socket_error(
+	    socket_call_bind(fd_cap(fd), &options, &(struct socket_bind_req){ request.family }, NULL));
+}
+
 long lp_bind(uint64_t fd, uint64_t address, uint64_t address_length)
 {
 	struct named name;
 	long length = socket_take_name(address, address_length, &name), slot, status = 0;
+	struct socket_bind_req request = { name.address.family };
 	bool path = length > 0 && name.address.path[0];
 	struct call_options options = { .in = name.address.path, .caps_count = 1 };
+	struct socket_names_reply reply = {};
 
 	if (length < 0)
 		return length;
-	status = pipe_call_names(fd_cap(fd), NULL, &(struct pipe_names_req){ SOCKET_OWN }, NULL);
+	if (name.address.family != AF_UNIX)
+		return call_with_name(fd, &name, length, false);
+	status = socket_call_names(fd_cap(fd), NULL, &(struct socket_names_req){ SOCKET_OWN }, &reply);
+	if (status >= 0 && reply.family != AF_UNIX)
+		return -EAFNOSUPPORT;
 	if (status < 0 && status != -EINVAL)
 		return socket_error(status);
 	if (!status && path)
@@ -97,7 +113,7 @@ long lp_bind(uint64_t fd, uint64_t address, uint64_t address_length)
 		options.in_length = (size_t)length + path;
 		if (options.in_length > SOCKET_PATH)
 			options.in_length = SOCKET_PATH;
-		status = pipe_call_bind(fd_cap(fd), &options, &(struct pipe_bind_req){}, NULL);
+		status = socket_call_bind(fd_cap(fd), &options, &request, NULL);
 		kcall(cap_close, slot);
 	}
 	if (slot < 0 || status < 0) {
@@ -112,37 +128,46 @@ long lp_connect(uint64_t fd, uint64_t address, uint64_t address_length)
 {
 	struct named name;
 	long length = socket_take_name(address, address_length, &name), slot, status;
+	struct socket_connect_req request = { AF_UNIX };
 	struct call_options options = { .caps_count = 1 };
 
 	if (length < 0)
 		return length;
+	if (name.address.family != AF_UNIX)
+		return call_with_name(fd, &name, length, true);
 	slot = socket_resolve(&name, length);
 	if (slot < 0)
 		return slot;
 	options.caps[0] = (cap_t)slot;
-	status = pipe_call_connect(fd_cap(fd), &options, &(struct pipe_connect_req){}, NULL);
+	status = socket_call_connect(fd_cap(fd), &options, &request, NULL);
 	kcall(cap_close, slot);
 	return socket_error(status);
 }
 
+long socket_put_address(const struct address *address, uint32_t length, uint64_t to, uint64_t length_at)
+{
+	uint32_t *room = (uint32_t *)length_at;
+
+	if ((int32_t)*room < 0)
+		return -EINVAL;
+	memcpy((void *)to, address, length < *room ? length : *room);
+	*room = length;
+	return 0;
+}
+
 long socket_put_name(uint64_t fd, uint64_t which, uint64_t to, uint64_t length_at)
 {
-	struct address address = { .family = AF_UNIX };
+	struct address address = {};
 	struct call_options options = { .out = address.path, .out_length = SOCKET_PATH };
-	struct pipe_names_req request = { which };
-	uint32_t *length = (uint32_t *)length_at, whole;
-	long status = pipe_call_names(fd_cap(fd), &options, &request, NULL);
+	struct socket_names_req request = { which };
+	struct socket_names_reply reply = {};
+	long status = socket_call_names(fd_cap(fd), &options, &request, &reply);
 
 	if (status < 0)
 		return socket_error(status);
-	whole = NAME_AT + (uint32_t)status;
-	if ((int32_t)*length < 0)
-		return -EINVAL;
-	if (which == SOCKET_FROM && !status)
-		whole = 0;
-	memcpy((void *)to, &address, whole < *length ? whole : *length);
-	*length = whole;
-	return 0;
+	address.family = (uint16_t)reply.family;
+	return socket_put_address(&address, which == SOCKET_FROM && !status ? 0 : NAME_AT + (uint32_t)status,
+				  to, length_at);
 }
 
 long lp_getsockname(uint64_t fd, uint64_t to, uint64_t length)
@@ -160,18 +185,18 @@ long lp_getpeername(uint64_t fd, uint64_t to, uint64_t length)
 long lp_listen(uint64_t fd, uint64_t backlog)
 {
 	return socket_error(
-	    pipe_call_listen(fd_cap(fd), NULL, &(struct pipe_listen_req){ (uint32_t)backlog }, NULL));
+	    socket_call_listen(fd_cap(fd), NULL, &(struct socket_listen_req){ (uint32_t)backlog }, NULL));
 }
 
 long lp_accept4(uint64_t fd, uint64_t to, uint64_t length, uint64_t flags)
 {
 	struct call_options options = { .flags = IPC_RECV_FD | (flags & O_CLOEXEC ? IPC_RECV_CLOEXEC : 0) };
-	struct pipe_accept_req request = { flags & O_NONBLOCK };
+	struct socket_accept_req request = { flags & O_NONBLOCK };
 	long status;
 
 	if (flags & ~(uint64_t)(O_CLOEXEC | O_NONBLOCK))
 		return -EINVAL;
-	status = pipe_call_accept(fd_cap(fd), &options, &request, NULL);
+	status = socket_call_accept(fd_cap(fd), &options, &request, NULL);
 	if (status < 0)
 		return socket_error(status);
 	status = received_fd(0);
@@ -188,55 +213,33 @@ long lp_accept(uint64_t fd, uint64_t to, uint64_t length)
 long lp_shutdown(uint64_t fd, uint64_t how)
 {
 	return socket_error(
-	    pipe_call_shutdown(fd_cap(fd), NULL, &(struct pipe_shutdown_req){ (uint32_t)how }, NULL));
+	    socket_call_shutdown(fd_cap(fd), NULL, &(struct socket_shutdown_req){ (uint32_t)how }, NULL));
 }
 
 /* --- options ---------------------------------------------------------------------------------------------------------------- */
 
 long lp_getsockopt(uint64_t fd, uint64_t level, uint64_t name, uint64_t to, uint64_t length_at)
 {
-	struct pipe_option_req request = { .name = (uint32_t)name };
-	struct pipe_option_reply reply = {};
-	uint32_t *length = (uint32_t *)length_at, size = sizeof(int32_t);
-	struct credentials creds;
-	int32_t value;
+	struct socket_get_option_req request = { (uint32_t)level, (uint32_t)name };
+	uint32_t *length = (uint32_t *)length_at;
+	struct call_options options = { .out = (void *)to, .out_length = *length };
 	long status;
 
-	if (name == SO_SNDBUF || name == SO_RCVBUF || name == SO_DOMAIN || name == SO_PROTOCOL ||
-	    name == SO_REUSEADDR || name == SO_KEEPALIVE)
-		request.name = SO_TYPE;
-	status = pipe_call_option(fd_cap(fd), NULL, &request, &reply);
+	if ((int32_t)*length < 0)
+		return -EINVAL;
+	status = socket_call_get_option(fd_cap(fd), &options, &request, NULL);
 	if (status < 0)
 		return socket_error(status);
-	if (level != SOL_SOCKET)
-		return -EOPNOTSUPP;
-	value = name == SO_SNDBUF || name == SO_RCVBUF ? BUFFER_SIZE
-		: name == SO_DOMAIN                    ? AF_UNIX
-		: request.name == name                 ? (int32_t)reply.value
-						       : 0;
-	creds =
-	    (struct credentials){ (int32_t)reply.pid, (uint32_t)reply.owner, (uint32_t)(reply.owner >> 32) };
-	if (name == SO_PEERCRED)
-		size = sizeof(creds);
-	if (*length < size)
-		size = *length;
-	memcpy((void *)to, name == SO_PEERCRED ? (void *)&creds : (void *)&value, size);
-	*length = size;
+	*length = (uint32_t)status;
 	return 0;
 }
 
 long lp_setsockopt(uint64_t fd, uint64_t level, uint64_t name, uint64_t from, uint64_t length)
 {
-	struct pipe_option_req request = { .set = 1, .name = (uint32_t)name };
-	bool size = name == SO_SNDBUF || name == SO_RCVBUF || name == SO_REUSEADDR || name == SO_KEEPALIVE;
+	struct socket_set_option_req request = { (uint32_t)level, (uint32_t)name };
+	struct call_options options = { .in = (void *)from, .in_length = (uint32_t)length };
 
-	if ((uint32_t)length < sizeof(int32_t))
+	if ((int32_t)length < 0)
 		return -EINVAL;
-	if (size)
-		request = (struct pipe_option_req){ .name = SO_TYPE };
-	else
-		request.value = *(const int32_t *)from != 0;
-	if (level != SOL_SOCKET)
-		return -ENOPROTOOPT;
-	return socket_error(pipe_call_option(fd_cap(fd), NULL, &request, &(struct pipe_option_reply){}));
+	return socket_error(socket_call_set_option(fd_cap(fd), &options, &request, NULL));
 }

@@ -5,8 +5,6 @@
 
 #include "files.h"
 
-#define AF_UNIX 1
-#define SOL_SOCKET 1
 #define NAME_AT 2 /* sun_path in sockaddr_un */
 
 struct address {
@@ -30,10 +28,12 @@ static inline long socket_error(long status)
 	return status == -ENOSYS ? -ENOTSOCK : status;
 }
 
-/* A checked copy of a program's address; its length without the family. */
+/* A checked copy of a program's address, of any family; its length without the family. */
 long socket_take_name(uint64_t address, uint64_t length, struct named *name);
-/* The name's capability, in the private table: the caller's to close. */
+/* The capability of a name of AF_UNIX, in the private table: the caller's to close. */
 long socket_resolve(const struct named *name, long length);
+/* `length` bytes of a name for the program. */
+long socket_put_address(const struct address *address, uint32_t length, uint64_t to, uint64_t length_at);
 /* A SOCKET_* name for the program. */
 long socket_put_name(uint64_t fd, uint64_t which, uint64_t to, uint64_t length_at);
 

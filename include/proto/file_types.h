@@ -100,13 +100,6 @@ struct file_dirent {
 #define EPOLL_CTL_DEL 2u
 #define EPOLL_CTL_MOD 3u
 #define EPOLL_CTL_DISARM 4u /* after EPOLLONESHOT has been served; no program's */
-/* pipe.names, receive: whose name; how long sun_path may be; descriptors in one message; a look only. */
-#define SOCKET_OWN 0u
-#define SOCKET_PEER 1u
-#define SOCKET_FROM 2u
-#define SOCKET_PATH 108u
-#define SOCKET_FDS 3u
-#define SOCKET_PEEK 2u
 #define EPOLL_ENTRIES 256u
 struct epoll_entry {
 	uint64_t data, device, node;

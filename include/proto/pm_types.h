@@ -146,6 +146,7 @@ enum process_slot {
 	PROC_SLOT_PIPE = CAP_PRIVATE | 3,
 	PROC_SLOT_NOTIFY = CAP_PRIVATE | 4,    /* reserved */
 	PROC_SLOT_EXEC_ARGS = CAP_PRIVATE | 5, /* while loading */
+	PROC_SLOT_NET = CAP_PRIVATE | 6,
 	PROC_SLOT_FIRST_FREE = CAP_PRIVATE | 16,
 };
 

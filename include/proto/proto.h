@@ -25,6 +25,9 @@ enum proto_id {
 	PROTO_ID_TTY = 13,     /* PM to tty: session leader gone, process-group queries */
 	PROTO_ID_DEV = 14,     /* VFS to servers of special files */
 	PROTO_ID_P9 = 15,      /* drivers that carry 9P messages to a host */
+	PROTO_ID_SOCKET = 16,  /* a socket, at the server that holds it */
+	PROTO_ID_NET = 17,     /* processes to net: making sockets; what /proc/net shows */
+	PROTO_ID_NIC = 18,     /* network drivers */
 	PROTO_ID_RNG = 19,     /* drivers of random number generators */
 };
 

@@ -44,7 +44,6 @@ long dma_open(struct dma_memory *memory, uint64_t size)
 	memory->at = map_memory(memory->memory, 0, size, VM_R | VM_W | VM_SHARED);
 	if (!memory->at)
 		return -ENOMEM;
-	memset(memory->at, 0, size);
 	return 0;
 }
 
@@ -179,6 +178,7 @@ static long lay_out(struct virtio_queue *queue)
 	error = dma_open(&queue->memory, end);
 	if (error)
 		return error;
+	memset(queue->memory.at, 0, end);
 	queue->ring = (struct virtio_descriptor *)queue->memory.at;
 	queue->available = (volatile uint16_t *)(queue->memory.at + available);
 	queue->used = (volatile uint16_t *)(queue->memory.at + used);

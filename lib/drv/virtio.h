@@ -22,7 +22,7 @@ struct dma_memory {
 	uint64_t physical;
 	char *at; /* of this incarnation */
 };
-/* Contiguous, zeroed, mapped; the one of the incarnation before if there is one. */
+/* Contiguous, mapped; zero when it is new, else as the incarnation before has left it. */
 long dma_open(struct dma_memory *memory, uint64_t size);
 
 struct virtio_descriptor {
@@ -73,6 +73,8 @@ void virtio_reset(struct virtio_device *device);
 void virtio_offer(struct virtio_queue *queue, unsigned slot, const struct phys_range *ranges, unsigned count,
 		  unsigned writable);
 void virtio_kick(struct virtio_queue *queue);
+/* Whether the device is asked not to interrupt when it is done with a chain of this queue. */
+void virtio_quiet(struct virtio_queue *queue, bool quiet);
 /* The slot of a chain that the device is done with, or -1. *written: bytes it wrote. */
 int virtio_take(struct virtio_queue *queue, uint32_t *written);
 

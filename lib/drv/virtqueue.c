@@ -5,7 +5,9 @@
 #define FLAG_NEXT 1u
 #define FLAG_WRITE 2u
 #define FLAG_INDIRECT 4u
-#define AVAILABLE_INDEX 1 /* in 16-bit words */
+#define AVAILABLE_FLAGS 0 /* in 16-bit words */
+#define AVAILABLE_INDEX 1
+#define AVAILABLE_NO_INTERRUPT 1u
 #define AVAILABLE_RING 2
 #define USED_INDEX 1
 
@@ -51,6 +53,11 @@ void virtio_kick(struct virtio_queue *queue)
 {
 	order();
 	*queue->doorbell = queue->number;
+}
+
+void virtio_quiet(struct virtio_queue *queue, bool quiet)
+{
+	queue->available[AVAILABLE_FLAGS] = quiet ? AVAILABLE_NO_INTERRUPT : 0;
 }
 
 /* What the device writes is not trusted further than that it names a slot. */

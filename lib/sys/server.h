@@ -104,6 +104,9 @@ struct service {
 	long (*cancel)(struct request *rq);
 	/* Before an ordered end: write back, quiesce. 0, or PARK as a handler would. */
 	long (*shutdown)(struct request *rq);
+	/* After the commit of a transaction that has called tx_notice, and to be called by `start`: what is to go out
+	 * by other ways than messages. May be called twice for the same. */
+	void (*committed)(void);
 	/* Its handlers are transactions: see sys/tx.h. */
 	bool transactional;
 };

@@ -24,6 +24,7 @@ static PRESERVED struct {
 } later;
 
 bool tx_on, tx_effects;
+static bool noticed;
 
 static uint32_t used(void)
 {
@@ -184,7 +185,16 @@ void tx_finish(void)
 	take_steps();
 	acalls_flush();
 	requests_flush();
+	if (noticed) {
+		noticed = false;
+		service->committed();
+	}
 	pheap_trim();
+}
+
+void tx_notice(void)
+{
+	noticed = tx_effects = true;
 }
 
 void tx_checkpoint(void)

@@ -70,6 +70,9 @@ static inline void tx_checked(const void *memory, size_t length)
 }
 #endif
 
+/* The service's `committed` is to run after the commit. */
+void tx_notice(void);
+
 /* For a function that changes what preserved memory holds but every incarnation makes anew, such as hash chains: a
  * build that checks does not ask for tx_save there. */
 #define TX_DERIVED __attribute__((no_sanitize("kernel-address")))

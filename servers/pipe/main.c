@@ -190,15 +190,19 @@ static const struct pipe_ops pipe_ops = {
 	.socket = pipe_socket,
 	.path_name = pipe_path_name,
 	.abstract_name = pipe_abstract_name,
-	.bind = pipe_bind,
-	.listen = pipe_listen,
-	.connect = pipe_connect,
-	.accept = pipe_accept,
-	.names = pipe_names,
-	.send = pipe_send,
-	.receive = pipe_receive,
-	.option = pipe_option,
-	.shutdown = pipe_shutdown,
+};
+
+static const struct socket_ops socket_ops = {
+	.bind = unix_bind,
+	.listen = unix_listen,
+	.connect = unix_connect,
+	.accept = unix_accept,
+	.names = unix_names,
+	.send = unix_send,
+	.receive = unix_receive,
+	.get_option = unix_get_option,
+	.set_option = unix_set_option,
+	.shutdown = unix_shutdown,
 };
 
 static long dispatch(struct request *rq)
@@ -206,6 +210,7 @@ static long dispatch(struct request *rq)
 	switch (IPC_OP_PROTO(rq->op)) {
 	case PROTO_ID_FILE: return file_dispatch(&pipe_file_ops, rq);
 	case PROTO_ID_PIPE: return pipe_dispatch(&pipe_ops, rq);
+	case PROTO_ID_SOCKET: return socket_dispatch(&socket_ops, rq);
 	}
 	return -ENOSYS;
 }
@@ -229,7 +234,7 @@ static long cancel(struct request *rq)
 {
 	struct pipe *p;
 
-	if ((rq->op == file_op_write || rq->op == pipe_op_send) && rq->progress[0])
+	if ((rq->op == file_op_write || rq->op == socket_op_send) && rq->progress[0])
 		return (long)rq->progress[0];
 	if (rq->op == pipe_op_open_fifo && rq->progress[0]) {
 		p = description_find(rq->progress[0]);

@@ -73,17 +73,17 @@ static long nothing_there(struct request *rq, struct pipe *p, uint64_t flags)
 
 /* The sender, and descriptors if they are wanted; those that are not go. */
 static void hand_over(struct request *rq, struct pipe *p, struct parcel *head, bool wanted,
-		      struct pipe_receive_reply *out)
+		      struct socket_receive_reply *out)
 {
 	struct socket *s = p->socket;
 	const struct socket_creds *creds = head ? &head->creds : &s->peer_creds;
 
 	if (out) {
-		out->pid = (uint32_t)creds->pid;
-		out->owner = creds->uid | (uint64_t)creds->gid << 32;
-		out->pass_creds = s->pass_creds;
-		out->fds = head && wanted ? head->fds : 0;
-		out->lost = head && !wanted && head->fds;
+		out->name0 = (uint32_t)creds->pid;
+		out->name1 = creds->uid | (uint64_t)creds->gid << 32;
+		out->what |= s->pass_creds ? SOCKET_HAS_CREDS : 0;
+		out->what |= head && wanted ? (uint64_t)head->fds << SOCKET_GOT_FDS_AT : 0;
+		out->what |= head && !wanted && head->fds ? SOCKET_HAS_LOST : 0;
 	}
 	s->from = head ? head->from : s->peer;
 	for (uint32_t i = 0; head && wanted && i < head->fds; i++) {
@@ -92,8 +92,8 @@ static void hand_over(struct request *rq, struct pipe *p, struct parcel *head, b
 	}
 }
 
-static long receive(struct request *rq, struct pipe *p, const struct pipe_receive_req *in,
-		    struct pipe_receive_reply *out)
+static long receive(struct request *rq, struct pipe *p, const struct socket_receive_req *in,
+		    struct socket_receive_reply *out)
 {
 	struct channel *channel = p->in;
 	bool messages = p->socket->type != SOCK_STREAM, peek = in->flags & SOCKET_PEEK;
@@ -114,7 +114,7 @@ static long receive(struct request *rq, struct pipe *p, const struct pipe_receiv
 	if (status < 0)
 		return status;
 	if (out)
-		out->length = messages ? whole : length;
+		out->what = socket_what((uint32_t)(messages ? whole : length), AF_UNIX, 0);
 	if (peek)
 		return status;
 	if (!messages)
@@ -133,7 +133,7 @@ static long receive(struct request *rq, struct pipe *p, const struct pipe_receiv
 
 long socket_read(struct request *rq, struct pipe *p, uint64_t flags)
 {
-	struct pipe_receive_req in = { .flags = flags & RWF_NONBLOCK };
+	struct socket_receive_req in = { .flags = flags & RWF_NONBLOCK };
 
 	return receive(rq, p, &in, NULL);
 }
@@ -282,15 +282,16 @@ long socket_write(struct request *rq, struct pipe *p, uint64_t flags)
 SOCKET_OP(send)
 {
 	struct pipe *p = description_find(rq->badge), *to;
+	uint64_t fds = in->what >> SOCKET_FDS_AT & 0xff;
 	struct channel *channel;
 
 	(void)out;
 	if (!p || p->kind != SOCKET)
 		return -ENOTSOCK;
-	if (in->fds > SOCKET_FDS || (in->fds && rq->caps_count != IPC_MAX_CAPS))
+	if (fds > SOCKET_FDS || (fds && rq->caps_count != IPC_MAX_CAPS))
 		return -EINVAL;
 	channel = p->out;
-	if (in->named) {
+	if (socket_what_length(in->what)) {
 		if (p->socket->type != SOCK_DGRAM)
 			return p->socket->connected ? -EISCONN : -EOPNOTSUPP;
 		to = socket_named(rq, SOCKET_FDS, p->socket->type);
@@ -298,5 +299,5 @@ SOCKET_OP(send)
 			return to ? -EPROTOTYPE : -ECONNREFUSED;
 		channel = to->in;
 	}
-	return transmit(rq, p, channel, in->flags, in->fds);
+	return transmit(rq, p, channel, in->what & RWF_NONBLOCK, fds);
 }

@@ -6,14 +6,7 @@
 #include <util/string.h>
 
 #define SOMAXCONN 4096u
-#define SHUT_RD 0u
-#define SHUT_WR 1u
-#define SHUT_RDWR 2u
-#define SO_TYPE 3u
-#define SO_ERROR 4u
-#define SO_PASSCRED 16u
-#define SO_PEERCRED 17u
-#define SO_ACCEPTCONN 30u
+#define BUFFER_SIZE 212992
 
 static PRESERVED struct pipe *bound;
 
@@ -79,7 +72,7 @@ static bool is_type(uint64_t type)
 	return type == SOCK_STREAM || type == SOCK_DGRAM || type == SOCK_SEQPACKET;
 }
 
-SOCKET_OP(socket)
+NAME_OP(socket)
 {
 	struct pipe *p;
 	struct channel *channel;
@@ -157,7 +150,7 @@ static long name_give(struct request *rq, struct pipe *p)
 }
 
 /* VFS says which node a path names, to one who may write to it. */
-SOCKET_OP(path_name)
+NAME_OP(path_name)
 {
 	struct pipe *p;
 
@@ -181,7 +174,7 @@ static long take_name(struct request *rq, struct socket_name *name)
 	return name->length ? request_read(rq, 0, name->text, name->length) : 0;
 }
 
-SOCKET_OP(abstract_name)
+NAME_OP(abstract_name)
 {
 	struct pipe *p = socket_new(0, 0, rq->stamp);
 	long status;
@@ -268,9 +261,9 @@ SOCKET_OP(names)
 	const struct pipe *p = socket_find(rq);
 	const struct socket_name *name;
 
-	(void)out;
 	if (!p)
 		return -ENOTSOCK;
+	out->family = AF_UNIX;
 	if (in->which == SOCKET_PEER && !p->socket->connected)
 		return -ENOTCONN;
 	name = in->which == SOCKET_PEER   ? &p->socket->peer
@@ -360,11 +353,13 @@ SOCKET_OP(connect)
 	struct pipe *p = socket_find(rq), *to;
 	long status;
 
-	(void)in, (void)out;
+	(void)out;
 	if (!p)
 		return -ENOTSOCK;
 	if (rq->progress[0])
 		return 0;
+	if (in->family != AF_UNIX)
+		return -EINVAL;
 	to = socket_named(rq, 0, p->socket->type);
 	if (!to)
 		return -ECONNREFUSED;
@@ -413,31 +408,69 @@ SOCKET_OP(shutdown)
 	return 0;
 }
 
-SOCKET_OP(option)
+/* What there is one way of only may be asked for and set to that. */
+static long int_option(const struct socket *s, uint64_t name)
 {
-	struct pipe *p = socket_find(rq);
-	struct socket *s;
-
-	if (!p)
-		return -ENOTSOCK;
-	s = p->socket;
-	if (in->set) {
-		if (in->name != SO_PASSCRED)
-			return -ENOPROTOOPT;
-		s->pass_creds = in->value;
-		return 0;
-	}
-	out->pid = (uint32_t)s->peer_creds.pid;
-	out->owner = s->peer_creds.uid | (uint64_t)s->peer_creds.gid << 32;
-	switch (in->name) {
-	case SO_TYPE: out->value = s->type; return 0;
-	case SO_ERROR: return 0;
-	case SO_PASSCRED: out->value = s->pass_creds; return 0;
-	case SO_ACCEPTCONN: out->value = s->listening; return 0;
-	case SO_PEERCRED:
-		if (!s->connected)
-			out->pid = 0, out->owner = UINT64_MAX;
-		return 0;
+	switch (name) {
+	case SO_TYPE: return s->type;
+	case SO_DOMAIN: return AF_UNIX;
+	case SO_PASSCRED: return s->pass_creds;
+	case SO_ACCEPTCONN: return s->listening;
+	case SO_SNDBUF:
+	case SO_RCVBUF: return BUFFER_SIZE;
+	case SO_ERROR:
+	case SO_PROTOCOL:
+	case SO_REUSEADDR:
+	case SO_KEEPALIVE: return 0;
 	}
 	return -ENOPROTOOPT;
+}
+
+static long put_option(struct request *rq, const void *value, size_t length)
+{
+	return request_write(rq, 0, value, length < rq->out_length ? length : rq->out_length);
+}
+
+SOCKET_OP(get_option)
+{
+	struct pipe *p = socket_find(rq);
+	struct socket_creds creds = { 0, UINT32_MAX, UINT32_MAX };
+	int32_t value;
+	long answer;
+
+	(void)out;
+	if (!p)
+		return -ENOTSOCK;
+	if (in->level != SOL_SOCKET)
+		return -EOPNOTSUPP;
+	if (in->name == SO_PEERCRED) {
+		if (p->socket->connected)
+			creds = p->socket->peer_creds;
+		return put_option(rq, &creds, sizeof(creds));
+	}
+	answer = int_option(p->socket, in->name);
+	value = (int32_t)answer;
+	return answer < 0 ? answer : put_option(rq, &value, sizeof(value));
+}
+
+SOCKET_OP(set_option)
+{
+	struct pipe *p = socket_find(rq);
+	int32_t value;
+	long status;
+
+	(void)out;
+	if (!p)
+		return -ENOTSOCK;
+	if (in->level != SOL_SOCKET)
+		return -ENOPROTOOPT;
+	status = stream_take(rq, &value, sizeof(value));
+	if (status < 0)
+		return status;
+	if (in->name == SO_PASSCRED)
+		p->socket->pass_creds = value;
+	else if (in->name != SO_SNDBUF && in->name != SO_RCVBUF && in->name != SO_REUSEADDR &&
+		 in->name != SO_KEEPALIVE)
+		return -ENOPROTOOPT;
+	return 0;
 }

@@ -3,11 +3,10 @@
 #ifndef PIPE_SOCKET_H
 #define PIPE_SOCKET_H
 
+#include <proto/socket.h>
+
 #include "pipe.h"
 
-#define SOCK_STREAM 1u
-#define SOCK_DGRAM 2u
-#define SOCK_SEQPACKET 5u
 #define MESSAGES_MAX 256u /* in one channel */
 
 struct socket_creds {
@@ -52,11 +51,14 @@ long socket_read(struct request *rq, struct pipe *p, uint64_t flags);
 long socket_write(struct request *rq, struct pipe *p, uint64_t flags);
 void parcels_free(struct channel *channel);
 
-#define SOCKET_OP(op) \
+#define NAME_OP(op) \
 	long pipe_##op(struct request *rq, const struct pipe_##op##_req *in, struct pipe_##op##_reply *out)
-SOCKET_OP(socket);
-SOCKET_OP(path_name);
-SOCKET_OP(abstract_name);
+NAME_OP(socket);
+NAME_OP(path_name);
+NAME_OP(abstract_name);
+#define SOCKET_OP(op)                                                          \
+	long unix_##op(struct request *rq, const struct socket_##op##_req *in, \
+		       struct socket_##op##_reply *out)
 SOCKET_OP(bind);
 SOCKET_OP(listen);
 SOCKET_OP(connect);
@@ -64,7 +66,8 @@ SOCKET_OP(accept);
 SOCKET_OP(names);
 SOCKET_OP(send);
 SOCKET_OP(receive);
-SOCKET_OP(option);
+SOCKET_OP(get_option);
+SOCKET_OP(set_option);
 SOCKET_OP(shutdown);
 
 #endif

@@ -46,6 +46,7 @@ static long make_template(void)
 		return status;
 	template_table = (cap_t)status;
 	put_named(template_table, PROC_SLOT_PIPE, "pipe.public");
+	put_named(template_table, PROC_SLOT_NET, "net.public");
 	return put_named(template_table, PROC_SLOT_VFS, "vfs.public");
 }
 

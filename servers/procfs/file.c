@@ -101,6 +101,14 @@ static long keep_text(struct opened *d, const struct text *text)
 	return 0;
 }
 
+/* Of a file of /proc/net, which of the server's tables it shows. */
+static int32_t table_of(struct node node)
+{
+	uint32_t table = node.kind - 1 - SYSTEM_NET;
+
+	return node.kind < KIND_PROCESS_FIRST && table < NET_TABLES ? (int32_t)table : 0;
+}
+
 static long make_text(struct request *rq, struct opened *d)
 {
 	struct node node = node_of(d->node);
@@ -111,7 +119,7 @@ static long make_text(struct request *rq, struct opened *d)
 
 	if (!kind)
 		return -ESRCH;
-	status = gather(rq, node.pid, 0, kind->needs, &g);
+	status = gather(rq, node.pid, table_of(node), kind->needs, &g);
 	if (status)
 		return status == -ENOENT ? -ESRCH : status;
 	kind->render(&text, node, g);

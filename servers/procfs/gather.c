@@ -129,7 +129,7 @@ static void take_answer(struct gather *g, struct acall *call, uint32_t need)
 /* A zombie has neither space nor descriptors; what is a fact of the system does not fail. */
 static bool optional(uint32_t need)
 {
-	return need & (NEED_SPACE | NEED_COUNTS | NEED_HOST | NEED_DISKS);
+	return need & (NEED_SPACE | NEED_COUNTS | NEED_HOST | NEED_DISKS | NEED_NET);
 }
 
 static void close_received(struct acall *call)
@@ -252,6 +252,7 @@ static void ask_text(struct gather *g, uint32_t need)
 	struct vfs_mounts_req mounts = { 0 };
 	struct rs_list_req services = { 0 };
 	struct rs_points_req points = { 0 };
+	struct net_table_req table = { (uint64_t)g->fd };
 	struct dev_list_req disks = { 0 };
 	struct rs_crash_req crash = { (uint64_t)(uint32_t)g->fd };
 	struct acall *call = question(g, need);
@@ -265,6 +266,8 @@ static void ask_text(struct gather *g, uint32_t need)
 		rs_send_points(call, SLOT_RS, &points);
 	else if (need == NEED_CRASH)
 		rs_send_crash(g->crash_call = call, SLOT_RS, &crash);
+	else if (need == NEED_NET)
+		net_send_table(call, service_cap("net"), &table);
 	else if (need == NEED_MOUNTS)
 		vfs_send_mounts(call, service_cap("vfs"), &mounts);
 	else if (need == NEED_DISKS)

@@ -13,6 +13,7 @@
 #include <proto/dev.h>
 #include <proto/file.h>
 #include <proto/fs.h>
+#include <proto/net.h>
 #include <proto/pm.h>
 #include <proto/rs.h>
 #include <proto/rs_types.h>
@@ -49,7 +50,8 @@ void put_bytes(struct text *text, const void *bytes, size_t length);
 #define NEED_LIMITS 0x10000u
 #define NEED_RANDOM 0x20000u
 #define NEED_RUNNING 0x8000u /* the services, without pid */
-#define NEED_POINTS 0x10000u /* at which services can be made to fail */
+#define NEED_POINTS 0x40000u /* at which services can be made to fail */
+#define NEED_NET 0x80000u    /* table gather.fd of the network server */
 
 #define GATHER_TEXT 24576u /* of each kind of text */
 
@@ -130,6 +132,7 @@ extern uint64_t device_number;
 extern const struct file_kind system_files[], process_files[];
 extern const uint32_t system_files_count, process_files_count;
 #define SYSTEM_ROOT 0u
+#define SYSTEM_NET 7u /* the first of NET_TABLES files */
 enum process_kind {
 	KIND_PID = 0,
 	KIND_TASK,

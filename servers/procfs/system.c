@@ -325,7 +325,10 @@ static void render_pipe_size(struct text *t, struct node node, struct gather *g)
 }
 
 /* `parent` is an index of this array. */
-enum { DIR_ROOT, DIR_SYS, DIR_KERNEL, DIR_VM, DIR_FS, DIR_RANDOM };
+enum { DIR_ROOT, DIR_SYS, DIR_KERNEL, DIR_VM, DIR_FS, DIR_RANDOM, DIR_NET };
+_Static_assert(DIR_NET + 1 == SYSTEM_NET, "its files stand behind it");
+#define NET(name, table) \
+	[SYSTEM_NET + NET_TABLE_##table] = { name, 0444, TYPE_FILE, DIR_NET, NEED_NET, render_text, NULL }
 const struct file_kind system_files[] = {
 	[DIR_ROOT] = { "", 0555, TYPE_DIRECTORY, DIR_ROOT, 0, NULL, NULL },
 	[DIR_SYS] = { "sys", 0555, TYPE_DIRECTORY, DIR_ROOT, 0, NULL, NULL },
@@ -333,6 +336,19 @@ const struct file_kind system_files[] = {
 	[DIR_VM] = { "vm", 0555, TYPE_DIRECTORY, DIR_SYS, 0, NULL, NULL },
 	[DIR_FS] = { "fs", 0555, TYPE_DIRECTORY, DIR_SYS, 0, NULL, NULL },
 	[DIR_RANDOM] = { "random", 0555, TYPE_DIRECTORY, DIR_KERNEL, 0, NULL, NULL },
+	[DIR_NET] = { "net", 0555, TYPE_DIRECTORY, DIR_ROOT, 0, NULL, NULL },
+	NET("dev", DEV),
+	NET("tcp", TCP),
+	NET("tcp6", TCP6),
+	NET("udp", UDP),
+	NET("udp6", UDP6),
+	NET("raw", RAW),
+	NET("raw6", RAW6),
+	NET("route", ROUTE),
+	NET("ipv6_route", ROUTE6),
+	NET("arp", ARP),
+	NET("if_inet6", ADDRESSES6),
+	NET("pnp", NAME_SERVERS),
 	{ "self", 0777, TYPE_LINK, DIR_ROOT, 0, NULL, NULL },
 	{ "thread-self", 0777, TYPE_LINK, DIR_ROOT, 0, NULL, NULL },
 	{ "meminfo", 0444, TYPE_FILE, DIR_ROOT, 0, render_meminfo, NULL },

@@ -11,6 +11,7 @@ import os
 import re
 import select
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -208,8 +209,21 @@ def options_of(args):
                 machine=args.machine, uefi=args.uefi, share=args.share, debug_exit=args.kernel_test)
 
 
+def network(*forwards):
+    """A card in a user network: the host's loopback only. forwards: (port of the host's, port of the guest's)."""
+    lead = "".join(f",hostfwd=tcp:127.0.0.1:{host}-:{guest}" for host, guest in forwards)
+    return ("-nic", "user,model=virtio-net-pci" + lead)
+
+
+def is_free(port):
+    with socket.socket() as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return s.connect_ex(("127.0.0.1", port)) != 0
+
+
 def run(args):
-    command = qemu_command(extra=("-device", "virtio-rng-pci"), **options_of(args))
+    extra = ("-device", "virtio-rng-pci") + network(*[(2222, 22)] if is_free(2222) else [])
+    command = qemu_command(extra=extra, **options_of(args))
     os.execvp(command[0], command)
 
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a network driver and the network server share: two rings of packets and the buffers behind them.
+ *
+ * Each ring has one producer and one consumer; each of the counters is written by one of them only, counts without end
+ * and names entry `counter % NIC_ENTRIES`. The producer fills in an entry before it raises `produced`; it may use the entry
+ * again once `consumed` has passed it. What the other side writes can be anything: a counter that is not between what it was and what it
+ * can be, a length or a buffer out of range is not believed.
+ *
+ * In the ring `received` an entry names the buffer that the driver has put the packet in, and the server gives that
+ * buffer back by consuming the entry. In `sent` entry n has buffer n.
+ */
+#ifndef PROTO_NIC_TYPES_H
+#define PROTO_NIC_TYPES_H
+
+#include <stdint.h>
+
+#define NIC_ENTRIES 256u
+#define NIC_BUFFER 2048u
+#define NIC_HEADROOM 16u /* of each buffer, the driver's own; the packet is behind it */
+#define NIC_PACKET_MAX (NIC_BUFFER - NIC_HEADROOM)
+#define NIC_BIT (1ull << 1)
+#define NIC_LINK_UP 1u
+
+struct nic_ring {
+	volatile uint32_t produced;
+	uint32_t pad[15];
+	volatile uint32_t consumed;
+	uint32_t pad2[15];
+	volatile struct nic_entry {
+		uint32_t buffer, length;
+	} entry[NIC_ENTRIES];
+};
+
+struct nic_area {
+	volatile uint32_t status; /* NIC_LINK_UP; the driver's */
+	uint32_t pad[15];
+	struct nic_ring received, sent;
+	uint8_t buffers[2 * NIC_ENTRIES][NIC_BUFFER] __attribute__((aligned(4096))); /* received, then sent */
+};
+
+/* How many entries lie between two counters; more than there are: one of them is wrong. */
+static inline uint32_t nic_between(uint32_t from, uint32_t to)
+{
+	return to - from;
+}
+
+#endif

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/* The drivers there are, and packets from and to their rings. */
+#include <lwip/dhcp.h>
+#include <lwip/etharp.h>
+#include <lwip/ethip6.h>
+#include <lwip/snmp.h>
+#include <netif/ethernet.h>
+#include <proto/nic.h>
+#include <proto/rs.h>
+#include <util/string.h>
+
+#include "net.h"
+
+#define CLASS "net"
+#define BURST 64u
+
+PRESERVED struct card cards[CARDS_MAX];
+static PRESERVED struct {
+	cap_t memory; /* the class's name, to ask RS with */
+	uint64_t next;
+	bool asking;
+} finder;
+static struct nic_area *areas[CARDS_MAX];
+
+static void ask_driver(void);
+
+static unsigned index_of(const struct card *card)
+{
+	return (unsigned)(card - cards);
+}
+
+void interface_name(const struct netif *netif, char name[16])
+{
+	if (netif->name[0] == 'l')
+		strlcpy(name, "lo", 16);
+	else
+		snprintf(name, 16, "eth%u", index_of(netif->state));
+}
+
+struct netif *interface_named(const char *name)
+{
+	struct netif *netif;
+	char own[16];
+
+	NETIF_FOREACH(netif)
+	{
+		interface_name(netif, own);
+		if (!strncmp(name, own, sizeof(own)))
+			return netif;
+	}
+	return NULL;
+}
+
+/* --- sending ----------------------------------------------------------------------------------------------------- */
+
+/* A packet is in the ring, but the driver learns of it only after the commit. */
+static err_t send(struct netif *netif, struct pbuf *packet)
+{
+	struct card *card = netif->state;
+	struct nic_area *area = areas[index_of(card)];
+	uint32_t at = card->produced % NIC_ENTRIES;
+
+	if (!area || nic_between(area->sent.consumed, card->produced) >= NIC_ENTRIES ||
+	    packet->tot_len > NIC_PACKET_MAX)
+		return ERR_MEM;
+	pbuf_copy_partial(packet, area->buffers[NIC_ENTRIES + at] + NIC_HEADROOM, packet->tot_len, 0);
+	area->sent.entry[at].length = packet->tot_len;
+	card->produced++;
+	MIB2_STATS_NETIF_ADD(netif, ifoutoctets, packet->tot_len);
+	MIB2_STATS_NETIF_INC(netif, ifoutucastpkts);
+	tx_notice();
+	return ERR_OK;
+}
+
+void cards_publish(void)
+{
+	for (unsigned i = 0; i < CARDS_MAX; i++) {
+		const struct card *card = &cards[i];
+		struct nic_area *area = areas[i];
+
+		if (!area ||
+		    (area->sent.produced == card->produced && area->received.consumed == card->consumed))
+			continue;
+		area->sent.produced = card->produced;
+		area->received.consumed = card->consumed;
+		kcall(notify_signal, card->notify, NIC_BIT);
+	}
+}
+
+/* --- receiving -------------------------------------------------------------------------------------------------------- */
+
+static void take_packet(struct card *card, const struct nic_area *area, uint32_t buffer, uint32_t length)
+{
+	struct pbuf *packet;
+
+	if (buffer >= NIC_ENTRIES || length > NIC_PACKET_MAX || length < SIZEOF_ETH_HDR)
+		return;
+	packet = pbuf_alloc(PBUF_RAW, (u16_t)length, PBUF_RAM);
+	if (!packet) {
+		MIB2_STATS_NETIF_INC(&card->netif, ifindiscards);
+		return;
+	}
+	memcpy(packet->payload, area->buffers[buffer] + NIC_HEADROOM, length);
+	MIB2_STATS_NETIF_ADD(&card->netif, ifinoctets, length);
+	MIB2_STATS_NETIF_INC(&card->netif, ifinucastpkts);
+	if (card->netif.input(packet, &card->netif) != ERR_OK)
+		pbuf_free(packet);
+}
+
+static void look_at_link(struct card *card, const struct nic_area *area)
+{
+	bool up = area->status & NIC_LINK_UP;
+
+	if (up == netif_is_link_up(&card->netif))
+		return;
+	if (up)
+		netif_set_link_up(&card->netif);
+	else
+		netif_set_link_down(&card->netif);
+}
+
+/* Counters that cannot be are not followed; the packets between are lost. Answers whether more are there. */
+static bool run_card(struct card *card, const struct nic_area *area)
+{
+	uint32_t produced = area->received.produced;
+
+	look_at_link(card, area);
+	if (nic_between(card->consumed, produced) > NIC_ENTRIES) {
+		card->consumed = produced;
+		tx_notice();
+	}
+	for (unsigned n = 0; card->consumed != produced; n++) {
+		struct nic_entry entry = area->received.entry[card->consumed % NIC_ENTRIES];
+
+		if (n == BURST)
+			return true;
+		card->consumed++;
+		take_packet(card, area, entry.buffer, entry.length);
+		tx_notice();
+		tx_checkpoint();
+	}
+	return false;
+}
+
+void cards_run(uint64_t bits)
+{
+	for (unsigned i = 0; i < CARDS_MAX; i++)
+		if (bits & CARD_BIT(i) && areas[i] && run_card(&cards[i], areas[i]))
+			kcall(notify_signal, SLOT_NOTIFY, CARD_BIT(i));
+}
+
+/* --- getting to know a driver ------------------------------------------------------------------------------------------ */
+
+static err_t set_up(struct netif *netif)
+{
+	netif->name[0] = 'e';
+	netif->name[1] = 't';
+	netif->linkoutput = send;
+	netif->output = etharp_output;
+	netif->output_ip6 = ethip6_output;
+	netif->hwaddr_len = ETH_HWADDR_LEN;
+	netif->flags = NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_IGMP |
+		       NETIF_FLAG_MLD6;
+	netif_set_hostname(netif, "anole");
+	MIB2_INIT_NETIF(netif, snmp_ifType_ethernet_csmacd, 1000000000);
+	return ERR_OK;
+}
+
+/* DHCP and router advertisements are asked at once; who wants something else says so later. */
+static void bring_up(struct card *card, uint64_t mac, uint64_t mtu)
+{
+	struct netif *netif = &card->netif;
+
+	net_need();
+	if (!netif_add_noaddr(netif, card, set_up, ethernet_input))
+		return;
+	netif->mtu = (u16_t)(mtu >= 576 && mtu <= 1500 ? mtu : 1500);
+	for (unsigned i = 0; i < ETH_HWADDR_LEN; i++)
+		netif->hwaddr[i] = (u8_t)(mac >> 8 * i);
+	netif_set_default(netif);
+	if (areas[index_of(card)]->status & NIC_LINK_UP)
+		netif_set_link_up(netif);
+	netif_create_ip6_linklocal_address(netif, 1);
+	netif_set_ip6_autoconfig_enabled(netif, 1);
+	netif_set_up(netif);
+	dhcp_start(netif);
+	card->attached = true;
+}
+
+static long map_area(struct card *card)
+{
+	struct nic_area *area = map_memory(card->memory, 0, sizeof(*area), VM_R | VM_W | VM_SHARED);
+
+	areas[index_of(card)] = area;
+	return area ? 0 : -ENOMEM;
+}
+
+static void attached(struct acall *call)
+{
+	const struct nic_attach_reply *reply = acall_reply(call);
+	struct card *card = call->owner;
+	uint64_t size = 0;
+
+	if (call->status < 0 || call->received_count != 2) {
+		slog("a driver does not let us attach: error %ld", -call->status);
+		return;
+	}
+	if (card->attached) {
+		/* Told twice. */
+		kcall(cap_close, call->received[0].slot);
+		kcall(cap_close, call->received[1].slot);
+		return;
+	}
+	card->memory = call->received[0].slot;
+	card->notify = call->received[1].slot;
+	if (map_area(card))
+		return;
+	(void)size;
+	card->produced = areas[index_of(card)]->sent.produced;
+	card->consumed = areas[index_of(card)]->received.consumed;
+	bring_up(card, reply->mac, reply->mtu);
+	net_settle();
+}
+
+static void attach(struct card *card)
+{
+	struct nic_attach_req request = { 8 + index_of(card) };
+	struct acall *call = acall_new(attached, card);
+
+	if (!call)
+		return;
+	call->caps[0] = (struct ipc_cap){ .slot = SLOT_NOTIFY, .rights = CAP_W };
+	call->caps_count = 1;
+	nic_send_attach(call, card->driver, &request);
+}
+
+static struct card *card_for(uint64_t number)
+{
+	for (struct card *card = cards; card < cards + CARDS_MAX; card++)
+		if (!card->used || card->number == number)
+			return card;
+	return NULL;
+}
+
+static void driver_found(struct acall *call)
+{
+	const struct rs_next_driver_reply *reply = acall_reply(call);
+	struct card *card;
+
+	finder.asking = false;
+	if (call->status == -ERESTART) {
+		ask_driver();
+		return;
+	}
+	card = call->status >= 0 && call->received_count ? card_for(reply->number) : NULL;
+	if (!card)
+		return;
+	if (card->used) {
+		/* The same driver again is what a crash in between leads to. */
+		kcall(cap_close, call->received[0].slot);
+	} else {
+		card->used = true;
+		card->driver = call->received[0].slot;
+		card->number = reply->number;
+		attach(card);
+	}
+	finder.next = reply->number + 1;
+	ask_driver();
+}
+
+static void ask_driver(void)
+{
+	struct rs_next_driver_req request = { finder.next };
+	struct acall *call = acall_new(driver_found, NULL);
+
+	if (!call)
+		return;
+	call->in = (struct call_buffer){ finder.memory, 0, 0, strlen(CLASS) };
+	finder.asking = rs_send_next_driver(call, SLOT_RS, &request) == 0;
+}
+
+void cards_find(void)
+{
+	long slot;
+
+	if (!finder.memory) {
+		slot = kcall(mo_create, ANOLE_PAGE_SIZE, 0);
+		if (slot < 0)
+			return;
+		finder.memory = (cap_t)slot;
+		kcall(mo_write, finder.memory, 0, CLASS, strlen(CLASS));
+	}
+	if (!finder.asking)
+		ask_driver();
+}
+
+void cards_start(void)
+{
+	for (struct card *card = cards; card < cards + CARDS_MAX; card++)
+		if (card->memory)
+			map_area(card);
+	cards_publish();
+}

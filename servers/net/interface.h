@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* What ioctl and netlink have in common. */
+#ifndef NET_INTERFACE_H
+#define NET_INTERFACE_H
+
+#include "net.h"
+
+#define INTERFACE_UP 0x1u
+#define INTERFACE_BROADCAST 0x2u
+#define INTERFACE_LOOPBACK 0x8u
+#define INTERFACE_RUNNING 0x40u
+#define INTERFACE_MULTICAST 0x1000u
+#define INTERFACE_LOWER_UP 0x10000u
+
+unsigned interface_flags(const struct netif *netif); /* INTERFACE_* */
+void interface_set_up(struct netif *netif, bool up);
+/* In network byte order; mask 0: the one that the address's class has. */
+void interface_set_address(struct netif *netif, u32_t address, u32_t mask);
+/* 0 or -errno; netif NULL: the one that leads to the gateway. */
+long interface_route(bool add, u32_t to, u32_t mask, u32_t gateway, struct netif *netif);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* Cards, sockets, and what lwIP asks of us. */
+#ifndef NET_NET_H
+#define NET_NET_H
+
+#include <fs/description.h>
+#include <lwip/ip_addr.h>
+#include <lwip/netif.h>
+#include <lwip/pbuf.h>
+#include <proto/file.h>
+#include <proto/net.h>
+#include <proto/nic_types.h>
+#include <proto/socket.h>
+#include <sys/server.h>
+
+#define CARDS_MAX 8u
+#define CARD_BIT(i) (1ull << (8 + (i)))
+#define LOOP_BIT 1ull
+
+/* --- main.c ----------------------------------------------------------------------------------------------------- */
+/* lwIP is started when it is first needed: a system without a network does not pay for it. */
+void net_need(void);
+/* An event is over: what it means for the timers, and for what goes out. */
+void net_settle(void);
+
+/* --- port.c ------------------------------------------------------------------------------------------------------- */
+void random_start(void);
+#define NAME_SERVERS 3u
+extern ip_addr_t name_servers[NAME_SERVERS];
+void dns_setserver(u8_t number, const ip_addr_t *address);
+const ip_addr_t *dns_getserver(u8_t number);
+
+/* --- card.c: drivers and their rings ------------------------------------------------------------------------------ */
+struct card {
+	struct netif netif;
+	bool used, attached;
+	cap_t driver, memory, notify;
+	uint64_t number;             /* among the drivers of its class, at RS */
+	uint32_t consumed, produced; /* what the shared words are to say after the commit */
+};
+extern struct card cards[CARDS_MAX];
+void cards_find(void);
+void cards_start(void); /* of a new incarnation */
+void cards_publish(void);
+void cards_run(uint64_t bits); /* packets that have come; each is a transaction */
+void interface_name(const struct netif *netif, char name[16]);
+struct netif *interface_named(const char *name);
+
+/* --- address.c ------------------------------------------------------------------------------------------------------- */
+/* The end of a connection or of a datagram's way. */
+struct endpoint {
+	ip_addr_t address;
+	uint16_t port;
+};
+#define NAME_IN 14u  /* of a sockaddr_in, without the family */
+#define NAME_IN6 26u /* of a sockaddr_in6 */
+/* What stands behind the family in a sockaddr, for a socket of `family`: 0 or -errno. */
+long endpoint_read(uint32_t family, const void *name, size_t length, struct endpoint *to);
+/* The length. An IPv4 address becomes a mapped one for a socket of AF_INET6. */
+uint32_t endpoint_write(uint32_t family, const struct endpoint *from, void *name);
+/* Whether there is a way from the local address, which may be any. */
+bool reachable(const ip_addr_t *local, const ip_addr_t *to);
+
+/* --- sockets ------------------------------------------------------------------------------------------------------------ */
+enum sock_kind { SOCK_TCP = 1, SOCK_UDP, SOCK_RAW_IP, SOCK_ROUTE };
+enum sock_state { SOCK_NEW, SOCK_CONNECTING, SOCK_CONNECTED, SOCK_LISTENING, SOCK_OVER };
+
+/* What has come and was not read yet: part of a stream, or a datagram with its sender. */
+struct parcel {
+	struct parcel *next;
+	struct pbuf *data;
+	uint32_t length, taken;
+	struct endpoint from;
+	ip_addr_t to;
+	uint8_t ttl, interface;
+};
+
+struct tcp_pcb;
+struct udp_pcb;
+struct raw_pcb;
+struct ip_pcb;
+
+struct sock {
+	struct description d;
+	uint32_t family, protocol;
+	enum sock_kind kind;
+	enum sock_state state;
+	union {
+		struct tcp_pcb *tcp;
+		struct udp_pcb *udp;
+		struct raw_pcb *raw;
+		struct ip_pcb *ip;
+	};
+	struct parcel *first, *last, recent; /* recent: of the datagram received last; no data */
+	uint32_t queued;                     /* bytes */
+	int32_t error;                       /* for SO_ERROR, and the next call */
+	bool bound, ended, shut_read, shut_write, v6only, linger, pktinfo, recv_ttl;
+	uint32_t linger_seconds, receive_size, send_size;
+	uint64_t receive_timeout, send_timeout; /* ns */
+	struct endpoint local, peer;
+	uint32_t icmp6_filter[8]; /* RFC 3542, 3.2: a bit for each type that is not wanted */
+	struct waitq readers, writers;
+	/* A listener's connections that nobody has accepted yet. */
+	struct sock *listener, *pending, *last_pending, *next_pending;
+	uint32_t pending_count, backlog;
+	struct timer timer; /* for those that wait with a limit */
+};
+
+struct sock *sock_new(uint32_t family, enum sock_kind kind, uint32_t protocol, uint32_t flags,
+		      uint64_t stamp);
+void sock_free(struct sock *s);
+struct sock *sock_find(uint64_t badge);
+void sock_tell(struct sock *s); /* waiting calls and watches: something has changed */
+uint64_t sock_ready(const struct sock *s);
+long sock_take_error(struct sock *s);
+/* Park for `queue`, not longer than the timeout; progress[7] is when that ends. */
+long sock_wait(struct request *rq, struct sock *s, struct waitq *queue, uint64_t timeout);
+bool parcel_add(struct sock *s, struct pbuf *data, const struct endpoint *from, const ip_addr_t *to);
+void parcel_drop(struct sock *s);
+/* From 0 on, of lwIP's err_t. */
+long error_of(int err);
+bool is_root(uint64_t stamp);
+
+/* tcp.c */
+long tcp_socket(struct sock *s);
+void tcp_socket_end(struct sock *s);
+long tcp_socket_bind(struct sock *s, const struct endpoint *to);
+long tcp_socket_listen(struct sock *s, uint32_t backlog);
+long tcp_socket_connect(struct request *rq, struct sock *s, const struct endpoint *to);
+long tcp_socket_shutdown(struct sock *s);
+uint64_t tcp_socket_ready(const struct sock *s);
+long tcp_socket_send(struct request *rq, struct sock *s, bool nonblocking);
+void tcp_socket_taken(struct sock *s, uint32_t bytes);
+void tcp_listener_taken(struct sock *accepted);
+
+/* datagram.c: UDP and raw */
+long datagram_socket(struct sock *s);
+void datagram_end(struct sock *s);
+long datagram_bind(struct sock *s, const struct endpoint *to);
+long datagram_connect(struct sock *s, const struct endpoint *to); /* NULL: no more */
+long datagram_send(struct request *rq, struct sock *s, const struct endpoint *to);
+void datagram_start(void);
+
+/* transfer.c */
+long sock_receive(struct request *rq, struct sock *s, uint64_t flags, struct socket_receive_reply *out);
+long sock_send(struct request *rq, struct sock *s, bool nonblocking, const struct endpoint *to);
+
+#define SOCKET_OP(op)                                                          \
+	long inet_##op(struct request *rq, const struct socket_##op##_req *in, \
+		       struct socket_##op##_reply *out)
+SOCKET_OP(bind);
+SOCKET_OP(listen);
+SOCKET_OP(connect);
+SOCKET_OP(accept);
+SOCKET_OP(names);
+SOCKET_OP(send);
+SOCKET_OP(receive);
+SOCKET_OP(get_option);
+SOCKET_OP(set_option);
+SOCKET_OP(shutdown);
+SOCKET_OP(control);
+
+extern const struct file_ops sock_file_ops;
+long interface_ioctl(struct request *rq, uint32_t request);
+/* netlink.c: a request of AF_NETLINK, whose answers are queued as datagrams. */
+long route_send(struct request *rq, struct sock *s);
+/* table.c */
+long net_table(struct request *rq, const struct net_table_req *in, struct net_table_reply *out);
+
+#endif

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* Where lwIP asks us for a decision. */
+#ifndef NET_PORT_HOOKS_H
+#define NET_PORT_HOOKS_H
+
+#include <lwip/ip_addr.h>
+
+uint32_t net_sequence_number(const ip_addr_t *local, uint16_t local_port, const ip_addr_t *remote,
+			     uint16_t remote_port);
+
+#endif

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/* Sockets of TCP: what lwIP's connections tell, and what they are told. */
+#include <lwip/priv/tcp_priv.h>
+#include <lwip/tcp.h>
+#include <util/string.h>
+
+#include "net.h"
+
+#define BOUNCE 65536u
+#define WRITE_MAX 32768u
+
+static char bounce[BOUNCE];
+
+static void note_names(struct sock *s)
+{
+	ip_addr_copy(s->local.address, s->tcp->local_ip);
+	s->local.port = s->tcp->local_port;
+	ip_addr_copy(s->peer.address, s->tcp->remote_ip);
+	s->peer.port = s->tcp->remote_port;
+}
+
+/* --- what the connection tells ----------------------------------------------------------------------------------------- */
+
+static err_t received(void *arg, struct tcp_pcb *pcb, struct pbuf *data, err_t err)
+{
+	struct sock *s = arg;
+
+	(void)err;
+	if (!s) {
+		if (data) {
+			tcp_recved(pcb, data->tot_len);
+			pbuf_free(data);
+		}
+		return ERR_OK;
+	}
+	if (!data) {
+		s->ended = true;
+	} else if (s->shut_read) {
+		tcp_recved(pcb, data->tot_len);
+		pbuf_free(data);
+	} else if (!parcel_add(s, data, NULL, NULL)) {
+		return ERR_MEM;
+	}
+	sock_tell(s);
+	return ERR_OK;
+}
+
+static err_t acknowledged(void *arg, struct tcp_pcb *pcb, u16_t length)
+{
+	struct sock *s = arg;
+
+	(void)pcb, (void)length;
+	if (s)
+		sock_tell(s);
+	return ERR_OK;
+}
+
+/* lwIP has dropped it already. */
+static void failed(void *arg, err_t err)
+{
+	struct sock *s = arg;
+
+	if (!s)
+		return;
+	s->tcp = NULL;
+	if (err == ERR_RST)
+		s->error = s->state == SOCK_CONNECTING ? ECONNREFUSED
+			   : s->shut_write && s->ended ? 0
+						       : ECONNRESET;
+	else if (err == ERR_ABRT)
+		s->error = ETIMEDOUT;
+	else if (err != ERR_CLSD)
+		s->error = (int32_t)-error_of(err);
+	s->state = SOCK_OVER;
+	s->ended = true;
+	sock_tell(s);
+}
+
+static err_t connected(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+	struct sock *s = arg;
+
+	(void)pcb, (void)err;
+	if (!s)
+		return ERR_OK;
+	s->state = SOCK_CONNECTED;
+	note_names(s);
+	sock_tell(s);
+	return ERR_OK;
+}
+
+static void watch_over(struct sock *s)
+{
+	tcp_arg(s->tcp, s);
+	tcp_recv(s->tcp, received);
+	tcp_sent(s->tcp, acknowledged);
+	tcp_err(s->tcp, failed);
+}
+
+static void inherit(struct sock *accepted, const struct sock *listener)
+{
+	accepted->v6only = listener->v6only;
+	accepted->linger = listener->linger;
+	accepted->linger_seconds = listener->linger_seconds;
+	accepted->receive_timeout = listener->receive_timeout;
+	accepted->send_timeout = listener->send_timeout;
+}
+
+static err_t came(void *arg, struct tcp_pcb *pcb, err_t err)
+{
+	struct sock *s = arg, *accepted;
+
+	if (!s || err || !pcb)
+		return ERR_VAL;
+	accepted =
+	    s->pending_count < s->backlog + 1 ? sock_new(s->family, SOCK_TCP, s->protocol, O_RDWR, 0) : NULL;
+	if (!accepted) {
+		tcp_abort(pcb);
+		return ERR_ABRT;
+	}
+	accepted->d.uid = s->d.uid;
+	accepted->d.gid = s->d.gid;
+	inherit(accepted, s);
+	accepted->tcp = pcb;
+	accepted->state = SOCK_CONNECTED;
+	accepted->listener = s;
+	note_names(accepted);
+	watch_over(accepted);
+	tcp_backlog_delayed(pcb);
+	*(s->last_pending ? &s->last_pending->next_pending : &s->pending) = accepted;
+	s->last_pending = accepted;
+	s->pending_count++;
+	sock_tell(s);
+	return ERR_OK;
+}
+
+void tcp_listener_taken(struct sock *accepted)
+{
+	if (accepted->tcp)
+		tcp_backlog_accepted(accepted->tcp);
+}
+
+/* --- making and ending --------------------------------------------------------------------------------------------------------- */
+
+long tcp_socket(struct sock *s)
+{
+	s->tcp = tcp_new_ip_type(s->family == AF_INET ? IPADDR_TYPE_V4 : IPADDR_TYPE_ANY);
+	if (!s->tcp)
+		return -ENOBUFS;
+	s->state = SOCK_NEW;
+	watch_over(s);
+	return 0;
+}
+
+/* What is sent already goes on to be delivered, unless SO_LINGER says otherwise. */
+static void end_connection(struct sock *s)
+{
+	struct tcp_pcb *pcb = s->tcp;
+
+	tcp_arg(pcb, NULL);
+	tcp_err(pcb, NULL);
+	tcp_sent(pcb, NULL);
+	tcp_recv(pcb, received);
+	if ((s->linger && !s->linger_seconds && pcb->state > SYN_SENT) || tcp_close(pcb) != ERR_OK)
+		tcp_abort(pcb);
+}
+
+void tcp_socket_end(struct sock *s)
+{
+	struct sock *pending, *next;
+
+	for (pending = s->pending; pending; pending = next) {
+		next = pending->next_pending;
+		sock_free(pending);
+	}
+	s->pending = s->last_pending = NULL;
+	s->pending_count = 0;
+	if (!s->tcp)
+		return;
+	if (s->state == SOCK_LISTENING) {
+		tcp_arg(s->tcp, NULL);
+		tcp_accept(s->tcp, NULL);
+		tcp_close(s->tcp);
+	} else {
+		end_connection(s);
+	}
+	s->tcp = NULL;
+}
+
+long tcp_socket_bind(struct sock *s, const struct endpoint *to)
+{
+	long status = s->tcp ? error_of(tcp_bind(s->tcp, &to->address, to->port)) : -EINVAL;
+
+	if (!status)
+		note_names(s);
+	return status;
+}
+
+long tcp_socket_listen(struct sock *s, uint32_t backlog)
+{
+	struct tcp_pcb *pcb;
+	long status;
+	err_t err = ERR_OK;
+
+	if (s->state == SOCK_LISTENING) {
+		s->backlog = backlog;
+		return 0;
+	}
+	if (s->state != SOCK_NEW || !s->tcp)
+		return -EINVAL;
+	if (!s->bound) {
+		struct endpoint any = { .port = 0 };
+
+		any.address = s->family == AF_INET ? *IP4_ADDR_ANY : *IP_ANY_TYPE;
+		status = tcp_socket_bind(s, &any);
+		if (status)
+			return status;
+	}
+	pcb = tcp_listen_with_backlog_and_err(s->tcp, backlog < 254 ? (u8_t)(backlog + 1) : 255, &err);
+	if (!pcb)
+		return error_of(err);
+	s->tcp = pcb;
+	s->state = SOCK_LISTENING;
+	s->backlog = backlog;
+	tcp_arg(pcb, s);
+	tcp_accept(pcb, came);
+	return 0;
+}
+
+static long start_connecting(struct sock *s, const struct endpoint *to)
+{
+	long status;
+
+	if (!s->tcp)
+		return -EINVAL;
+	if (!reachable(&s->tcp->local_ip, &to->address))
+		return -ENETUNREACH;
+	status = error_of(tcp_connect(s->tcp, &to->address, to->port, connected));
+	if (status)
+		return status == -EINVAL ? -ENETUNREACH : status;
+	s->state = SOCK_CONNECTING;
+	s->bound = true;
+	note_names(s);
+	return 0;
+}
+
+/* progress[0]: this call has begun it. */
+long tcp_socket_connect(struct request *rq, struct sock *s, const struct endpoint *to)
+{
+	long status;
+
+	switch (s->state) {
+	case SOCK_LISTENING: return -EISCONN;
+	case SOCK_CONNECTED: return rq->progress[0] ? 0 : -EISCONN;
+	case SOCK_OVER:
+		status = s->error ? sock_take_error(s) : -ECONNABORTED;
+		tcp_socket(s); /* it may be tried again */
+		s->ended = s->bound = false;
+		return status;
+	case SOCK_CONNECTING:
+		if (!rq->progress[0] && s->d.flags & O_NONBLOCK)
+			return -EALREADY;
+		break;
+	case SOCK_NEW:
+		status = start_connecting(s, to);
+		if (status)
+			return status;
+		if (s->d.flags & O_NONBLOCK)
+			return -EINPROGRESS;
+	}
+	rq->progress[0] = 1;
+	status = sock_wait(rq, s, &s->writers, s->send_timeout);
+	return status == -EAGAIN ? -EINPROGRESS : status;
+}
+
+long tcp_socket_shutdown(struct sock *s)
+{
+	return s->tcp ? error_of(tcp_shutdown(s->tcp, 0, 1)) : -ENOTCONN;
+}
+
+/* --- data ----------------------------------------------------------------------------------------------------------------------- */
+
+static uint32_t room(const struct sock *s)
+{
+	if (!s->tcp || s->state != SOCK_CONNECTED || tcp_sndqueuelen(s->tcp) + 8 >= TCP_SND_QUEUELEN)
+		return 0;
+	return tcp_sndbuf(s->tcp);
+}
+
+uint64_t tcp_socket_ready(const struct sock *s)
+{
+	uint64_t ready = 0;
+
+	switch (s->state) {
+	case SOCK_NEW: return POLLOUT | POLLWRNORM | POLLHUP;
+	case SOCK_CONNECTING: return 0;
+	case SOCK_LISTENING: return s->pending ? POLLIN | POLLRDNORM : 0;
+	case SOCK_OVER: return POLLIN | POLLRDNORM | POLLRDHUP | POLLHUP | POLLOUT | POLLWRNORM;
+	case SOCK_CONNECTED: break;
+	}
+	if (s->first || s->ended || s->shut_read)
+		ready |= POLLIN | POLLRDNORM;
+	if (s->ended || s->shut_read)
+		ready |= POLLRDHUP | (s->shut_write ? POLLHUP : 0);
+	if (s->shut_write || room(s) >= TCP_SND_BUF / 4)
+		ready |= POLLOUT | POLLWRNORM;
+	return ready;
+}
+
+/* The program has taken so many bytes: the window opens again. */
+void tcp_socket_taken(struct sock *s, uint32_t bytes)
+{
+	while (s->tcp && bytes) {
+		uint32_t part = bytes < 0xffff ? bytes : 0xffff;
+
+		tcp_recved(s->tcp, (u16_t)part);
+		bytes -= part;
+	}
+}
+
+/* One piece: what was taken, 0 if there is no room, or -errno. */
+static long send_piece(struct request *rq, struct sock *s)
+{
+	uint64_t rest = rq->in_length - rq->progress[0];
+	uint32_t part = room(s);
+	long status;
+
+	if (part > WRITE_MAX)
+		part = WRITE_MAX;
+	if (part > rest)
+		part = (uint32_t)rest;
+	if (!part)
+		return 0;
+	status = request_read(rq, rq->progress[0], bounce, part);
+	if (status < 0)
+		return status;
+	status = tcp_write(s->tcp, bounce, (u16_t)part,
+			   TCP_WRITE_FLAG_COPY | (part < rest ? TCP_WRITE_FLAG_MORE : 0));
+	if (status != ERR_OK)
+		return status == ERR_MEM ? 0 : error_of((int)status);
+	rq->progress[0] += part;
+	return part;
+}
+
+/* progress[0]: how many bytes have gone. */
+long tcp_socket_send(struct request *rq, struct sock *s, bool nonblocking)
+{
+	long status = 1;
+
+	if (s->error)
+		return rq->progress[0] ? (long)rq->progress[0] : sock_take_error(s);
+	if (s->state == SOCK_CONNECTING && !nonblocking)
+		return sock_wait(rq, s, &s->writers, s->send_timeout);
+	if (s->state != SOCK_CONNECTED || s->shut_write)
+		return rq->progress[0]                                      ? (long)rq->progress[0]
+		       : s->state == SOCK_CONNECTING                        ? -EAGAIN
+		       : s->state == SOCK_NEW || s->state == SOCK_LISTENING ? -EPIPE
+									    : -EPIPE;
+	while (rq->progress[0] < rq->in_length && status > 0)
+		status = send_piece(rq, s);
+	tcp_output(s->tcp);
+	if (rq->progress[0] == rq->in_length)
+		return (long)rq->progress[0];
+	if (status < 0 || nonblocking)
+		return rq->progress[0] ? (long)rq->progress[0] : status < 0 ? status : -EAGAIN;
+	status = sock_wait(rq, s, &s->writers, s->send_timeout);
+	return status == -EAGAIN && rq->progress[0] ? (long)rq->progress[0] : status;
+}

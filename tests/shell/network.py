@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""A card in QEMU's user network: set up by itself, reached from both sides, and its driver and server killed."""
+import functools
+import hashlib
+import http.server
+import os
+import socket
+import threading
+import urllib.request
+
+from guest import network
+from session import Session, boot, holds, main_alone, same, test
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+def serve(directory):
+    """A web server on this machine's loopback, which the guest sees as 10.0.2.2: its port."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=directory))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server.server_address[1]
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def guest(*forwards):
+    s = Session(boot(extra=network(*forwards)))
+    s.must("until ip route | grep -q default; do sleep 0.1; done")
+    return s
+
+
+def random_file(directory, name, size):
+    data = os.urandom(size)
+    with open(os.path.join(directory, name), "wb") as f:
+        f.write(data)
+    return hashlib.md5(data).hexdigest()
+
+
+@test("the card is set up by DHCP; the gateway answers")
+def dhcp(_):
+    s = guest()
+    holds("inet addr:10.0.2.15 +Bcast:10.0.2.255 +Mask:255.255.255.0", s.must("ifconfig eth0"))
+    holds(r"0.0.0.0 +10.0.2.2 +0.0.0.0 +UG", s.must("route -n"))
+    same(s.must("cat /etc/resolv.conf"), "nameserver 10.0.2.3\n")
+    holds("3 packets transmitted, 3 packets received", s.must("ping -c 3 10.0.2.2"))
+    holds("2 packets received", s.must("ping -c 2 127.0.0.1"))
+    holds("default via 10.0.2.2 dev eth0", s.must("ip route"))
+    holds("10.0.2.2 .*eth0|10.0.2.2.*REACHABLE", s.must("ip neigh; arp -n"))
+    holds("ether 52:54:00:12:34:56", s.must("ip link show dev eth0"))
+    s.guest.close()
+
+
+@test("files come from the host, whatever dies meanwhile")
+def wget(disks):
+    whole = random_file(disks, "whole", 3 << 20)
+    port = serve(disks)
+    s = guest()
+    same(s.must(f"wget -q -O - http://10.0.2.2:{port}/whole | md5sum"), f"{whole}  -\n")
+    s.must("for i in 1 2 3 4 5; do sleep 0.3; service kill virtio_net; done & "
+           f"for i in 1 2 3; do wget -q -O - http://10.0.2.2:{port}/whole | md5sum; done >/tmp/sums; wait")
+    same(s.must("cat /tmp/sums"), f"{whole}  -\n" * 3)
+    holds("virtio_net +running +6 ", s.must("service"))
+    holds("can't connect to remote host|Connection refused", s.guest.run("wget -O - http://10.0.2.2:9/")[1])
+    s.guest.close()
+
+
+@test("the host fetches from httpd")
+def httpd(_):
+    port = free_port()
+    s = guest((port, 80))
+    s.must("mkdir /tmp/www; cp /bin/busybox /tmp/www/page; httpd -h /tmp/www")
+    want = s.must("md5sum </bin/busybox").split()[0]
+    for _ in range(3):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/page", timeout=60) as page:
+            same(hashlib.md5(page.read()).hexdigest(), want)
+    holds(r"(?m)^tcp6? .*:80 .* LISTEN", s.must("netstat -ltn"))
+    s.guest.close()
+
+
+@test("an idle network server is killed: connections and listeners are still there")
+def server_killed(_):
+    port = free_port()
+    s = guest((port, 5000))
+    s.must("cat /dev/null >/tmp/heard; nc -l -p 5000 >/tmp/heard & until netstat -ltn | grep -q :5000; do sleep 0.1; done")
+    s.must("service kill net")
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as peer:
+        peer.sendall(b"before\n")
+        s.must("until grep -q before /tmp/heard; do sleep 0.1; done; sleep 0.5; service kill net")
+        peer.sendall(b"after\n")
+        s.must("until grep -q after /tmp/heard; do sleep 0.1; done")
+    s.must("wait")
+    same(s.must("cat /tmp/heard"), "before\nafter\n")
+    s.guest.close()
+
+
+@test("addresses and routes are set by hand")
+def by_hand(_):
+    s = guest()
+    s.must("ip addr add 10.0.2.77/24 dev eth0; ip route add default via 10.0.2.2")
+    holds("inet 10.0.2.77/24", s.must("ip addr show dev eth0"))
+    holds("1 packets received", s.must("ping -c 1 10.0.2.2"))
+    s.must("ip route del default; ifconfig eth0 10.0.2.78 netmask 255.255.255.0; route add default gw 10.0.2.2")
+    holds("1 packets received", s.must("ping -c 1 -W 10 10.0.2.2"))
+    holds("Network unreachable|Network is unreachable", s.guest.run("route del default; wget -O - http://192.0.2.1/")[1])
+    s.must("ip link set eth0 down")
+    holds(r"eth0: <BROADCAST,MULTICAST", s.must("ip link"))
+    s.guest.close()
+
+
+main_alone()
