@@ -18,6 +18,7 @@ void pheap_start(void); /* fresh: formats it; else makes the free lists anew */
 extern struct ipc_page *message_page;
 
 /* tx.c */
+extern void (*tx_committed)(void); /* service->committed */
 extern bool tx_effects; /* something waits for the commit besides what the log has saved */
 void tx_undo(void);
 struct tx_record {

@@ -309,6 +309,7 @@ int service_main(const struct service *definition)
 {
 	service = definition;
 	tx_on = definition->transactional;
+	tx_committed = definition->committed;
 	start();
 	loop();
 	__builtin_unreachable();

@@ -25,6 +25,7 @@ static PRESERVED struct {
 
 bool tx_on, tx_effects;
 static bool noticed;
+void (*tx_committed)(void);
 
 static uint32_t used(void)
 {
@@ -187,7 +188,7 @@ void tx_finish(void)
 	requests_flush();
 	if (noticed) {
 		noticed = false;
-		service->committed();
+		tx_committed();
 	}
 	pheap_trim();
 }
