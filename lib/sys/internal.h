@@ -19,7 +19,7 @@ extern struct ipc_page *message_page;
 
 /* tx.c */
 extern void (*tx_committed)(void); /* service->committed */
-extern bool tx_effects; /* something waits for the commit besides what the log has saved */
+extern bool tx_effects;            /* something waits for the commit besides what the log has saved */
 void tx_undo(void);
 struct tx_record {
 	void *at;        /* NULL: a capability */
