@@ -97,10 +97,16 @@ struct search {
 	bool windows; /* keep out of others' */
 };
 
-static uint32_t skip_windows(const struct search *s, uint32_t bit)
+/* Behind blocks that are kept for a while, and behind a window; the same bit if it may be used. */
+static uint32_t skip_kept(const struct search *s, uint32_t bit)
 {
 	uint64_t end;
 
+	if (bit < s->limit && journal_keeps(&s->fs->journal)) {
+		end = journal_usable(s->fs, s->first + bit, s->first + s->limit);
+		if (end != s->first + bit)
+			return (uint32_t)(end - s->first);
+	}
 	if (!s->windows || bit >= s->limit)
 		return bit;
 	end = window_of_other(s->fs, s->inode, s->first + bit);
@@ -114,17 +120,17 @@ static uint32_t search_group(const struct search *s, uint32_t goal)
 {
 	uint32_t bit, next;
 
-	if (goal < s->limit && !bit_set(s->bits, goal) && skip_windows(s, goal) == goal)
+	if (goal < s->limit && !bit_set(s->bits, goal) && skip_kept(s, goal) == goal)
 		return goal;
 	for (bit = find_clear_byte(s->bits, goal, s->limit); bit < s->limit;
 	     bit = find_clear_byte(s->bits, next, s->limit)) {
-		next = skip_windows(s, bit);
+		next = skip_kept(s, bit);
 		if (next == bit)
 			return bit;
 	}
 	for (bit = find_clear(s->bits, goal, s->limit); bit < s->limit;
 	     bit = find_clear(s->bits, next, s->limit)) {
-		next = skip_windows(s, bit);
+		next = skip_kept(s, bit);
 		if (next == bit)
 			return bit;
 	}
@@ -136,7 +142,7 @@ static uint32_t run_length(const struct search *s, uint32_t bit, uint32_t want)
 	uint32_t n = 1;
 
 	while (n < want && bit + n < s->limit && !bit_set(s->bits, bit + n) &&
-	       skip_windows(s, bit + n) == bit + n)
+	       skip_kept(s, bit + n) == bit + n)
 		n++;
 	return n;
 }
@@ -274,6 +280,7 @@ static long free_in_group(struct ext2 *fs, uint32_t number, uint64_t start, uint
 	set_bits(fs, bits, bit, count, false);
 	count_blocks(fs, group, (int32_t)count);
 	meta_forget(fs, start, count);
+	journal_keep(fs, start, count);
 	return 0;
 }
 

@@ -80,11 +80,14 @@ void *meta_get_slow(struct ext2 *fs, uint64_t block)
 static void mark_dirty(struct ext2 *fs, uint64_t at)
 {
 	uint8_t *state = &fs->cache.state[at >> 12];
+	uint8_t bit = (uint8_t)(1u << (at >> fs->block_shift & ((4096u >> fs->block_shift) - 1)));
 
 	page_set_add(&fs->cache.dirty, at >> 12); /* first: a crash in between must not lose the block */
-	if (!(*state & CACHE_DIRTY))
+	if (!(*state & bit)) {
 		fs->attention = true;
-	*state |= (uint8_t)(1u << (at >> fs->block_shift & ((4096u >> fs->block_shift) - 1)));
+		fs->cache.dirty_blocks++;
+	}
+	*state |= bit;
 }
 
 void *meta_new(struct ext2 *fs, uint64_t block)
@@ -125,6 +128,7 @@ void meta_forget(struct ext2 *fs, uint64_t block, uint64_t count)
 			continue;
 		tx_add(fs, state, 1);
 		*state &= (uint8_t)~bit;
+		fs->cache.dirty_blocks -= fs->cache.dirty_blocks > 0;
 	}
 }
 

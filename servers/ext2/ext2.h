@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "disk.h"
+#include "journal.h"
 
 #define EXT2_WAIT (-4000l) /* a metadata page is on its way: fs->wait_page */
 #define EXT2_MORE 1l       /* a long operation has done one bounded step */
@@ -48,7 +49,7 @@ struct inode {
 	uint32_t held;   /* counted by VFS: lookups that it has not forgotten */
 	uint32_t opens;  /* descriptions, and running operations that must not lose it */
 	bool dirty;      /* d differs from the inode table */
-	bool orphan;     /* on the orphan list */
+	bool orphan;     /* on the orphan list: it has no name, or is being cut */
 	uint8_t pinned;  /* the server's reasons to keep it, INODE_* */
 	bool loaded;     /* d is valid; rolled back where a creation is */
 	struct inode_data {
@@ -94,27 +95,23 @@ struct tx {
 	uint8_t log[TX_SIZE] __attribute__((aligned(16)));
 };
 
-/* A sparse set of pages: a bit for each, and a bit for each word of bits that is not zero. */
-struct page_set {
-	uint64_t *bits, *summary;
-	uint64_t count;
-};
-
 /* The metadata cache: the device as an array of pages of which few are present. */
 struct cache {
 	uint8_t *base;  /* device block b lies at base + b * block_size */
 	uint8_t *state; /* CACHE_* for each page of 4 KiB */
 	struct page_set present, dirty;
 	uint64_t pages, hand;
+	uint64_t dirty_blocks; /* about: counted anew by each journal_freeze */
 };
 #define CACHE_DIRTY 0x0fu /* one bit for each block of the page */
 #define CACHE_PRESENT 0x10u
 #define CACHE_READING 0x20u
-#define CACHE_WRITING 0x40u
-#define CACHE_USED 0x80u /* since the clock hand passed */
+#define CACHE_WRITING 0x40u /* on its way, or in the frozen transaction */
+#define CACHE_USED 0x80u    /* since the clock hand passed */
 
 struct ext2 {
 	struct cache cache;
+	struct journal journal;
 	uint64_t wait_page;                               /* after EXT2_WAIT */
 	uint32_t block_size, block_shift, pointers_shift; /* pointers in a block, as a power of two */
 	uint32_t inode_size, extra_size, inodes_per_block_shift;
@@ -160,6 +157,8 @@ void core_log(const char *format, ...) __attribute__((format(printf, 1, 2)));
 long core_fetch(struct ext2 *fs, uint64_t page);
 /* Make a page present whose contents do not matter. As core_fetch. */
 long core_fresh(struct ext2 *fs, uint64_t page);
+/* Memory for the journal's stage, zeroed, and the sets journal.freed; NULL. */
+void *core_stage(struct ext2 *fs, uint64_t bytes);
 /* The last thing that the core does with an inode in memory. */
 void core_inode_gone(struct inode *inode);
 
@@ -256,6 +255,7 @@ static inline bool refuses_changes(const struct ext2 *fs)
 	return fs->read_only || fs->stopped;
 }
 struct ext2_super *super_get(struct ext2 *fs);
+long super_set_recover(struct ext2 *fs); /* that the journal is in use, and nothing else */
 /* Counters, times and state into the superblock's block. */
 long super_store(struct ext2 *fs, bool clean);
 long super_mounted(struct ext2 *fs);
@@ -298,6 +298,9 @@ long orphan_add(struct inode *inode);
 long orphan_remove(struct inode *inode);
 /* At mount: bring the disk's list into memory. EXT2_MORE: call again after a commit. */
 long orphan_load(struct ext2 *fs);
+/* One step in freeing what lies behind the end of a file whose cutting has been interrupted; at the end of it. */
+long orphan_trim_step(struct inode *inode);
+void orphan_end_trim(struct inode *inode);
 /* One step in getting rid of the blocks of an unlinked inode and of itself. */
 long inode_delete_step(struct inode *inode);
 

@@ -277,7 +277,8 @@ static struct inode *load(struct ext2 *fs, uint32_t number, bool unlinked)
 			return error_pointer(-ESTALE);
 		return inode_make(fs, number);
 	}
-	if (number > fs->inodes || (number < fs->first_inode && number != EXT2_ROOT_INODE))
+	if (number > fs->inodes || (number < fs->first_inode && number != EXT2_ROOT_INODE &&
+				    !(fs->journal.loading && number == fs->journal.inode)))
 		return error_pointer(corrupt(fs, "an inode number", number));
 	disk = table_entry(fs, number);
 	if (is_error(disk))

@@ -108,6 +108,7 @@ void io_send(struct io *io, cap_t memory)
 		break;
 	case IO_META_WRITE:
 	case IO_DATA_WRITE:
+	case IO_LOG:
 		call->in = range;
 		blk_send_write(call, mount.device, &write);
 		break;
@@ -122,6 +123,7 @@ void io_done(struct io *io, long status)
 	case IO_META_WRITE: meta_write_done(io, status); break;
 	case IO_FILL: pages_fill_done(io, status); break;
 	case IO_DATA_WRITE: data_write_done(io, status); break;
+	case IO_LOG: log_write_done(io, status); break;
 	case IO_FLUSH: io_drop(io); flush_done(status);
 	}
 	if (was_full)

@@ -133,7 +133,29 @@ static void afterwards(void)
 		meta_shrink();
 	if (__builtin_expect(fs.inode_count > INODES_IDLE, 0))
 		drop_idle_inodes();
+	write_watch();
 	write_run();
+}
+
+/* What makes a transaction longer. */
+static bool adds(uint64_t op)
+{
+	switch (op) {
+	case file_op_write:
+	case file_op_pwrite:
+	case file_op_ftruncate:
+	case file_op_set_attr:
+	case fs_op_create:
+	case fs_op_create_open:
+	case fs_op_symlink:
+	case fs_op_link:
+	case fs_op_unlink:
+	case fs_op_rmdir:
+	case fs_op_rename:
+	case fs_op_set_attr:
+	case fs_op_open: /* O_TRUNC */ return true;
+	}
+	return false;
 }
 
 static long dispatch(struct request *rq)
@@ -142,11 +164,17 @@ static long dispatch(struct request *rq)
 
 	if (__builtin_expect(rq->progress[PROGRESS_DONE], 0))
 		return (long)rq->progress[PROGRESS_STATUS];
+	if (__builtin_expect(write_crowded(), 0) && adds(rq->op))
+		return write_result() < 0 ? -EIO : write_throttle(rq);
 	fs.privileged = false;
 	status = handle(rq);
 	if (__builtin_expect(status == EXT2_WAIT, 0)) {
 		tx_rollback(&fs);
 		status = wait_for_metadata(rq);
+	}
+	if (__builtin_expect(status == -ENOSPC, 0) && space_kept()) {
+		tx_rollback(&fs);
+		status = write_throttle(rq);
 	}
 	if (fs.tx.used) {
 		if (status >= 0)

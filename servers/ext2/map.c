@@ -266,6 +266,8 @@ long map_seek(struct inode *inode, uint64_t logical, bool data, uint64_t limit, 
 
 /* --- freeing ---------------------------------------------------------------------------------------- */
 
+#define TRIM_BUDGET 4096
+
 struct trim {
 	struct inode *inode;
 	uint64_t first;
@@ -360,9 +362,15 @@ static long trim_tree(struct trim *t, uint32_t *slot, uint32_t levels, uint64_t 
 	return status;
 }
 
+/* What one step changes has to fit into a transaction beside others. */
+static int64_t trim_budget(const struct ext2 *fs)
+{
+	return fs->journal.ready && fs->journal.capacity < TRIM_BUDGET ? fs->journal.capacity : TRIM_BUDGET;
+}
+
 long map_trim(struct inode *inode, uint64_t first)
 {
-	struct trim t = { inode, first, 4096 };
+	struct trim t = { inode, first, trim_budget(inode->fs) };
 	uint32_t shift = inode->fs->pointers_shift;
 	uint64_t base = EXT2_DIRECT;
 	long status;

@@ -205,12 +205,11 @@ bool meta_write_some(uint64_t *page)
 bool meta_write_super(void)
 {
 	uint64_t page = EXT2_SUPER_OFFSET >> PAGE_BITS;
+	uint32_t block = EXT2_SUPER_OFFSET >> fs.block_shift; /* of that page */
 
 	if (fs.cache.state[page] & CACHE_WRITING)
 		return false;
-	if (!writable(page))
-		return true;
-	return whole_pages(page) ? send_write(page, 1, 0, 4096u >> fs.block_shift) : send_part(page);
+	return !(fs.cache.state[page] >> block & 1) || send_write(page, 1, block, 1);
 }
 
 void meta_write_done(struct io *io, long status)

@@ -7,6 +7,7 @@
 /* The same in every incarnation, since the undo log holds addresses. */
 #define META_WINDOW 0x400000000000ul
 #define TABLES_WINDOW 0x600000000000ul
+#define STAGE_WINDOW 0x680000000000ul
 #define META_LIMIT (1ull << 44)
 #define MS_RDONLY 1u
 #define MOUNT_INFO 0
@@ -21,7 +22,9 @@ static struct waitq info_queue;
 /* --- memory ---------------------------------------------------------------------------------------- */
 
 struct tables {
-	uint64_t state, bits, summary, total;
+	uint64_t state, bits, summary;
+	uint64_t block_bits, block_summary; /* blocks may be smaller than pages */
+	uint64_t total;
 };
 
 static uint64_t whole(uint64_t bytes)
@@ -31,15 +34,41 @@ static uint64_t whole(uint64_t bytes)
 
 static struct tables tables_of(uint64_t pages)
 {
-	struct tables t = { whole(pages + 64), whole(pages / 8 + 64), whole(pages / 512 + 64), 0 };
+	struct tables t = { whole(pages + 64),     whole(pages / 8 + 64),   whole(pages / 512 + 64),
+			    whole(pages / 2 + 64), whole(pages / 128 + 64), 0 };
 
-	t.total = t.state + 2 * (t.bits + t.summary);
+	t.total = t.state + 2 * (t.bits + t.summary + t.block_bits + t.block_summary);
 	return t;
 }
 
 static uint64_t device_pages(void)
 {
 	return (mount.sectors + 7) / 8;
+}
+
+static long map_stage(void)
+{
+	struct mo_info info;
+	long status = kcall(mo_info, mount.stage, &info);
+
+	if (status == 0)
+		status = kcall(vm_map, CAP_SELF_SPACE, STAGE_WINDOW, whole(info.size),
+			       VM_R | VM_W | VM_SHARED | VM_FIXED, mount.stage, 0ul);
+	return status < 0 ? status : 0;
+}
+
+void *core_stage(struct ext2 *core, uint64_t bytes)
+{
+	long memory;
+
+	(void)core;
+	if (!mount.stage) {
+		memory = kcall(mo_create, whole(bytes), 0ul);
+		if (memory < 0)
+			return NULL;
+		mount.stage = (cap_t)memory;
+	}
+	return map_stage() < 0 ? NULL : (void *)STAGE_WINDOW;
 }
 
 static long map_cache(void)
@@ -62,8 +91,14 @@ static long map_cache(void)
 	cache->present.bits = (uint64_t *)(at += t.state);
 	cache->present.summary = (uint64_t *)(at += t.bits);
 	cache->dirty.bits = (uint64_t *)(at += t.summary);
-	cache->dirty.summary = (uint64_t *)(at + t.bits);
-	return 0;
+	cache->dirty.summary = (uint64_t *)(at += t.bits);
+	at += t.summary;
+	for (int i = 0; i < 2; i++) {
+		fs.journal.freed[i].bits = (uint64_t *)at;
+		fs.journal.freed[i].summary = (uint64_t *)(at += t.block_bits);
+		at += t.block_summary;
+	}
+	return mount.stage ? map_stage() : 0;
 }
 
 static long make_cache(void)
@@ -123,7 +158,8 @@ static void info_answered(struct acall *call)
 	if (call->status >= 0) {
 		mount.sectors = info->sectors;
 		mount.max_sectors = info->max_sectors & ~7ull;
-		fs.read_only = fs.read_only || (info->flags & BLK_READ_ONLY);
+		mount.device_read_only = info->flags & BLK_READ_ONLY;
+		fs.read_only = fs.read_only || mount.device_read_only;
 	}
 	mount.info_status = call->status == -ERESTART ? 0 : call->status;
 	waitq_wake(&info_queue);
@@ -213,14 +249,85 @@ static long read_super(void)
 	return status;
 }
 
+/* Let the writer write all that is dirty, and run the request again. */
+static long write_first(struct request *rq)
+{
+	tx_commit(&fs);
+	return write_wait(rq, WRITE_SAFE);
+}
+
+/* 0: the writing that the request has asked for is done, or it has asked for none. */
+static long written(struct request *rq)
+{
+	long status = rq->progress[4] ? write_wait(rq, WRITE_SAFE) : 0;
+
+	if (status == 0 && rq->progress[4]) {
+		rq->progress[4] = 0;
+		status = write_result();
+	}
+	return status;
+}
+
+/* A journal that has to be replayed is, even where nothing else is to be written. */
+static long open_journal(struct request *rq)
+{
+	bool recover = fs.incompat & EXT2_INCOMPAT_RECOVER;
+	long status;
+
+	if (!(fs.compat & EXT2_COMPAT_HAS_JOURNAL) || fs.journal.ready || (fs.read_only && !recover))
+		return 0;
+	if (recover && mount.device_read_only) {
+		slog("the journal cannot be replayed on a device that cannot be written");
+		return -EROFS;
+	}
+	status = fs.journal.inode ? journal_open(&fs) : -EINVAL;
+	if (status == EXT2_MORE)
+		return write_first(rq);
+	if (status == -EINVAL && !recover) {
+		slog("the journal cannot be used: read-only");
+		fs.read_only = true;
+		return 0;
+	}
+	return status == 0 && recover ? read_super() : status;
+}
+
+static struct inode *half_cut(void)
+{
+	struct inode *inode = fs.orphans;
+
+	while (inode && !inode->d.links)
+		inode = inode->orphan_next;
+	return inode;
+}
+
+/* What lies behind the ends of files that were being cut is freed before anybody can write there. */
+static long finish_cuts(struct request *rq)
+{
+	struct inode *inode;
+
+	while ((inode = half_cut())) {
+		long status = orphan_trim_step(inode);
+
+		tx_commit(&fs);
+		if (status == EXT2_WAIT)
+			return status;
+		if (write_crowded())
+			return write_first(rq);
+	}
+	return 0;
+}
+
 /* A file system of which an unclean end is known is mounted all the same, as Linux does, with a word; it is not
  * called clean before e2fsck has seen it. */
-static long bring_up(void)
+static long bring_up(struct request *rq)
 {
-	long status = 0;
+	long status = written(rq);
 
-	if (!fs.blocks)
+	mount.recovering = true;
+	if (status == 0 && !fs.blocks)
 		status = read_super();
+	if (status == 0)
+		status = open_journal(rq);
 	while (status == 0 && (status = orphan_load(&fs)) == EXT2_MORE) {
 		tx_commit(&fs);
 		status = 0;
@@ -229,7 +336,8 @@ static long bring_up(void)
 		return status;
 	if (!(fs.state_at_mount & EXT2_STATE_VALID))
 		slog("was not unmounted cleanly: e2fsck is recommended");
-	return super_mounted(&fs);
+	status = finish_cuts(rq);
+	return status < 0 ? status : super_mounted(&fs);
 }
 
 static void tell_root(const struct inode *root, struct fs_mount_reply *out)
@@ -253,7 +361,7 @@ long mount_request(struct request *rq, const struct fs_mount_req *in, struct fs_
 		if (status < 0)
 			return status;
 	}
-	status = bring_up();
+	status = bring_up(rq);
 	if (status < 0)
 		return status;
 	root = inode_get(&fs, EXT2_ROOT_INODE);
@@ -266,6 +374,7 @@ long mount_request(struct request *rq, const struct fs_mount_req *in, struct fs_
 	tell_root(root, out);
 	tx_add(&fs, &mount.mounted, sizeof mount.mounted);
 	mount.mounted = true;
+	mount.recovering = false;
 	reap_soon();
 	status = request_give_badge(rq, MOUNT_BADGE);
 	return status < 0 || !mount.epochs ? status : request_give(rq, mount.epochs, CAP_R, false);
@@ -293,6 +402,25 @@ long unmount_request(struct request *rq, const struct fs_unmount_req *in, struct
 	return status;
 }
 
+static long make_writable(struct request *rq)
+{
+	long status = written(rq);
+
+	if (mount.device_read_only)
+		return -EROFS;
+	mount.recovering = true;
+	fs.read_only = false;
+	if (status == 0)
+		status = open_journal(rq);
+	if (status == 0)
+		status = fs.read_only ? -EROFS : finish_cuts(rq);
+	if (status == 0)
+		status = super_mounted(&fs);
+	mount.recovering = status == PARK;
+	fs.read_only = status != 0;
+	return status;
+}
+
 long remount_request(struct request *rq, const struct fs_remount_req *in, struct fs_remount_reply *out)
 {
 	long status;
@@ -307,12 +435,7 @@ long remount_request(struct request *rq, const struct fs_remount_req *in, struct
 	fs.stopped = false;
 	if (!fs.read_only)
 		return 0;
-	if (fs.ro_compat & ~EXT2_RO_KNOWN)
-		return -EROFS;
-	status = super_mounted(&fs);
-	if (status == 0)
-		fs.read_only = false;
-	return status;
+	return fs.ro_compat & ~EXT2_RO_KNOWN ? -EROFS : make_writable(rq);
 }
 
 /* --- after a crash --------------------------------------------------------------------------------------- */
@@ -362,8 +485,12 @@ long mount_start(bool restarted)
 	inodes_rebuild(&fs);
 	files_recover();
 	recount_pages();
+	fs.journal.loading = false;
+	fs.cache.dirty_blocks = fs.cache.dirty.count * (fs.block_size ? PAGE_BYTES / fs.block_size : 1);
+	if (!fs.journal.ready)
+		journal_replay_again(&fs);
 	io_recover();
-	if (mount.mounted)
+	if (mount.mounted || mount.recovering)
 		write_recover();
 	reap_soon();
 	return 0;

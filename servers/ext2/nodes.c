@@ -461,9 +461,12 @@ static long sync(struct request *rq, const struct fs_sync_req *in, struct fs_syn
 
 static long sync_node(struct request *rq, const struct fs_sync_node_req *in, struct fs_sync_node_reply *out)
 {
+	long status;
+
 	(void)in;
 	(void)out;
-	return write_wait(rq, WRITE_SAFE);
+	status = write_wait(rq, WRITE_SAFE);
+	return status ? status : write_result();
 }
 
 static long drop_caches(struct request *rq, const struct fs_drop_caches_req *in,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Unlinked inodes that are still open, and such on their way out. They form a list on the disk, through the
+ * Unlinked inodes that are still open, and such on their way out; and files that are being cut. They form a list on the disk, through the
  * superblock's last_orphan and each inode's dtime, so that e2fsck or the next mount finishes what a crash cut
  * off. All of them are in memory.
  */
@@ -81,7 +81,7 @@ static void orphan_append(struct ext2 *fs, struct inode *last, struct inode *ino
 }
 
 /*
- * The list is not to be trusted: an inode that is there twice, has names, or is none ends it. What is lost so
+ * The list is not to be trusted: an inode that is there twice, or is none ends it. What is lost so
  * is e2fsck's to find, since the file system is then marked as damaged.
  */
 long orphan_load(struct ext2 *fs)
@@ -102,7 +102,7 @@ long orphan_load(struct ext2 *fs)
 		corrupt(fs, "the list of orphans", number);
 		return 0;
 	}
-	if (inode->orphan || inode->d.links) {
+	if (inode->orphan) {
 		corrupt(fs, "the list of orphans", number);
 		return 0;
 	}
@@ -167,4 +167,26 @@ long inode_delete_step(struct inode *inode)
 	inode->d.sectors = 0;
 	inode->d.dtime = (uint32_t)time_now().seconds;
 	return 0;
+}
+
+long orphan_trim_step(struct inode *inode)
+{
+	uint64_t size = inode->d.size;
+	long status = has_blocks(inode)
+			  ? map_trim(inode, (size + inode->fs->block_size - 1) >> inode->fs->block_shift)
+			  : 0;
+
+	if (status == EXT2_MORE || status == EXT2_WAIT)
+		return status;
+	orphan_end_trim(inode);
+	return status;
+}
+
+void orphan_end_trim(struct inode *inode)
+{
+	if (!inode->orphan || !inode->d.links)
+		return;
+	orphan_remove(inode);
+	inode_change(inode);
+	inode->d.dtime = 0;
 }

@@ -9,7 +9,8 @@ static struct timer reap_timer;
 
 static bool reapable(struct inode *inode)
 {
-	return !inode->held && !inode->opens && !(inode->pinned & INODE_IO) && !pages_mapped(inode);
+	return !inode->d.links && !inode->held && !inode->opens && !(inode->pinned & INODE_IO) &&
+	       !pages_mapped(inode);
 }
 
 static struct inode *find_reapable(void)
@@ -46,7 +47,7 @@ void reap_run(void)
 
 	if (!mount.mounted || fs.read_only || !fs.orphans)
 		return;
-	for (unsigned steps = 0; (inode = find_reapable()); steps++) {
+	for (unsigned steps = 0; !write_crowded() && (inode = find_reapable()); steps++) {
 		long status;
 
 		if (steps == REAP_STEPS) { /* others first */

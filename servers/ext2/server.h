@@ -41,7 +41,7 @@ struct pages {
 	bool tail_clean;           /* what lies behind the end in its last page is zero */
 	bool trimming;             /* blocks behind the end are being freed: nobody may add some */
 	bool map_written;          /* a writable mapping has been handed out */
-	uint64_t pass;             /* of the writer, that has had it last */
+	uint64_t pass;             /* the writer's sweep that has had it last */
 	long write_error;          /* for the next fsync */
 	struct file_locks locks;
 };
@@ -67,6 +67,9 @@ struct mount {
 	cap_t device;       /* speaks blk */
 	cap_t meta, tables; /* memory objects: metadata cache; its state */
 	cap_t epochs;       /* memory object shared with VFS: struct fs_epochs */
+	cap_t stage;        /* memory object: the transaction that is written to the journal */
+	bool device_read_only;
+	bool recovering; /* being mounted: the writer works, and nobody else */
 	uint64_t sectors, max_sectors, device_number;
 };
 extern struct mount mount;
@@ -84,7 +87,7 @@ void metadata_arrived(uint64_t page); /* NO_PAGE: wake everybody who waits for a
 bool is_ours(uint64_t badge);
 
 /* --- io.c: block I/O under way, in a preserved pool ------------------------------------------------------- */
-enum io_kind { IO_META_READ = 1, IO_META_WRITE, IO_FILL, IO_DATA_WRITE, IO_FLUSH };
+enum io_kind { IO_META_READ = 1, IO_META_WRITE, IO_FILL, IO_DATA_WRITE, IO_FLUSH, IO_LOG };
 #define IO_META_PAGES 32u
 struct io {
 	uint8_t kind; /* 0: unused */
@@ -116,7 +119,7 @@ void meta_write_done(struct io *io, long status);
 /* Write dirty pages from *page on: 1 more later (the pool is full), 0 all sent. */
 bool meta_write_some(uint64_t *page);
 void meta_shrink(void);      /* down to the limit */
-bool meta_write_super(void); /* only the superblock's page; false: not now */
+bool meta_write_super(void); /* only the superblock; false: not now */
 
 /* --- pages.c: the page cache of files --------------------------------------------------------------------------- */
 struct pages *pages_get(struct inode *inode); /* NULL: no memory */
@@ -148,7 +151,13 @@ void write_note_dirty(struct inode *inode, uint64_t pages);
 void write_soon(void);     /* a pass before the timer's */
 bool write_too_much(void); /* a writer should wait: write_throttle */
 long write_throttle(struct request *rq);
+/* Blocks have been added to a file: false: not now, write_throttle. */
+bool write_fresh(void);
+bool space_kept(void);    /* blocks are free as soon as the next transaction is on the disk */
+bool write_crowded(void); /* with a journal: nothing may be changed before the transaction is closed */
+void write_watch(void);   /* a pass where the transaction is large */
 void data_write_done(struct io *io, long status);
+void log_write_done(struct io *io, long status);
 void flush_done(long status);
 void write_timer(uint64_t ns); /* a lazy pass, and reaping, after this time at the latest */
 void write_room(void);         /* space may be free again: writers who wait try */

@@ -111,6 +111,11 @@ static long check_features(struct ext2 *fs, const struct ext2_super *super)
 		core_log("unknown features %x: not mounted", super->incompat & ~EXT2_INCOMPAT_KNOWN);
 		return -EINVAL;
 	}
+	if ((super->incompat & EXT2_INCOMPAT_RECOVER) && !(super->compat & EXT2_COMPAT_HAS_JOURNAL)) {
+		core_log("a journal that is not there should be replayed: not mounted");
+		return -EINVAL;
+	}
+	fs->journal.inode = super->compat & EXT2_COMPAT_HAS_JOURNAL ? super->journal_inode : 0;
 	fs->compat = super->compat;
 	fs->incompat = super->incompat;
 	fs->ro_compat = super->ro_compat;
@@ -143,7 +148,8 @@ static void fill_geometry(struct ext2 *fs, const struct ext2_super *super)
 	fs->free_blocks = super->free_blocks;
 	fs->free_inodes = super->free_inodes;
 	fs->state_at_mount = super->state;
-	fs->disk_valid = super->state & EXT2_STATE_VALID;
+	fs->disk_valid = fs->compat & EXT2_COMPAT_HAS_JOURNAL ? !(super->incompat & EXT2_INCOMPAT_RECOVER)
+							      : super->state & EXT2_STATE_VALID;
 	fs->has_errors = super->state & EXT2_STATE_ERROR;
 	fs->stop_on_damage = super->errors > ERRORS_CONTINUE;
 	fs->size_max = largest_file(fs);
@@ -196,11 +202,26 @@ long super_store(struct ext2 *fs, bool clean)
 	super->write_time = (uint32_t)time_now().seconds;
 	super->ro_compat |= fs->ro_compat & EXT2_RO_LARGE_FILE;
 	super->state &= (uint16_t) ~(EXT2_STATE_VALID | EXT2_STATE_ERROR);
-	if (clean && (fs->state_at_mount & EXT2_STATE_VALID))
+	if ((clean || fs->journal.ready) && (fs->state_at_mount & EXT2_STATE_VALID))
 		super->state |= EXT2_STATE_VALID;
+	if (clean)
+		super->incompat &= ~(uint32_t)EXT2_INCOMPAT_RECOVER;
+	else if (fs->journal.ready)
+		super->incompat |= EXT2_INCOMPAT_RECOVER;
 	if (fs->has_errors)
 		super->state |= EXT2_STATE_ERROR;
 	fs->super_dirty = false;
+	return 0;
+}
+
+long super_set_recover(struct ext2 *fs)
+{
+	struct ext2_super *super = super_get(fs);
+
+	if (is_error(super))
+		return error_of(super);
+	meta_change(fs, &super->incompat, sizeof super->incompat);
+	super->incompat |= EXT2_INCOMPAT_RECOVER;
 	return 0;
 }
 
@@ -266,7 +287,7 @@ long blocks_check(struct ext2 *fs, uint64_t start, uint64_t count, uint64_t numb
 void ext2_statfs(struct ext2 *fs, struct statfs_numbers *out)
 {
 	uint64_t descriptors = descriptor_blocks(fs);
-	uint64_t overhead = fs->first_data_block;
+	uint64_t overhead = fs->first_data_block + fs->journal.length;
 
 	for (uint32_t g = 0; g < fs->groups; g++)
 		overhead += (group_has_super(fs, g) ? 1 + descriptors : 0) + 2 + fs->table_blocks;

@@ -29,7 +29,7 @@ void touch_access(struct inode *inode, uint32_t flags)
 		   (d->atime.seconds == d->mtime.seconds && d->atime.nanoseconds <= d->mtime.nanoseconds) ||
 		   (d->atime.seconds == d->ctime.seconds && d->atime.nanoseconds <= d->ctime.nanoseconds);
 
-	if (refuses_changes(&fs) || (flags & O_NOATIME))
+	if (refuses_changes(&fs) || (flags & O_NOATIME) || write_crowded())
 		return;
 	if (!old && d->atime.seconds + DAY > opened_last)
 		return;
@@ -296,6 +296,7 @@ static void drop_set_id(struct inode *inode)
 }
 
 #define WRITE_AGAIN (-4002l) /* the same with s->length as it is now */
+#define WRITE_LATER (-4003l) /* when the transaction has been closed */
 
 /* One transaction's worth. Answers the bytes written, or a status. */
 static long write_stretch(struct request *rq, struct stretch *s, uint64_t done)
@@ -311,6 +312,8 @@ static long write_stretch(struct request *rq, struct stretch *s, uint64_t done)
 	n = allocate(s);
 	if (n < 0)
 		return n;
+	if (s->fresh && !write_fresh())
+		return WRITE_LATER;
 	if (s->offset + s->length > inode->pages->object_size) {
 		n = pages_resize(inode, s->offset + s->length);
 		if (n < 0)
@@ -345,10 +348,10 @@ static long wait_status(struct request *rq, struct inode *inode, long status)
 	return pages_wait(rq, inode, status);
 }
 
-/* No space, but files on their way out: theirs is free soon. */
+/* No space, but files are on their way out, or blocks free when what freed them has been committed. */
 static bool space_comes(long status)
 {
-	return status == -ENOSPC && reap_pending();
+	return status == -ENOSPC && (reap_pending() || space_kept());
 }
 
 static long write_at(struct request *rq, struct inode *inode, uint64_t offset, uint64_t length)
@@ -361,7 +364,7 @@ static long write_at(struct request *rq, struct inode *inode, uint64_t offset, u
 
 		if (inode->pages->trimming)
 			return request_park(rq, &inode->pages->waiting);
-		if (write_too_much())
+		if (write_too_much() || write_crowded())
 			return write_throttle(rq);
 		n = write_stretch(rq, &s, done);
 		if (n == WRITE_AGAIN) {
@@ -372,8 +375,12 @@ static long write_at(struct request *rq, struct inode *inode, uint64_t offset, u
 			return wait_status(rq, inode, n);
 		if (n < 0) {
 			tx_rollback(&fs);
+			if (n == WRITE_LATER)
+				return write_throttle(rq);
 			if (space_comes(n)) {
 				reap_run();
+				if (reap_pending() || space_kept())
+					return write_throttle(rq);
 				continue;
 			}
 			return done ? (long)done : n;

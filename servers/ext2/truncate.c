@@ -45,7 +45,7 @@ static void cut_pages(struct inode *inode, uint64_t size)
 	}
 }
 
-/* Each step holds by itself; a restart goes on with what is left. */
+/* Each step holds by itself; a restart goes on with what is left, and so does the next mount. */
 static long trim_blocks(struct request *rq, struct inode *inode)
 {
 	uint64_t first = (inode->d.size + fs.block_size - 1) >> fs.block_shift;
@@ -54,9 +54,13 @@ static long trim_blocks(struct request *rq, struct inode *inode)
 	do {
 		status = map_trim(inode, first);
 		tx_commit(&fs);
-	} while (status == EXT2_MORE);
+	} while (status == EXT2_MORE && !write_crowded());
+	if (status == EXT2_MORE)
+		return write_throttle(rq);
 	if (status == EXT2_WAIT)
 		return wait_for_metadata(rq);
+	orphan_end_trim(inode);
+	tx_commit(&fs);
 	inode->pages->trimming = false;
 	waitq_wake(&inode->pages->waiting);
 	return status;
@@ -67,6 +71,7 @@ static void begin_cut(struct request *rq, struct inode *inode, uint64_t size)
 	inode_change(inode);
 	inode->d.size = size;
 	inode_touch(inode, true);
+	orphan_add(inode);
 	tx_add(&fs, &inode->pages->trimming, sizeof inode->pages->trimming);
 	inode->pages->trimming = true;
 	tx_add(&fs, &rq->progress[PROGRESS_TRUNCATE], 8);

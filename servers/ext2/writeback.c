@@ -5,6 +5,10 @@
  *
  * The superblock says "clean" only while nothing on the disk lags behind: before the first write of a pass it
  * is made to say otherwise, and after a sync, if all is written and no unlinked file is open, clean again.
+ *
+ * With a journal a pass is a transaction: data first; a second time for what was written meanwhile, while nobody may
+ * add blocks to files; then all dirty metadata are frozen at one instant, between two operations, and go through
+ * the phases of journal.h. Whoever syncs is released when the commit block has been flushed.
  */
 #include "writer.h"
 
@@ -15,7 +19,8 @@ PRESERVED struct writer writer;
 static PRESERVED uint64_t dirty_pages; /* about: told by writers, counted anew by each pass */
 static enum write_level asked;         /* for the next pass, 0: nobody has */
 bool write_stalled;
-static bool running;
+static bool running, closing;
+static bool fresh = true; /* blocks have been added to files since this pass has begun with the data */
 static struct waitq done_queue, room_queue;
 static struct timer lazy_timer;
 
@@ -65,18 +70,26 @@ static void watch_dirty(void)
 
 /* --- the phases --------------------------------------------------------------------------------------- */
 
+/* What the core has changed holds if it is not waiting: true. */
+static bool held(long status)
+{
+	if (status == EXT2_WAIT) {
+		tx_rollback(&fs);
+		write_stalled = true;
+		return false;
+	}
+	tx_commit(&fs);
+	return true;
+}
+
 static bool store_inodes(void)
 {
 	while (fs.dirty.first) {
 		struct inode *inode = fs.dirty.first;
 		long status = inode_store(inode);
 
-		if (status == EXT2_WAIT) {
-			tx_rollback(&fs);
-			write_stalled = true;
+		if (!held(status))
 			return false;
-		}
-		tx_commit(&fs);
 		if (status < 0) { /* the table cannot be read: nothing can be done about this one */
 			write_failed(status);
 			inode->loaded = false;
@@ -88,20 +101,12 @@ static bool store_inodes(void)
 
 static bool store_super(bool clean)
 {
-	long status = super_store(&fs, clean);
-
-	if (status == EXT2_WAIT) {
-		tx_rollback(&fs);
-		write_stalled = true;
-		return false;
-	}
-	tx_commit(&fs);
-	return true;
+	return held(super_store(&fs, clean));
 }
 
-static bool settled(void)
+bool write_settled(void)
 {
-	return !io_count(IO_DATA_WRITE) && !io_count(IO_META_WRITE);
+	return !io_count(IO_DATA_WRITE) && !io_count(IO_META_WRITE) && !io_count(IO_LOG);
 }
 
 /* A further round for parts of pages whose other part was on its way, and what has become dirty since; not for what
@@ -109,7 +114,7 @@ static bool settled(void)
 static bool write_meta(void)
 {
 	for (;;) {
-		if (meta_write_some(&writer.meta_page) || !settled())
+		if (meta_write_some(&writer.meta_page) || !write_settled())
 			return false;
 		if (!fs.cache.dirty.count || writer.level == WRITE_LAZY || writer.meta_error ||
 		    ++writer.rounds > META_ROUNDS)
@@ -122,34 +127,59 @@ static void begin_pass(void)
 {
 	writer.level = asked;
 	asked = 0;
-	writer.begun++;
+	writer.begun += !writer.again;
+	writer.again = false;
 	writer.error = writer.meta_error = 0;
 	writer.rounds = 0;
 	writer.meta_page = 0;
-	writer.phase = fs.disk_valid && anything_dirty() ? UNCLEAN : DATA;
+	writer.leftover = fs.journal.phase != JOURNAL_IDLE;
+	journal_restart(&fs);
+	writer.phase = fs.disk_valid && !writer.leftover && anything_dirty() ? UNCLEAN : DATA;
 	dirty_pages = 0;
-	writer.found = false;
-	data_next_file(fs.lru.first);
+	fresh = false;
+	data_begin();
 }
 
 static void send_flush(void)
 {
-	struct io *io = io_new(IO_FLUSH);
+	struct io *io = io_count(IO_FLUSH) ? NULL : io_new(IO_FLUSH);
 
 	if (!io)
 		return;
-	if (writer.phase == FLUSH)
-		writer.phase = FLUSHING;
+	writer.flush = FLUSH_SENT;
 	io_send(io, CAP_NONE);
+}
+
+bool write_flushed(void)
+{
+	if (writer.flush == FLUSH_NONE)
+		send_flush();
+	if (writer.flush != FLUSH_ANSWERED)
+		return false;
+	writer.flush = FLUSH_NONE;
+	return true;
+}
+
+/* What this pass has taken is on the disk, or has failed. */
+static void release_waiting(void)
+{
+	if (!writer.again)
+		writer.committed = writer.begun;
+	writer.last_meta_error = writer.meta_error;
+	waitq_wake(&done_queue);
+	waitq_wake(&room_queue);
 }
 
 static void end_pass(void)
 {
 	writer.phase = IDLE;
-	writer.finished = writer.begun;
-	writer.last_meta_error = writer.meta_error;
-	waitq_wake(&done_queue);
-	waitq_wake(&room_queue);
+	closing = false;
+	writer.again = writer.again && !writer.meta_error;
+	if (writer.again && asked < writer.level)
+		asked = writer.level;
+	if (!writer.again)
+		writer.finished = writer.begun;
+	release_waiting();
 	for (struct inode *inode = fs.lru.first; inode; inode = inode->lru_next)
 		if (inode->pages && inode->pages->map_written)
 			write_timer(LAZY_NS);
@@ -159,9 +189,9 @@ static void end_pass(void)
 
 static bool can_be_clean(void)
 {
-	return writer.level == WRITE_CLEAN && (fs.state_at_mount & EXT2_STATE_VALID) && !writer.error &&
-	       !fs.orphans && !fs.has_errors && !fs.cache.dirty.count && !fs.dirty.first && !dirty_pages &&
-	       !fs.disk_valid;
+	return writer.level == WRITE_CLEAN && !writer.again && (fs.state_at_mount & EXT2_STATE_VALID) &&
+	       !writer.error && !fs.orphans && !fs.has_errors && !fs.cache.dirty.count && !fs.dirty.first &&
+	       !dirty_pages && !fs.disk_valid;
 }
 
 /* Of each phase: whether to go on at once. */
@@ -172,6 +202,17 @@ static bool go_to(bool done, enum phase next)
 	return done;
 }
 
+static bool finish(void)
+{
+	if (!can_be_clean()) {
+		end_pass();
+		return true;
+	}
+	if (fs.journal.ready)
+		journal_close(&fs);
+	return go_to(true, fs.journal.ready ? CLOSE : CLEAN);
+}
+
 static bool do_idle(void)
 {
 	if (asked)
@@ -179,28 +220,93 @@ static bool do_idle(void)
 	return writer.phase != IDLE;
 }
 
+/* With a journal the superblock is written as it lies on the disk, but for this feature: its counts are
+ * a transaction's. */
 static bool do_unclean(void)
 {
-	bool done = store_super(false) && meta_write_super();
+	bool done = fs.journal.ready ? held(super_set_recover(&fs)) : store_super(false);
 
-	if (done)
-		fs.disk_valid = false;
-	return go_to(done, UNCLEAN_WAIT);
+	return go_to(done && meta_write_super(), UNCLEAN_WAIT);
 }
 
+/* The log may be used only when the disk says so. */
 static bool do_unclean_wait(void)
 {
-	return go_to(settled(), DATA);
+	if (!write_settled() || (fs.journal.ready && !write_flushed()))
+		return false;
+	if (fs.journal.ready && writer.meta_error) {
+		end_pass();
+		return true;
+	}
+	fs.disk_valid = false;
+	return go_to(true, DATA);
 }
 
 static bool do_data(void)
 {
+	if (!data_write())
+		return false;
+	if (writer.leftover)
+		return go_to(true, LOG);
+	closing = fs.journal.ready && fresh;
+	if (closing)
+		data_begin();
+	return go_to(true, closing ? CLOSING : INODES);
+}
+
+static bool do_closing(void)
+{
 	return go_to(data_write(), INODES);
+}
+
+/* All operations are whole: we run between them. */
+static bool freeze(void)
+{
+	long blocks = journal_freeze(&fs);
+
+	closing = false;
+	waitq_wake(&room_queue);
+	if (blocks >= 0)
+		return go_to(true, blocks ? LOG : SETTLE);
+	slog("a transaction is too large for the journal: no further changes");
+	fs.stopped = true;
+	write_failed(-EIO);
+	end_pass();
+	return true;
 }
 
 static bool do_inodes(void)
 {
-	return go_to(store_inodes() && (!fs.super_dirty || store_super(false)), META);
+	if (!store_inodes() || (fs.super_dirty && !store_super(false)))
+		return false;
+	return fs.journal.ready ? freeze() : go_to(true, META);
+}
+
+static bool do_log(void)
+{
+	enum log_result result = log_phase();
+
+	if (result == LOG_FAILED) {
+		writer.again = false;
+		end_pass();
+		return true;
+	}
+	if (result == LOG_DONE && fs.journal.phase == JOURNAL_HOME && !writer.leftover)
+		release_waiting();
+	if (result == LOG_DONE && fs.journal.phase == JOURNAL_IDLE) {
+		writer.again = writer.again || writer.leftover;
+		return finish();
+	}
+	return result == LOG_DONE;
+}
+
+static bool do_close(void)
+{
+	enum log_result result = log_phase();
+
+	if (result == LOG_FAILED)
+		end_pass();
+	return result == LOG_FAILED || go_to(result == LOG_DONE, CLEAN);
 }
 
 static bool do_meta(void)
@@ -210,63 +316,65 @@ static bool do_meta(void)
 
 static bool do_settle(void)
 {
-	if (settled() && writer.level == WRITE_LAZY) {
+	if (write_settled() && writer.level == WRITE_LAZY) {
 		end_pass();
 		return true;
 	}
-	return go_to(settled(), FLUSH);
+	return go_to(write_settled(), FLUSH);
 }
 
 static bool do_flush(void)
 {
-	if (!io_count(IO_FLUSH))
-		send_flush();
-	return false;
+	return write_flushed() && finish();
 }
 
 static bool do_clean(void)
 {
+	fs.disk_valid = true;
 	return go_to(store_super(true) && meta_write_super(), CLEAN_WAIT);
 }
 
 static bool do_clean_wait(void)
 {
-	if (settled())
-		fs.disk_valid = true;
-	return go_to(settled(), CLEAN_FLUSH);
+	return go_to(write_settled(), CLEAN_FLUSH);
+}
+
+static bool do_clean_flush(void)
+{
+	bool done = write_flushed();
+
+	if (done)
+		end_pass();
+	return done;
 }
 
 static bool step(void)
 {
 	static bool (*const phases[])(void) = {
-		[IDLE] = do_idle,     [UNCLEAN] = do_unclean,       [UNCLEAN_WAIT] = do_unclean_wait,
-		[DATA] = do_data,     [INODES] = do_inodes,         [META] = do_meta,
-		[SETTLE] = do_settle, [FLUSH] = do_flush,           [FLUSHING] = do_flush,
-		[CLEAN] = do_clean,   [CLEAN_WAIT] = do_clean_wait, [CLEAN_FLUSH] = do_flush,
+		[IDLE] = do_idle,       [UNCLEAN] = do_unclean,       [UNCLEAN_WAIT] = do_unclean_wait,
+		[DATA] = do_data,       [INODES] = do_inodes,         [META] = do_meta,
+		[SETTLE] = do_settle,   [FLUSH] = do_flush,           [CLEAN] = do_clean,
+		[CLOSING] = do_closing, [CLEAN_WAIT] = do_clean_wait, [CLEAN_FLUSH] = do_clean_flush,
+		[LOG] = do_log,         [CLOSE] = do_close,
 	};
 
 	return phases[writer.phase]();
 }
 
+/* One that an earlier incarnation has sent does not cover what this one has written. */
 void flush_done(long status)
 {
-	if (status == -ERESTART) {
-		if (writer.phase == FLUSHING)
-			writer.phase = FLUSH;
+	if (writer.flush != FLUSH_SENT)
 		return;
-	}
-	if (status < 0 && status != -ENOSYS && status != -EOPNOTSUPP)
+	writer.flush = status == -ERESTART ? FLUSH_NONE : FLUSH_ANSWERED;
+	if (status < 0 && status != -ERESTART && status != -ENOSYS && status != -EOPNOTSUPP)
 		write_failed(status);
-	if (writer.phase == FLUSHING && can_be_clean())
-		writer.phase = CLEAN;
-	else
-		end_pass();
 }
 
 /* Steps end the pass or wait; an answer that comes at once (there is none now) would come in here again. */
 void write_run(void)
 {
-	if (running || write_stalled || !mount.mounted)
+	if (running || write_stalled || !(mount.mounted || mount.recovering))
 		return;
 	running = true;
 	while (step())
@@ -283,11 +391,11 @@ void write_kick(void)
 
 long write_wait(struct request *rq, enum write_level level)
 {
-	if (fs.read_only)
+	if (fs.read_only && !mount.recovering)
 		return 0;
 	if (!rq->progress[4])
 		rq->progress[4] = writer.begun + 1;
-	if (writer.finished >= rq->progress[4])
+	if ((level == WRITE_CLEAN ? writer.finished : writer.committed) >= rq->progress[4])
 		return 0;
 	if (asked < level)
 		asked = level;
@@ -315,6 +423,29 @@ long write_throttle(struct request *rq)
 	return request_park(rq, &room_queue);
 }
 
+bool write_fresh(void)
+{
+	fresh = true;
+	return !closing;
+}
+
+bool write_crowded(void)
+{
+	return journal_holds(&fs, JOURNAL_CROWDED);
+}
+
+/* Not while nothing can be committed. */
+bool space_kept(void)
+{
+	return journal_keeps(&fs.journal) && !writer.last_meta_error;
+}
+
+void write_watch(void)
+{
+	if (journal_holds(&fs, JOURNAL_SOON))
+		write_soon();
+}
+
 /* The files' counts of openers have been made anew. */
 void write_recover(void)
 {
@@ -323,8 +454,12 @@ void write_recover(void)
 	asked = writer.phase == IDLE ? WRITE_LAZY : writer.level;
 	writer.taken = writer.inode = NULL;
 	writer.phase = IDLE;
-	writer.finished = writer.begun;
-	fs.disk_valid = false;
+	writer.flush = FLUSH_NONE;
+	writer.again = false;
+	writer.finished = writer.committed = writer.begun;
+	journal_restart(&fs);
+	if (!fs.journal.ready)
+		fs.disk_valid = false;
 	fs.super_dirty = true;
 	dirty_pages++;
 }

@@ -3,6 +3,7 @@
 #include "writer.h"
 
 #define BATCH 64u
+#define EXT2_LATER (-4003l) /* by the next pass */
 #define WRITES_MAX 24u
 
 struct run {
@@ -92,6 +93,10 @@ static long place_block(struct inode *inode, uint64_t block, uint64_t want, stru
 		e->count = 1;
 		return 0;
 	}
+	if (write_crowded()) { /* after this transaction */
+		writer.again = true;
+		return EXT2_LATER;
+	}
 	fs.privileged = true;
 	return map_alloc(inode, block, 1, e, &fresh);
 }
@@ -146,10 +151,10 @@ static long write_pages(struct inode *inode, uint64_t page, uint64_t count)
 	while (run.first < end) {
 		long done = send_piece(&run, end);
 
-		if (done == EXT2_WAIT || done == -EAGAIN) {
+		if (done == EXT2_WAIT || done == -EAGAIN || done == EXT2_LATER) {
 			data_redirty(inode->pages, run.first / per_page, page + count - run.first / per_page);
 			writer.taken = NULL;
-			return done;
+			return done == EXT2_LATER ? 0 : done;
 		}
 		if (done < 0) { /* no space, or damage: this block is lost, and fsync says so */
 			inode->pages->write_error = done;
@@ -191,10 +196,10 @@ static bool has_dirty_pages(const struct inode *inode)
 }
 
 /* The order of files changes meanwhile: sweeps go on until one finds nothing that this pass has not had. */
-void data_next_file(struct inode *inode)
+static void next_file(struct inode *inode)
 {
 	for (;; inode = fs.lru.first) {
-		while (inode && !(has_dirty_pages(inode) && inode->pages->pass != writer.begun))
+		while (inode && !(has_dirty_pages(inode) && inode->pages->pass != writer.sweep))
 			inode = inode->lru_next;
 		if (inode || !writer.found)
 			break;
@@ -205,8 +210,15 @@ void data_next_file(struct inode *inode)
 	if (!inode)
 		return;
 	writer.found = true;
-	inode->pages->pass = writer.begun;
+	inode->pages->pass = writer.sweep;
 	inode->opens++; /* it stays while we are at it */
+}
+
+void data_begin(void)
+{
+	writer.sweep++;
+	writer.found = false;
+	next_file(fs.lru.first);
 }
 
 static void leave_file(struct inode *inode)
@@ -240,7 +252,7 @@ bool data_write(void)
 			continue;
 		next = inode->lru_next;
 		leave_file(inode);
-		data_next_file(next);
+		next_file(next);
 	}
 	return true;
 }

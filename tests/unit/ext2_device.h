@@ -76,6 +76,22 @@ void core_log(const char *format, ...)
 	fputc('\n', stderr);
 }
 
+static void *stage;
+
+static uint64_t *make_bits(uint64_t count)
+{
+	return calloc(count / 64 + 2, 8);
+}
+
+void *core_stage(struct ext2 *fs, uint64_t bytes)
+{
+	for (int i = 0; i < 2; i++) {
+		fs->journal.freed[i].bits = make_bits(fs->blocks);
+		fs->journal.freed[i].summary = make_bits(fs->blocks / 64);
+	}
+	return stage = calloc(1, bytes);
+}
+
 static void load_page(struct ext2 *fs, uint64_t page)
 {
 	uint64_t at = page << 12;
@@ -102,6 +118,17 @@ long core_fresh(struct ext2 *fs, uint64_t page)
 	return 0;
 }
 
+/* Who wants to know what the device is told. */
+static void (*on_write)(uint64_t at, const void *bytes, uint64_t length);
+
+static void device_write(uint64_t at, const void *bytes, uint64_t length)
+{
+	REQUIRE(pwrite(image_fd, bytes, length, (off_t)at) == (ssize_t)length);
+	if (on_write)
+		on_write(at, bytes, length);
+}
+
+/* At once, in their places. */
 static void write_dirty(struct ext2 *fs)
 {
 	for (uint64_t page = meta_next_dirty(fs, 0); page != NO_PAGE; page = meta_next_dirty(fs, page + 1)) {
@@ -111,8 +138,7 @@ static void write_dirty(struct ext2 *fs)
 			uint64_t at = (page << 12) + (uint64_t)i * fs->block_size;
 
 			if (blocks >> i & 1)
-				REQUIRE(pwrite(image_fd, fs->cache.base + at, fs->block_size, (off_t)at) ==
-					(ssize_t)fs->block_size);
+				device_write(at, fs->cache.base + at, fs->block_size);
 		}
 	}
 }
@@ -143,10 +169,10 @@ static struct ext2 *device_open(const char *path)
 	fs->cache.base = mmap(NULL, pages * 4096 + 4096, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	fs->cache.state = calloc(pages + 1, 1);
-	fs->cache.present.bits = calloc(pages / 64 + 2, 8);
-	fs->cache.present.summary = calloc(pages / 4096 + 2, 8);
-	fs->cache.dirty.bits = calloc(pages / 64 + 2, 8);
-	fs->cache.dirty.summary = calloc(pages / 4096 + 2, 8);
+	fs->cache.present.bits = make_bits(pages);
+	fs->cache.present.summary = make_bits(pages / 64);
+	fs->cache.dirty.bits = make_bits(pages);
+	fs->cache.dirty.summary = make_bits(pages / 64);
 	return fs;
 }
 
@@ -162,6 +188,14 @@ static void device_close(struct ext2 *fs)
 	free(fs->cache.present.summary);
 	free(fs->cache.dirty.bits);
 	free(fs->cache.dirty.summary);
+	for (int i = 0; i < 2; i++) {
+		free(fs->journal.freed[i].bits);
+		free(fs->journal.freed[i].summary);
+	}
+	free(fs->journal.map);
+	free(fs->journal.replay.revoked);
+	free(stage);
+	stage = NULL;
 	free(fs);
 	close(image_fd);
 }
@@ -181,19 +215,60 @@ static void device_close(struct ext2 *fs)
 		status_;                                        \
 	})
 
-static long mount_image(struct ext2 *fs)
+static long read_super(struct ext2 *fs)
 {
 	uint8_t bytes[1024];
-	long status;
 
 	if (pread(image_fd, bytes, 1024, 1024) != 1024)
 		return -EIO;
-	status = super_read(fs, (struct ext2_super *)bytes, image_size);
+	return super_read(fs, (struct ext2_super *)bytes, image_size);
+}
+
+/* What the replay puts in place may be another superblock. */
+static long open_journal(struct ext2 *fs)
+{
+	long status;
+
+	if (fs->read_only || !(fs->compat & EXT2_COMPAT_HAS_JOURNAL))
+		return 0;
+	while ((status = TRY(fs, journal_open(fs))) == EXT2_MORE)
+		write_dirty(fs);
+	return status < 0 ? status : read_super(fs);
+}
+
+static long trim_orphans(struct ext2 *fs)
+{
+	struct inode *next;
+
+	for (struct inode *inode = fs->orphans; inode; inode = next) {
+		long status;
+
+		next = inode->orphan_next;
+		if (!inode->d.links)
+			continue;
+		while ((status = orphan_trim_step(inode)) == EXT2_MORE || status == EXT2_WAIT) {
+			tx_commit(fs);
+			if (status == EXT2_WAIT)
+				load_page(fs, fs->wait_page);
+		}
+		tx_commit(fs);
+	}
+	return 0;
+}
+
+static long mount_image(struct ext2 *fs)
+{
+	long status = read_super(fs);
+
+	if (status == 0)
+		status = open_journal(fs);
 	if (status < 0)
 		return status;
 	fs->privileged = true;
 	while ((status = TRY(fs, orphan_load(fs))) == EXT2_MORE)
 		;
+	if (status == 0 && !fs->read_only)
+		status = trim_orphans(fs);
 	if (status == 0 && !fs->read_only)
 		status = TRY(fs, super_mounted(fs));
 	return status;
@@ -237,8 +312,58 @@ static void store_inodes(struct ext2 *fs)
 	}
 }
 
+/* What the writer does with a journal, but for its waiting. */
+static void write_phases(struct ext2 *fs, void (*flush)(void))
+{
+	struct journal_write write;
+
+	while (fs->journal.phase != JOURNAL_IDLE) {
+		while (journal_next(fs, 1 + below(40), &write))
+			device_write(write.block << fs->block_shift, fs->journal.stage + write.offset,
+				     (uint64_t)write.count << fs->block_shift);
+		if (flush)
+			flush();
+		journal_advance(fs);
+	}
+}
+
+static void write_super(struct ext2 *fs, void (*flush)(void))
+{
+	uint64_t at = EXT2_SUPER_OFFSET >> fs->block_shift << fs->block_shift;
+
+	device_write(at, fs->cache.base + at, fs->block_size);
+	meta_forget(fs, at >> fs->block_shift, 1);
+	tx_commit(fs);
+	if (flush)
+		flush();
+}
+
+static void sync_journal(struct ext2 *fs, bool clean, void (*flush)(void))
+{
+	if (fs->disk_valid) {
+		TRY(fs, super_set_recover(fs));
+		write_super(fs, flush);
+		fs->disk_valid = false;
+	}
+	store_inodes(fs);
+	TRY(fs, super_store(fs, false));
+	REQUIRE(journal_freeze(fs) >= 0);
+	write_phases(fs, flush);
+	if (!clean)
+		return;
+	journal_close(fs);
+	write_phases(fs, flush);
+	fs->disk_valid = true;
+	TRY(fs, super_store(fs, true));
+	write_super(fs, flush);
+}
+
 static void sync_image(struct ext2 *fs, bool clean)
 {
+	if (fs->journal.ready) {
+		sync_journal(fs, clean, NULL);
+		return;
+	}
 	store_inodes(fs);
 	TRY(fs, super_store(fs, clean));
 	write_dirty(fs);

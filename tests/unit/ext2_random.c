@@ -5,6 +5,7 @@
  * SOURCES: servers/ext2/tx.c servers/ext2/cache.c servers/ext2/super.c servers/ext2/inode.c
  * SOURCES: servers/ext2/orphan.c servers/ext2/alloc.c servers/ext2/ialloc.c servers/ext2/map.c
  * SOURCES: servers/ext2/index.c servers/ext2/room.c servers/ext2/dir.c servers/ext2/names.c
+ * SOURCES: servers/ext2/journal.c servers/ext2/replay.c
  */
 #include <string.h>
 
@@ -628,6 +629,8 @@ int main(void)
 	test("-t ext2 -b 4096 -I 256", 60000, 3000);
 	test("-t ext2 -b 4096 -I 128 -O ^filetype -r 1", 20000, 2000);
 	test("-t ext2 -b 1024 -m 0 -N 300", 2000, 3000);
+	test("-t ext3 -b 1024 -J size=1 -m 0 -N 900", 9000, 3000);
+	test("-t ext3 -b 4096 -J size=4 -m 0", 30000, 3000);
 	unlink(image);
 	return 0;
 }
