@@ -94,7 +94,7 @@ def make_root(base, tree, image):
     root_mib = (os.path.getsize(base) - ROOT_START) // MIB - 1
     fake = [] if os.getuid() == 0 else ["fakeroot"]     # files of root although the builder is somebody else
     run(*fake, "mke2fs", "-q", "-F", "-t", "ext2", "-b", "4096", "-i", "8192", "-L", LABEL, "-m", "1",
-        "-O", "none,filetype,sparse_super,large_file,has_journal", "-J", "size=8",
+        "-O", "none,filetype,sparse_super,large_file,has_journal", "-J", "size=16",
         "-E", f"offset={ROOT_START},root_owner=0:0,nodiscard", "-d", tree, new, f"{root_mib}M")
     os.rename(new, image)
 

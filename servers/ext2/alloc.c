@@ -186,6 +186,7 @@ static long take_run(const struct search *s, struct ext2_group *group, uint8_t *
 		return corrupt(fs, "a count of free blocks", block);
 	set_bits(fs, bits, bit, count, true);
 	count_blocks(fs, group, -(int32_t)count);
+	journal_allocated(fs, block, count);
 	return (long)block;
 }
 
@@ -280,7 +281,7 @@ static long free_in_group(struct ext2 *fs, uint32_t number, uint64_t start, uint
 	set_bits(fs, bits, bit, count, false);
 	count_blocks(fs, group, (int32_t)count);
 	meta_forget(fs, start, count);
-	journal_keep(fs, start, count);
+	journal_freed(fs, start, count);
 	return 0;
 }
 

@@ -124,6 +124,7 @@ struct ext2 {
 	bool stopped;   /* damage was found, and errors=remount-ro: no further changes */
 	bool stop_on_damage;
 	bool has_errors, super_dirty;
+	bool crowded;    /* the running transaction is so large that nobody may add to it */
 	bool attention;  /* something new is dirty or in memory: the server looks after the operation */
 	bool disk_valid; /* the superblock on the disk says that it was unmounted cleanly */
 	bool privileged; /* the current operation may use the reserved blocks */

@@ -7,7 +7,7 @@
 #include "ext2.h"
 #include "jbd2.h"
 
-#define STAGE_BYTES (4u << 20)
+#define STAGE_BYTES (8u << 20)
 #define PLACED (1ull << 62) /* in homes: the block has a place, which may be block 0 */
 #define ESCAPED (1ull << 63)
 #define HOME_BLOCK 0xffffffffull
@@ -285,7 +285,7 @@ static void take_dirty(struct ext2 *fs)
 	fs->cache.dirty_blocks = 0;
 }
 
-static void merge_freed(struct page_set *from, struct page_set *to, uint64_t blocks)
+static void set_merge(struct page_set *from, struct page_set *to, uint64_t blocks)
 {
 	if (!from->count)
 		return;
@@ -302,7 +302,7 @@ static void merge_freed(struct page_set *from, struct page_set *to, uint64_t blo
 	}
 }
 
-static void clear_freed(struct page_set *set, uint64_t blocks)
+static void set_clear(struct page_set *set, uint64_t blocks)
 {
 	if (!set->count)
 		return;
@@ -335,13 +335,14 @@ long journal_freeze(struct ext2 *fs)
 	j->count = image.count;
 	j->cursor = 0;
 	hold_pages(fs, true);
+	set_clear(&j->fresh, fs->blocks);
 	BARRIER();
 	j->phase = JOURNAL_LOG;
 	BARRIER();
 	take_dirty(fs);
-	merge_freed(&j->freed[0], &j->freed[1], fs->blocks);
+	set_merge(&j->freed[0], &j->freed[1], fs->blocks);
 	BARRIER();
-	clear_freed(&j->freed[0], fs->blocks);
+	set_clear(&j->freed[0], fs->blocks);
 	return (long)j->count;
 }
 
@@ -458,7 +459,7 @@ void journal_advance(struct ext2 *fs)
 	switch (j->phase) {
 	case JOURNAL_LOG: begin_phase(j, JOURNAL_COMMIT); break;
 	case JOURNAL_COMMIT:
-		clear_freed(&j->freed[1], fs->blocks);
+		set_clear(&j->freed[1], fs->blocks);
 		escape(fs, be32(JBD2_MAGIC));
 		begin_phase(j, JOURNAL_HOME);
 		break;
@@ -493,18 +494,42 @@ void journal_close(struct ext2 *fs)
 
 /* --- blocks that may not be used yet ---------------------------------------------------------------- */
 
-/* The bits come last: a crash in between leaves none that a search does not see. */
-void journal_keep(struct ext2 *fs, uint64_t start, uint64_t count)
+/* The bits of [start, start + count) in the word that begins with block `from`. */
+static uint64_t bits_of(uint64_t from, uint64_t start, uint64_t count)
 {
-	struct page_set *set = &fs->journal.freed[0];
+	uint64_t first = start > from ? start - from : 0, end = start + count - from;
 
+	return (end < 64 ? 1ull << end : 0) - (1ull << first);
+}
+
+/* The bits come last: a crash in between leaves none that a search does not see. */
+static void set_add(struct page_set *set, uint64_t from, uint64_t bits)
+{
+	set->count = 1;
+	set->summary[from / 4096] |= 1ull << from / 64 % 64;
+	BARRIER();
+	set->bits[from / 64] |= bits;
+}
+
+void journal_allocated(struct ext2 *fs, uint64_t start, uint64_t count)
+{
 	if (!fs->journal.ready)
 		return;
-	set->count = 1;
-	for (uint64_t b = start; b < start + count; b++) {
-		set->summary[b / 4096] |= 1ull << b / 64 % 64;
-		BARRIER();
-		set->bits[b / 64] |= 1ull << b % 64;
+	for (uint64_t from = start & ~63ull; from < start + count; from += 64)
+		set_add(&fs->journal.fresh, from, bits_of(from, start, count));
+}
+
+void journal_freed(struct ext2 *fs, uint64_t start, uint64_t count)
+{
+	struct journal *j = &fs->journal;
+
+	if (!j->ready)
+		return;
+	for (uint64_t from = start & ~63ull; from < start + count; from += 64) {
+		uint64_t bits = bits_of(from, start, count) & ~j->fresh.bits[from / 64];
+
+		if (bits)
+			set_add(&j->freed[0], from, bits);
 	}
 }
 

@@ -55,7 +55,8 @@ struct journal {
 	uint32_t cursor;                     /* of this phase */
 	uint8_t *stage;                      /* `capacity` blocks, the journal's superblock, ... */
 	uint64_t *homes;          /* ... and for each block its place, 0 where it stays in the log */
-	struct page_set freed[2]; /* blocks that may not be used yet: freed since, and in the frozen */
+	struct page_set fresh;    /* blocks allocated in the running transaction */
+	struct page_set freed[2]; /* that may not be used yet: freed in the running one, in the frozen */
 	struct replay replay;
 };
 
@@ -77,8 +78,10 @@ void journal_back(struct ext2 *fs, const struct journal_write *write); /* it cou
 void journal_advance(struct ext2 *fs);
 void journal_restart(struct ext2 *fs); /* begin again with what the stage holds */
 void journal_close(struct ext2 *fs);   /* IDLE, nothing dirty: mark the log as empty, in a phase */
-/* Blocks freed in a transaction that has not been committed: used anew they would spoil what the disk knows. */
-void journal_keep(struct ext2 *fs, uint64_t start, uint64_t count);
+/* Blocks have been allocated; freed. One that the disk knows as used is not used anew before the transaction that
+ * frees it has been committed: else its old owner could come back with what is the new one's. */
+void journal_allocated(struct ext2 *fs, uint64_t start, uint64_t count);
+void journal_freed(struct ext2 *fs, uint64_t start, uint64_t count);
 /* The first block at or after `block` and below `limit` that may be used. */
 uint64_t journal_usable(const struct ext2 *fs, uint64_t block, uint64_t limit);
 static inline bool journal_keeps(const struct journal *journal)
@@ -87,8 +90,8 @@ static inline bool journal_keeps(const struct journal *journal)
 }
 /* Whether the running transaction takes so many quarters of what fits. */
 bool journal_holds(const struct ext2 *fs, uint32_t quarters);
-#define JOURNAL_SOON 1u    /* commit it */
-#define JOURNAL_CROWDED 2u /* nothing may be added that does not have to */
+#define JOURNAL_SOON 2u    /* commit it */
+#define JOURNAL_CROWDED 3u /* nothing may be added that does not have to */
 
 /* --- replay.c ----------------------------------------------------------------------------------- */
 /* The committed transactions into the cache. As journal_open. journal.sequence is then the next one's. */

@@ -164,7 +164,7 @@ static long dispatch(struct request *rq)
 
 	if (__builtin_expect(rq->progress[PROGRESS_DONE], 0))
 		return (long)rq->progress[PROGRESS_STATUS];
-	if (__builtin_expect(write_crowded(), 0) && adds(rq->op))
+	if (__builtin_expect(fs.crowded, 0) && adds(rq->op))
 		return write_result() < 0 ? -EIO : write_throttle(rq);
 	fs.privileged = false;
 	status = handle(rq);

@@ -37,13 +37,21 @@ static struct tables tables_of(uint64_t pages)
 	struct tables t = { whole(pages + 64),     whole(pages / 8 + 64),   whole(pages / 512 + 64),
 			    whole(pages / 2 + 64), whole(pages / 128 + 64), 0 };
 
-	t.total = t.state + 2 * (t.bits + t.summary + t.block_bits + t.block_summary);
+	t.total = t.state + 2 * (t.bits + t.summary) + 3 * (t.block_bits + t.block_summary);
 	return t;
 }
 
 static uint64_t device_pages(void)
 {
 	return (mount.sectors + 7) / 8;
+}
+
+/* A set of blocks; answers where the next one may lie. */
+static uint64_t place_blocks(struct page_set *set, const struct tables *t, uint64_t at)
+{
+	set->bits = (uint64_t *)at;
+	set->summary = (uint64_t *)(at + t->block_bits);
+	return at + t->block_bits + t->block_summary;
 }
 
 static long map_stage(void)
@@ -93,11 +101,9 @@ static long map_cache(void)
 	cache->dirty.bits = (uint64_t *)(at += t.summary);
 	cache->dirty.summary = (uint64_t *)(at += t.bits);
 	at += t.summary;
-	for (int i = 0; i < 2; i++) {
-		fs.journal.freed[i].bits = (uint64_t *)at;
-		fs.journal.freed[i].summary = (uint64_t *)(at += t.block_bits);
-		at += t.block_summary;
-	}
+	at = place_blocks(&fs.journal.fresh, &t, at);
+	at = place_blocks(&fs.journal.freed[0], &t, at);
+	place_blocks(&fs.journal.freed[1], &t, at);
 	return mount.stage ? map_stage() : 0;
 }
 

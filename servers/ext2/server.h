@@ -155,7 +155,7 @@ long write_throttle(struct request *rq);
 bool write_fresh(void);
 bool space_kept(void);    /* blocks are free as soon as the next transaction is on the disk */
 bool write_crowded(void); /* with a journal: nothing may be changed before the transaction is closed */
-void write_watch(void);   /* a pass where the transaction is large */
+void write_watch(void);   /* keeps fs.crowded, and begins a pass where the transaction is large */
 void data_write_done(struct io *io, long status);
 void log_write_done(struct io *io, long status);
 void flush_done(long status);

@@ -29,7 +29,7 @@ void touch_access(struct inode *inode, uint32_t flags)
 		   (d->atime.seconds == d->mtime.seconds && d->atime.nanoseconds <= d->mtime.nanoseconds) ||
 		   (d->atime.seconds == d->ctime.seconds && d->atime.nanoseconds <= d->ctime.nanoseconds);
 
-	if (refuses_changes(&fs) || (flags & O_NOATIME) || write_crowded())
+	if (refuses_changes(&fs) || (flags & O_NOATIME) || fs.crowded)
 		return;
 	if (!old && d->atime.seconds + DAY > opened_last)
 		return;

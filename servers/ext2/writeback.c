@@ -265,6 +265,7 @@ static bool freeze(void)
 	long blocks = journal_freeze(&fs);
 
 	closing = false;
+	write_watch();
 	waitq_wake(&room_queue);
 	if (blocks >= 0)
 		return go_to(true, blocks ? LOG : SETTLE);
@@ -442,6 +443,7 @@ bool space_kept(void)
 
 void write_watch(void)
 {
+	fs.crowded = write_crowded();
 	if (journal_holds(&fs, JOURNAL_SOON))
 		write_soon();
 }

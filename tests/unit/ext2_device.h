@@ -85,9 +85,11 @@ static uint64_t *make_bits(uint64_t count)
 
 void *core_stage(struct ext2 *fs, uint64_t bytes)
 {
-	for (int i = 0; i < 2; i++) {
-		fs->journal.freed[i].bits = make_bits(fs->blocks);
-		fs->journal.freed[i].summary = make_bits(fs->blocks / 64);
+	struct page_set *sets[] = { &fs->journal.fresh, &fs->journal.freed[0], &fs->journal.freed[1] };
+
+	for (int i = 0; i < 3; i++) {
+		sets[i]->bits = make_bits(fs->blocks);
+		sets[i]->summary = make_bits(fs->blocks / 64);
 	}
 	return stage = calloc(1, bytes);
 }
@@ -188,9 +190,11 @@ static void device_close(struct ext2 *fs)
 	free(fs->cache.present.summary);
 	free(fs->cache.dirty.bits);
 	free(fs->cache.dirty.summary);
-	for (int i = 0; i < 2; i++) {
-		free(fs->journal.freed[i].bits);
-		free(fs->journal.freed[i].summary);
+	struct page_set *sets[] = { &fs->journal.fresh, &fs->journal.freed[0], &fs->journal.freed[1] };
+
+	for (int i = 0; i < 3; i++) {
+		free(sets[i]->bits);
+		free(sets[i]->summary);
 	}
 	free(fs->journal.map);
 	free(fs->journal.replay.revoked);

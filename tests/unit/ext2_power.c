@@ -17,7 +17,7 @@
 #define SECTOR 512u
 #define RECORDS (1u << 20)
 #define STATES 4000u
-#define BLOCKS_SEEN 20000u
+#define BLOCKS_SEEN 60000u
 
 /* --- what the device was told ------------------------------------------------------------------------- */
 
