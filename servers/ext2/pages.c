@@ -292,7 +292,9 @@ long pages_zero(struct inode *inode, uint64_t page, uint64_t count)
 
 		if (got < 0)
 			return got;
-		if (!got) {
+		if (!got) { /* it is there, or somebody reads it */
+			if (kcall(mo_present, inode->pages->memory, page) != 1)
+				return PAGES_WAIT;
 			page++;
 			count--;
 			continue;
