@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Make the tree that becomes the root file system: ports, our own files, our programs.
-# Usage: root.sh BUILD ROOT CACHE PORT...
+# Usage: root.sh BUILD ROOT PORTS PORT...
 set -eu
-build=$1 root=$2 cache=$3
+build=$1 root=$2 ports=$3
 shift 3
 here=$(dirname "$0")
 
@@ -15,10 +15,10 @@ done
 
 for port; do
 	# A port may have what busybox has too, and must not be written through busybox's link.
-	[ "$port" = musl ] || cp -a --remove-destination "$cache/stage/$port/." "$root/"
+	[ "$port" = musl ] || cp -a --remove-destination "$ports/stage/$port/." "$root/"
 done
 # What programs run with, and what a compiler wants.
-cp -a "$cache/sysroot/include" "$cache/sysroot/lib" "$root/usr/"
+cp -a "$ports/sysroot/include" "$ports/sysroot/lib" "$root/usr/"
 mv "$root/usr/lib/libc.so" "$root/lib/libc.so"
 ln -s ../../lib/libc.so "$root/usr/lib/libc.so"
 ln -s libc.so "$root/lib/ld-musl-x86_64.so.1"

@@ -4,7 +4,8 @@ CC = gcc
 HOSTCC = gcc
 OBJCOPY = objcopy
 ANOLE_CACHE ?= $(HOME)/.cache/anole
-ANOLE_GCC = $(ANOLE_CACHE)/bin/anole-gcc
+ANOLE_PORTS = build/ports
+ANOLE_GCC = $(ANOLE_PORTS)/bin/anole-gcc
 Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-8s %s\n' $(1) '$(2)')
 

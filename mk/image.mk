@@ -36,9 +36,9 @@ need-kernel:
 	$(if $(KERNEL),,@echo "no image without a kernel: kernel/Makefile is missing" >&2; exit 1)
 
 $(BUILD)/anole.img: $(BUILD)/base.img $(kernel_image) $(BUILD)/boot.cpio $(root_sources) $(BUILD)/root.list \
-		$(PROGRAMS) $(SYMBOLS) $(BUILD)/programs.list distrib/root.sh $(PORTS:%=$(ANOLE_CACHE)/stamp/%) | need-kernel
+		$(PROGRAMS) $(SYMBOLS) $(BUILD)/programs.list distrib/root.sh $(PORTS:%=$(ANOLE_PORTS)/stamp/%) | need-kernel
 	$(call say,IMAGE,$@)
-	$(Q)distrib/root.sh $(BUILD) $(BUILD)/root $(ANOLE_CACHE) $(PORTS)
+	$(Q)distrib/root.sh $(BUILD) $(BUILD)/root $(ANOLE_PORTS) $(PORTS)
 	$(Q)cp $(kernel_image) $(BUILD)/root/boot/anole.elf
 	$(Q)cp $(BUILD)/boot.cpio $(BUILD)/root/boot/boot.cpio
 	$(Q)distrib/image.py root $(BUILD)/base.img $(BUILD)/root $@

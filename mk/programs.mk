@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # Programs that run in the guest: our commands, tests and benchmarks, one source file each, built with anole-gcc.
-$(ANOLE_CACHE)/stamp/%:
+$(ANOLE_PORTS)/stamp/%:
 	+$(Q)JOBS=$(shell nproc) distrib/ports/port.sh $*
 
 # $(1) source directory, $(2) directory on the image
@@ -10,7 +10,7 @@ endef
 define guest_program
 PROGRAMS += $(2)
 DEPS += $(2).d
-$(2): $(1) mk/config.mk $(ANOLE_CACHE)/stamp/musl
+$(2): $(1) mk/config.mk $(ANOLE_PORTS)/stamp/musl
 	$$(call say,GUEST,$(1))
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$(ANOLE_GCC) $$(CFLAGS_guest) -MMD -MP -MF $(2).d $(1) -o $(2)
@@ -21,7 +21,7 @@ endef
 define guest_program_of
 PROGRAMS += $(2)
 DEPS += $(2).d
-$(2): $(wildcard $(1)/*.c $(1)/*.h) mk/config.mk $(ANOLE_CACHE)/stamp/musl
+$(2): $(wildcard $(1)/*.c $(1)/*.h) mk/config.mk $(ANOLE_PORTS)/stamp/musl
 	$$(call say,GUEST,$(1))
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$(ANOLE_GCC) $$(CFLAGS_guest) -MM -MP -MT $(2) $$(filter %.c,$$^) >$(2).d
@@ -46,7 +46,7 @@ guest_lib := $(wildcard distrib/lib/*.c)
 define guest_directory
 PROGRAMS += $(2)
 DEPS += $(patsubst %.c,$(BUILD)/obj/$(1)/%.d,$(notdir $(wildcard $(1)/*.c) $(guest_lib)))
-$(2): $(wildcard $(1)/*.c) $(guest_lib) mk/config.mk $(BUILD)/protocols.inc $(ANOLE_CACHE)/stamp/musl
+$(2): $(wildcard $(1)/*.c) $(guest_lib) mk/config.mk $(BUILD)/protocols.inc $(ANOLE_PORTS)/stamp/musl
 	$$(call say,GUEST,$(1))
 	$$(Q)mkdir -p $$(@D) $(BUILD)/obj/$(1)
 	$$(Q)for s in $(wildcard $(1)/*.c) $(guest_lib); do $(ANOLE_GCC) $$(CFLAGS_guest) -I. -I$(BUILD) -MMD -MP \

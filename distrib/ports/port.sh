@@ -7,6 +7,10 @@ set -euo pipefail
 ports=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export ANOLE_CACHE=${ANOLE_CACHE:-$HOME/.cache/anole}
 cache=$ANOLE_CACHE
+# What this tree's recipes have made: stage/NAME, work/NAME, sysroot and bin/anole-gcc are links into the cache, where everything
+# lies under the hash of what it was made from, so that trees with different recipes share what they have in common and
+# do not disturb each other. stamp/NAME holds that hash.
+links=${ANOLE_PORTS:-$(cd "$ports/../.." && pwd)/build/ports}
 jobs=${JOBS:-$(nproc)}
 
 # These would lead a configure script to the build machine's own libraries.
@@ -100,7 +104,7 @@ fingerprint() {
 	{
 		(cd "$ports/$1" && find . -type f ! -name '*.md' | LC_ALL=C sort | xargs sha256sum)
 		sha256sum <"$ports/port.sh"
-		for n in $needs; do cat "$cache/stamp/$n"; done
+		for n in $needs; do cat "$links/stamp/$n"; done
 	} | sha256sum | cut -d' ' -f1
 }
 
@@ -120,18 +124,35 @@ port() {
 	. "$ports/$name/recipe"
 	for n in $needs; do "$ports/port.sh" "$n"; done
 
-	mkdir -p "$cache"/{stamp,log,lock,work,stage,bin}
 	print=$(fingerprint "$name")
-	[ "$(cat "$cache/stamp/$name" 2>/dev/null)" != "$print" ] || return 0
-	exec 9>"$cache/lock/$name"; flock 9
-	[ "$(cat "$cache/stamp/$name" 2>/dev/null)" != "$print" ] || return 0
+	built=$cache/built/$name-${print:0:16}
+	mkdir -p "$cache"/{log,lock,built}
+	if [ ! -e "$built/done" ]; then
+		exec 9>"$cache/lock/$name-${print:0:16}"; flock 9
+		[ -e "$built/done" ] || make_port
+		exec 9>&-
+	fi
+	link_port
+}
 
+# The links of this tree. The stamp is touched only if it changes, for make looks at its time.
+link_port() {
+	touch "$built"
+	mkdir -p "$links"/{stage,work,stamp,bin}
+	ln -sfn "$built/stage" "$links/stage/$name"
+	ln -sfn "$built/work" "$links/work/$name"
+	[ ! -e "$built/sysroot" ] || ln -sfn "$built/sysroot" "$links/sysroot"
+	[ ! -e "$built/bin/anole-gcc" ] || ln -sfn "$built/bin/anole-gcc" "$links/bin/anole-gcc"
+	[ "$(cat "$links/stamp/$name" 2>/dev/null)" = "$print" ] || echo "$print" >"$links/stamp/$name"
+}
+
+make_port() {
 	local missing; missing=$(missing_packages)
 	[ -z "$missing" ] || "$ports/../install-packages.sh" "to build the port $name" $missing
 	fetch
-	work=$cache/work/$name log=$cache/log/$name.log
-	STAGE=$cache/stage/$name.new
-	rm -rf "$work" "$STAGE" "$cache/stamp/$name"
+	local work=$built/work log=$cache/log/$name-${print:0:16}.log
+	rm -rf "$built"
+	STAGE=$built/stage
 	mkdir -p "$work" "$STAGE"
 	tar -xf "$(tarball)" -C "$work" --strip-components=1
 	[ ! -d "$ports/$name/overlay" ] || cp -a "$ports/$name/overlay/." "$work/"
@@ -143,8 +164,9 @@ port() {
 	set +e
 	(
 		set -e
-		export PATH=$cache/bin:$PATH JOBS=$jobs STAGE
-		PORT=$ports/$name SYSROOT=$cache/sysroot
+		export PATH=$links/bin:$PATH JOBS=$jobs STAGE
+		PORT=$ports/$name SYSROOT=$links/sysroot
+		[ "$name" != musl ] || SYSROOT=$built/sysroot
 		cd "$work"
 		build
 		stage
@@ -152,11 +174,14 @@ port() {
 	local status=$?
 	set -e
 	[ $status = 0 ] || { tail -n 25 "$log" >&2; die "$name failed; the whole log is ${log/#$HOME/\~}"; }
-	rm -rf "$cache/stage/$name"
-	mv "$STAGE" "$cache/stage/$name"
-	echo "$print" >"$cache/stamp/$name"
+	touch "$built/done"
 	say STAGE "$name"
-	exec 9>&-
+	forget_old
+}
+
+# What no tree has used for a month.
+forget_old() {
+	find "$cache/built" -mindepth 1 -maxdepth 1 -mtime +30 -exec rm -rf {} +
 }
 
 [ $# -gt 0 ] || die "usage: port.sh NAME..."

@@ -18,6 +18,7 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("ANOLE_BUILD") or os.path.join(TOP, "build")
+PORTS = os.path.join(TOP, "build", "ports")     # what distrib/ports has made for this tree
 
 # One guest instruction is one nanosecond, and a figure is the same on every machine.
 ICOUNT = ["-icount", "shift=0,sleep=off"]

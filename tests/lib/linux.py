@@ -160,7 +160,7 @@ def make_disk(target, base=os.path.join(guest.BUILD, "base.img")):
     build_busybox()
     with fresh_tree() as root:
         for kind in "bin sbin usr/bin usr/sbin".split():
-            for link in glob.glob(f"{os.path.dirname(CACHE)}/stage/busybox/{kind}/*"):
+            for link in glob.glob(f"{guest.PORTS}/stage/busybox/{kind}/*"):
                 if os.path.islink(link) and not os.path.lexists(f"{root}/{kind}/{os.path.basename(link)}"):
                     os.symlink("/bin/busybox", f"{root}/{kind}/{os.path.basename(link)}")
         run("cp", "-a", f"{guest.TOP}/distrib/root/etc", root)

@@ -7,9 +7,9 @@ import re
 import subprocess
 import tempfile
 
+import guest
 from session import Failed, Session, attempt, boot, extra_disk, main_alone, test
 
-CACHE = os.environ.get("ANOLE_CACHE") or os.path.expanduser("~/.cache/anole")
 START = """#!/bin/sh
 HTREE=y
 QUOTA=y
@@ -24,7 +24,7 @@ def make_tree(directory):
     """The tests as their Makefile prepares them, with the installed programs where they look for them."""
     tree = os.path.join(directory, "tree")
     os.makedirs(tree)
-    subprocess.run(["cp", "-a", f"{CACHE}/work/e2fsprogs/tests", tree], check=True)
+    subprocess.run(["cp", "-a", f"{guest.PORTS}/work/e2fsprogs/tests", tree], check=True)
     with open(f"{tree}/tests/test_one.in") as f:
         text = f.read()
     with open(f"{tree}/tests/test_one", "w") as f:

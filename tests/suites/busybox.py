@@ -25,7 +25,6 @@ import linux
 import session
 
 CACHE = linux.CACHE
-PORTS = os.path.dirname(CACHE)
 FULL, OVERLAY = "--full" in sys.argv, "--overlay" in sys.argv
 QUIET = 240             # seconds without a line after which a test hangs
 HELPERS = ("recho", "zecho", "printenv")
@@ -45,12 +44,12 @@ def run(*command, **options):
 
 def stage(root):
     """What is on the disk: both programs, their configuration, the tests and their helpers."""
-    source = glob.glob(f"{PORTS}/src/busybox_*.orig.tar.bz2")[0]
+    source = glob.glob(f"{os.path.dirname(CACHE)}/src/busybox_*.orig.tar.bz2")[0]
     run("tar", "-xf", source, "-C", root, "--strip-components=1", "--wildcards", "*/testsuite", "*/shell/ash_test",
         "*/scripts")
     shutil.copy(f"{CACHE}/busybox", f"{root}/busybox")
-    shutil.copy(f"{PORTS}/stage/busybox/bin/busybox", f"{root}/busybox.overlay")
-    shutil.copy(f"{PORTS}/work/busybox/.config", f"{root}/.config")
+    shutil.copy(f"{guest.PORTS}/stage/busybox/bin/busybox", f"{root}/busybox.overlay")
+    shutil.copy(f"{guest.PORTS}/work/busybox/.config", f"{root}/.config")
     run("sed", "-i", KEEP_LINKS, f"{root}/testsuite/runtest")
     for helper in HELPERS:
         path = f"{root}/shell/ash_test/{helper}"
