@@ -42,7 +42,7 @@ done
 [ "$(id -u)" != 0 ] || chown -hR 0:0 "$root"
 rm -f "$root/linuxrc"
 chmod -R go-w,go+rX "$root"
-chmod 755 "$root/etc/rc"
+chmod 755 "$root/etc/rc" "$root/etc/rc.network"
 chmod 700 "$root/root"
 install -d -m 755 -o 1000 -g 1000 "$root/home/user"
 chmod 600 "$root/etc/shadow"

@@ -181,6 +181,8 @@ static long take_name(struct request *rq, const struct sock *s, uint64_t family,
 	size_t length = rq->in_length < sizeof(name) ? rq->in_length : sizeof(name);
 	long status;
 
+	if (length < (s->family == AF_INET6 ? NAME_IN6 - 4 : NAME_IN))
+		return -EINVAL;
 	if (family != s->family)
 		return -EAFNOSUPPORT;
 	status = length ? request_read(rq, 0, name, length) : -EINVAL;

@@ -64,9 +64,7 @@ static void failed(void *arg, err_t err)
 		return;
 	s->tcp = NULL;
 	if (err == ERR_RST)
-		s->error = s->state == SOCK_CONNECTING ? ECONNREFUSED
-			   : s->shut_write && s->ended ? 0
-						       : ECONNRESET;
+		s->error = s->state == SOCK_CONNECTING ? ECONNREFUSED : s->ended ? EPIPE : ECONNRESET;
 	else if (err == ERR_ABRT)
 		s->error = ETIMEDOUT;
 	else if (err != ERR_CLSD)
@@ -284,7 +282,7 @@ static uint32_t room(const struct sock *s)
 {
 	if (!s->tcp || s->state != SOCK_CONNECTED || tcp_sndqueuelen(s->tcp) + 8 >= TCP_SND_QUEUELEN)
 		return 0;
-	return tcp_sndbuf(s->tcp);
+	return s->tcp->snd_buf; /* tcp_sndbuf would cut it to 16 bits */
 }
 
 uint64_t tcp_socket_ready(const struct sock *s)
@@ -352,10 +350,9 @@ long tcp_socket_send(struct request *rq, struct sock *s, bool nonblocking)
 	if (s->state == SOCK_CONNECTING && !nonblocking)
 		return sock_wait(rq, s, &s->writers, s->send_timeout);
 	if (s->state != SOCK_CONNECTED || s->shut_write)
-		return rq->progress[0]                                      ? (long)rq->progress[0]
-		       : s->state == SOCK_CONNECTING                        ? -EAGAIN
-		       : s->state == SOCK_NEW || s->state == SOCK_LISTENING ? -EPIPE
-									    : -EPIPE;
+		return rq->progress[0]               ? (long)rq->progress[0]
+		       : s->state == SOCK_CONNECTING ? -EAGAIN
+						     : -EPIPE;
 	while (rq->progress[0] < rq->in_length && status > 0)
 		status = send_piece(rq, s);
 	tcp_output(s->tcp);

@@ -222,6 +222,12 @@ def is_free(port):
         return s.connect_ex(("127.0.0.1", port)) != 0
 
 
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
 def run(args):
     extra = ("-device", "virtio-rng-pci") + network(*[(2222, 22)] if is_free(2222) else [])
     command = qemu_command(extra=extra, **options_of(args))

@@ -8,7 +8,7 @@ import socket
 import threading
 import urllib.request
 
-from guest import network
+from guest import free_port, network
 from session import Session, boot, holds, main_alone, same, test
 
 
@@ -22,12 +22,6 @@ def serve(directory):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=directory))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server.server_address[1]
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def guest(*forwards):

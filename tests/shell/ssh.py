@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""ssh and scp into the guest, by the host's clients."""
+import os
+import subprocess
+
+from guest import free_port, network
+from session import Session, boot, holds, main_alone, same, test
+
+OPTIONS = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR",
+           "-o", "PreferredAuthentications=password", "-F", "none"]
+TIMEOUT = 240
+
+
+def guest(directory):
+    """A guest and the way there: (session, port, environment of a client that knows root's password)."""
+    port = free_port()
+    s = Session(boot(extra=network(*[(port, 22)])))
+    s.must("until netstat -ltn | grep -q ':22 '; do sleep 0.1; done; until ip route | grep -q default; do sleep 0.1; done")
+    ask = os.path.join(directory, "ask")
+    with open(ask, "w") as f:
+        f.write("#!/bin/sh\necho anole\n")
+    os.chmod(ask, 0o755)
+    return s, port, dict(os.environ, SSH_ASKPASS=ask, SSH_ASKPASS_REQUIRE="force", DISPLAY="none")
+
+
+def start(port, env, *command, flags=()):
+    return subprocess.Popen(["ssh", *OPTIONS, *flags, "-p", str(port), "root@127.0.0.1", *command], env=env, text=True,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def output(process, text=None):
+    return process.communicate(text, timeout=TIMEOUT)[0]
+
+
+@test("a command, its status, a terminal")
+def command(directory):
+    s, port, env = guest(directory)
+    client = start(port, env, "id -u; tty; exit 7")
+    same((output(client), client.returncode), ("0\nnot a tty\n", 7))
+    holds(r"/dev/pts/0\s+root", output(start(port, env, "tty; whoami", flags=["-tt"])))
+    same(output(start(port, env, "cat"), "through and back\n"), "through and back\n")
+    same(s.must("echo /etc/dropbear/*"), "/etc/dropbear/dropbear_ed25519_host_key\n")
+    wrong = start(port, dict(env, SSH_ASKPASS="/bin/true"), "id", flags=["-o", "NumberOfPasswordPrompts=1"])
+    holds("Permission denied", output(wrong))
+    s.guest.close()
+
+
+@test("files by scp, both ways")
+def scp(directory):
+    s, port, env = guest(directory)
+    data = os.urandom(2 << 20)
+    with open(os.path.join(directory, "there"), "wb") as f:
+        f.write(data)
+    for source, to in (("there", "root@127.0.0.1:/tmp/copy"), ("root@127.0.0.1:/tmp/copy", "back")):
+        subprocess.run(["scp", "-O", *OPTIONS, "-P", str(port), source, to], cwd=directory, env=env, check=True,
+                       capture_output=True, timeout=TIMEOUT)
+    with open(os.path.join(directory, "back"), "rb") as f:
+        same(f.read() == data, True)
+    s.guest.close()
+
+
+@test("ten sessions at once, while the driver is killed")
+def ten(directory):
+    s, port, env = guest(directory)
+    s.must("(for i in 1 2 3 4 5 6; do sleep 0.5; service kill virtio_net; done) >/dev/null 2>&1 &")
+    clients = [start(port, env, f"cat /bin/busybox | wc -c; echo {n}") for n in range(10)]
+    size = s.must("wc -c </bin/busybox").strip()
+    for n, client in enumerate(clients):
+        same(output(client), f"{size}\n{n}\n")
+    s.guest.close()
+
+
+main_alone()
