@@ -3,6 +3,7 @@
  * power: a mixed load, whose traces on a disk show whether it was cut off in order.
  *
  *     power DIRECTORY DEVICE OFFSET SECONDS
+ *     power read FILE SERVICE SECONDS          see read.c
  *
  * Four processes write in DIRECTORY. What one of them has made safe by fsync it then notes in a sector of its own on
  * DEVICE, from byte OFFSET on, as "NAME COUNT": a device that holds the note must hold what it is about.
@@ -25,6 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "power.h"
+
 #define KEPT 40u
 #define RECORD 64
 #define LARGEST 60000u
@@ -39,7 +42,7 @@ static void die(const char *what)
 	exit(1);
 }
 
-static void check(bool good, const char *what)
+void check(bool good, const char *what)
 {
 	if (!good)
 		die(what);
@@ -179,6 +182,8 @@ int main(int argc, char **argv)
 	static void (*const loads[])(void) = { keep, replace, append, churn };
 	int status, bad = 0;
 
+	if (argc == 5 && !strcmp(argv[1], "read"))
+		return read_under_kills(argv[2], argv[3], (unsigned)atoi(argv[4]));
 	if (argc != 5 || chdir(argv[1])) {
 		printf("usage: power DIRECTORY DEVICE OFFSET SECONDS\n");
 		return 2;
