@@ -3,7 +3,9 @@
 /*
  * A user who takes all there is of something hurts nobody else: root and another user go on beside each
  * kind of hog, and when its processes have been killed everything is back. With HOGS="KIND ..." in the
- * environment only those; "all" is all at once.
+ * environment only those; "all" is all at once. How long others are kept waiting is judged strictly only where time is
+ * counted in instructions (tests/machines/counted.py): elsewhere the build machine's load, and how it runs several
+ * processors on few, decide about it.
  *
  *     hogs KIND      just that, without end, as whoever starts it
  */
@@ -18,7 +20,8 @@
 #define HOG 1000u
 #define OTHER 1001u
 #define ROUND_MS 1500
-#define LONGEST_MS 2500 /* for what takes a tenth of a second or two alone */
+#define LONGEST_MS 2500       /* for what takes a tenth of a second or two alone */
+#define LONGEST_HOST_MS 30000 /* likewise, whatever the build machine does meanwhile */
 
 static uint64_t now_ms(void)
 {
@@ -26,6 +29,22 @@ static uint64_t now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* Then the same loop takes the same time, but when an interrupt comes between. */
+static int time_is_counted(void)
+{
+	uint64_t took[16];
+	int same = 0;
+
+	for (int i = 0; i < 16; i++) {
+		uint64_t start = __builtin_ia32_rdtsc(), count = 2000;
+
+		__asm__ volatile("1: dec %0; jnz 1b" : "+r"(count));
+		took[i] = __builtin_ia32_rdtsc() - start;
+		same += took[i] == took[i / 2];
+	}
+	return same >= 12;
 }
 
 static void raise_files(void)
@@ -309,6 +328,8 @@ static struct figures figures_settled(const struct figures *before)
 	return now;
 }
 
+static unsigned longest_ms;
+
 static void beside(const struct hog *first, size_t count, const char *name)
 {
 	unsigned took, most = 0;
@@ -331,7 +352,7 @@ static void beside(const struct hog *first, size_t count, const char *name)
 	printf("# %s: root %d, another user %d, %u ms at most\n", name, root, other, most);
 	CHECK("root's work goes on", root == 0);
 	CHECK("another user's work goes on", other == 0);
-	CHECK("in reasonable time", most < LONGEST_MS);
+	CHECK("in reasonable time", most < longest_ms);
 }
 
 /* What servers have once touched stays theirs: so it must be back after some round but the first. */
@@ -360,6 +381,7 @@ int main(int argc, char **argv)
 
 	const char *only = getenv("HOGS"); /* the names of some */
 
+	longest_ms = time_is_counted() ? LONGEST_MS : LONGEST_HOST_MS;
 	setrlimit(RLIMIT_CORE, &none);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (size_t i = 0; i < HOGS && argc > 1; i++)
