@@ -43,7 +43,7 @@ need() {
 }
 
 need_build() {
-	need "to compile" gcc gcc-12 libc6-dev binutils make python3 util-linux
+	need "to compile" gcc gcc-12 g++ gcc-12-plugin-dev libc6-dev binutils make python3 util-linux
 }
 
 need_image() {

@@ -2,6 +2,7 @@
 # What things are compiled with. Every object depends on this file.
 CC = gcc
 HOSTCC = gcc
+HOSTCXX = g++
 OBJCOPY = objcopy
 ANOLE_CACHE ?= $(HOME)/.cache/anole
 ANOLE_PORTS = build/ports
@@ -18,11 +19,13 @@ INCLUDES_ALL = -Iinclude -Ilib
 CFLAGS_ALL = -std=gnu17 -ffreestanding -fbuiltin -O2 -g -Wall -Wextra -Werror \
 	-fno-stack-protector -fno-asynchronous-unwind-tables -fno-strict-aliasing -fno-common \
 	-ffunction-sections -fdata-sections -fcf-protection=none -mgeneral-regs-only
-CFLAGS_server = $(CFLAGS_ALL) -fno-pic -fno-pie $(if $(TXCHECK),$(CFLAGS_txcheck))
-# make TXCHECK=1 BUILD=build/txcheck: services whose every store is checked (lib/sys/txcheck.c); gcc only.
-CFLAGS_txcheck = -DTXCHECK $(if $(filter lib/sys/% lib/util/% %.S,$<),,-include lib/sys/txcheck.h -fsanitize=kernel-address \
-	--param asan-instrumentation-with-call-threshold=0 --param asan-stack=0 --param asan-globals=0 \
-	--param asan-instrument-reads=0)
+CFLAGS_server = $(CFLAGS_ALL) -fno-pic -fno-pie $(if $(TXCHECK),-DTXCHECK) $(CFLAGS_tx)
+# Services ask before they store (lib/sys/tx.h): a plugin of gcc sees to it. make NOTX=1: services without transactions,
+# to compare with; as are all that another compiler makes. make TXCHECK=1: each commit is checked (lib/sys/txcheck.c).
+TX_PLUGIN = $(if $(NOTX)$(if $(findstring clang,$(CC)),clang),,$(BUILD)/tx.so)
+CFLAGS_tx = $(if $(TX_PLUGIN),$(if $(filter lib/sys/% lib/util/% servers/rs/% tests/% %.S,$<),,-mno-red-zone \
+	-fplugin=$(TX_PLUGIN) -fplugin-arg-tx-shadow=$(tx_shadow) $(if $(findstring /lwip/,$<),-fplugin-arg-tx-statics)),-DNOTX)
+tx_shadow := $(shell sed -n 's/^#define TX_SHADOW *\(0x[0-9a-f]*\).*/\1/p' include/abi/startup.h)
 CFLAGS_kernel = $(CFLAGS_ALL) -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone
 CFLAGS_libposix = $(CFLAGS_ALL) -fPIE -fvisibility=hidden -fno-plt
 

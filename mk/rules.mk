@@ -33,9 +33,16 @@ same = $(if $(subst x$(1)x,,x$(2)x),,yes)
 
 $(call remember,$(BUILD)/compiler,$(CC))
 
+ifdef TX_PLUGIN
+$(TX_PLUGIN): mk/tx.cc $(BUILD)/compiler
+	$(call say,HOSTCXX,$<)
+	$(Q)mkdir -p $(@D) && $(HOSTCXX) -O1 -shared -fPIC -fno-rtti -Wall -Wextra -Werror -isystem $(shell $(CC) -print-file-name=plugin)/include \
+		$< -o $@.new && mv $@.new $@
+endif
+
 # $(1) kind (for flags), $(2) source, $(3) object
 define compile
-$(3): $(2) mk/config.mk $(D)/Makefile $(BUILD)/compiler
+$(3): $(2) mk/config.mk $(D)/Makefile $(BUILD)/compiler $(if $(filter server,$(1)),$(TX_PLUGIN))
 	$$(call say,CC,$(2))
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(CFLAGS_$(1)) $(CFLAGS) $(CFLAGS_$(2)) $(addprefix -I,$(INCLUDES)) -I$(D) \

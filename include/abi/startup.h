@@ -14,6 +14,10 @@
 /* Section .preserved first, then the preserved heap. Below 2 GiB, where code can reach variables
  * by 32-bit displacements. */
 #define PRESERVED_BASE 0x40000000ul
+#define PRESERVED_LIMIT (2ul << 30)
+/* For each 64 bytes of the lowest 4 GiB one byte, which the service's undo log uses (lib/sys/tx.h). */
+#define TX_SHADOW 0x38000000ul
+#define TX_SHADOW_SIZE (64ul << 20)
 #define SERVICE_SHARES 0x30000000000ul /* shared memory, each at SERVICE_SHARES_STEP */
 #define SERVICE_SHARES_STEP 0x1000000000ul
 #define SERVICE_WINDOW 0x40000000000ul /* from here to VM_USER_HIGH the service maps as it likes */

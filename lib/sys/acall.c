@@ -19,18 +19,22 @@ enum acall_state {
 };
 
 static PRESERVED struct acall *chunks[CHUNKS];
-static PRESERVED unsigned chunk_count;
+static PRESERVED uint64_t chunk_count;
 /* The entry whose `done` runs, and how often that has crashed. */
 static PRESERVED struct acall *running;
-static PRESERVED unsigned running_crashes;
+static PRESERVED uint64_t running_crashes;
 
-static struct acall *free_calls;
+/* What belongs to transactions. */
+#define OWN_LENGTH offsetof(struct acall, status)
+
+static struct acall *free_calls, *freed_calls;                /* freed: in this transaction */
 static struct acall *ready_calls, **ready_end = &ready_calls; /* in the order of sending */
 struct acall *failed_calls; /* answered without having been sent, and those left by a crash */
 
 static void put_free(struct acall *call)
 {
 	call->state = ACALL_FREE;
+	call->freed = 0;
 	call->next = free_calls;
 	free_calls = call;
 }
@@ -41,15 +45,15 @@ static bool grow(void)
 
 	if (chunk_count == CHUNKS)
 		return false;
-	chunk = pheap_alloc(CHUNK_CALLS * sizeof *chunk);
+	chunk = pheap_alloc_data(CHUNK_CALLS * sizeof *chunk);
 	if (!chunk)
 		return false;
 	for (unsigned i = CHUNK_CALLS; i-- > 0;) {
 		chunk[i].next = free_calls;
 		free_calls = &chunk[i];
 	}
-	tx_set(chunks[chunk_count], chunk);
-	tx_set(chunk_count, chunk_count + 1);
+	tx_keep_set(chunks[chunk_count], chunk);
+	tx_keep_set(chunk_count, chunk_count + 1);
 	return true;
 }
 
@@ -68,6 +72,7 @@ struct acall *acall_new(void (*done)(struct acall *call), void *owner)
 		call->object = (cap_t)object;
 	}
 	free_calls = call->next;
+	tx_unguard(call, OWN_LENGTH);
 	call->done = done;
 	call->owner = owner;
 	memset(call->tag, 0, sizeof call->tag);
@@ -81,8 +86,16 @@ struct acall *acall_new(void (*done)(struct acall *call), void *owner)
 
 void acall_free(struct acall *call)
 {
-	if (call->state == ACALL_HELD || call->state == ACALL_ANSWERED)
+	if ((call->state != ACALL_HELD && call->state != ACALL_ANSWERED) || call->freed)
+		return;
+	if (!tx_on) {
 		put_free(call);
+		return;
+	}
+	call->freed = tx_sequence();
+	call->next = freed_calls;
+	freed_calls = call;
+	tx_effects = true;
 }
 
 static struct call_buffer buffer_of(const struct call_buffer *range)
@@ -140,6 +153,7 @@ long proto_send(struct acall *call, cap_t to, uint64_t op, uint32_t op_flags, co
 		send_now(call);
 		return 0;
 	}
+	tx_guard(call, OWN_LENGTH);
 	call->sent_in = tx_sequence();
 	call->next = NULL;
 	call->state = ACALL_READY;
@@ -159,32 +173,16 @@ void acalls_flush(void)
 	}
 	ready_calls = NULL;
 	ready_end = &ready_calls;
-}
-
-/* What `done` may change and would find changed if it had to run again. */
-static void save(struct acall *call)
-{
-	call->ran = tx_sequence();
-	memcpy(call->saved.tag, call->tag, sizeof call->tag);
-	call->saved.in = call->in;
-	call->saved.out = call->out;
-	call->saved.owner = call->owner;
-	call->saved.done = call->done;
-}
-
-static void restore(struct acall *call)
-{
-	memcpy(call->tag, call->saved.tag, sizeof call->tag);
-	call->in = call->saved.in;
-	call->out = call->saved.out;
-	call->owner = call->saved.owner;
-	call->done = call->saved.done;
-	call->state = ACALL_ANSWERED;
+	for (call = freed_calls; call; call = next) {
+		next = call->next;
+		put_free(call);
+	}
+	freed_calls = NULL;
 }
 
 static void settle(struct acall *call)
 {
-	if (call->state != ACALL_ANSWERED)
+	if (call->state != ACALL_ANSWERED || call->freed)
 		return; /* freed, or sent again */
 	if (call->keep)
 		call->state = ACALL_HELD;
@@ -197,8 +195,7 @@ static void run_done(struct acall *call)
 {
 	running_request = NULL;
 	running = call;
-	if (tx_on)
-		save(call);
+	call->ran = tx_sequence();
 	FAULT_POINT("call: before its answer is looked at");
 	call->done(call);
 	FAULT_POINT("call: its answer was looked at");
@@ -243,7 +240,7 @@ bool acalls_run_failed(void)
 static void recover_answered(struct acall *call)
 {
 	if (call == running && running_crashes >= POISON_CRASHES) {
-		slog("dropped an answer that has crashed %u incarnations", running_crashes);
+		slog("dropped an answer that has crashed %lu incarnations", running_crashes);
 		put_free(call);
 		return;
 	}
@@ -259,10 +256,12 @@ static bool recover_committed(struct acall *call)
 
 	if (!tx_on || call->state <= ACALL_FREE)
 		return false;
-	if (call->made == sequence) {
+	if (call->freed == sequence)
+		call->freed = 0;
+	if (call->made == sequence || call->freed) {
 		put_free(call);
 	} else if (call->ran == sequence && call->state != ACALL_SENT) {
-		restore(call);
+		call->state = ACALL_ANSWERED;
 		recover_answered(call);
 	} else if (call->state == ACALL_READY) {
 		if (call->sent_in == sequence)
@@ -280,6 +279,7 @@ static bool recover_committed(struct acall *call)
 /* An entry as a crash has left it. */
 static void recover(struct acall *call)
 {
+	tx_guard(call, OWN_LENGTH);
 	if (recover_committed(call))
 		return;
 	switch (call->state) {
@@ -311,14 +311,3 @@ void acalls_start(bool restarted)
 			recover(&chunks[c][i]);
 	running = NULL;
 }
-
-#ifdef TXCHECK
-bool acall_contains(const void *at)
-{
-	for (unsigned c = 0; c < chunk_count; c++)
-		if ((const struct acall *)at >= chunks[c] &&
-		    (const struct acall *)at < chunks[c] + CHUNK_CALLS)
-			return true;
-	return false;
-}
-#endif

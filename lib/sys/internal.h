@@ -17,53 +17,80 @@ void pheap_start(void); /* fresh: formats it; else makes the free lists anew */
 /* Where this thread's message page is; RS sets its own before service_main. */
 extern struct ipc_page *message_page;
 
+/* Behind it lie those of the service and its other libraries; before it lib/sys's own, which the log does not guard. */
+extern char __preserved_guarded[];
+
 /* tx.c */
 extern void (*tx_committed)(void); /* service->committed */
 extern bool tx_effects;            /* something waits for the commit besides what the log has saved */
 void tx_undo(void);
-struct tx_record {
-	void *at;        /* NULL: a capability */
-	uint64_t length; /* or its slot */
-};
-/* The last record of a log of *size bytes; *size is then the log without it, and where the old bytes begin. NULL at
- * its beginning. */
-const struct tx_record *tx_last_record(const uint8_t *bytes, uint32_t *size);
+void tx_guard_statics(void);
+void tx_full(void) __attribute__((noreturn));
+/* Of memory that is not guarded: eight aligned bytes that will be changed. */
+void tx_keep_word(void *memory);
+#define tx_keep_set(variable, value)       \
+	do {                               \
+		tx_keep_word(&(variable)); \
+		(variable) = (value);      \
+	} while (0)
+/* Whole lines: from now on, or no longer, to be saved before they are changed. */
+void tx_guard(void *memory, size_t length);
+void tx_unguard(void *memory, size_t length);
+/* A block whose header is about to say that it is used: its payload is guarded from the commit on. */
+void tx_allocated(void *payload, size_t length, uint64_t *header);
+void pheap_guard(const uint64_t *header);
 void tx_finish(void);
+void tx_finish_lines(void);
 static inline void tx_next(void)
 {
 	tx_log.word = (tx_log.word | UINT32_MAX) + 1;
 }
-static inline void tx_end(void)
-{
-	if (__builtin_expect((uint32_t)tx_log.word | tx_effects, 0))
-		tx_finish();
-	else
-		tx_next();
-}
-void pheap_commit(void); /* frees what was freed in this transaction */
-void pheap_trim(void);
 
 /* txcheck.c, only in a build that checks */
 #ifdef TXCHECK
 void txcheck_start(void);
-void txcheck_allocated(const void *at, size_t size);
-bool request_is_own(const void *at); /* of a request that this transaction may change */
-bool acall_contains(const void *at);
+void txcheck_guarded(const void *memory, size_t length);
+void txcheck_saved(uintptr_t line, const uint8_t *old); /* by a transaction that is being committed */
+void txcheck_commit(void);
+/* Every incarnation makes it anew, so it is only saved for the check. */
+#define txcheck_changes tx_touch
+void pheap_unguard_freed(void);
 #else
 static inline void txcheck_start(void) {}
-static inline void txcheck_allocated(const void *at, size_t size)
+static inline void txcheck_guarded(const void *memory, size_t length)
 {
-	(void)at, (void)size;
+	(void)memory, (void)length;
+}
+static inline void txcheck_commit(void) {}
+static inline void pheap_unguard_freed(void) {}
+static inline void txcheck_changes(void *memory, size_t length)
+{
+	(void)memory, (void)length;
 }
 #endif
+
+static inline void tx_end(void)
+{
+	if (__builtin_expect(tx_effects, 0))
+		tx_finish();
+	else if ((uint32_t)tx_log.word)
+		tx_finish_lines();
+	else
+		tx_next();
+	txcheck_commit();
+}
+void pheap_commit(void); /* frees what was freed in this transaction */
+void pheap_trim(void);
 
 /* request.c */
 /* In request.sequence, beside the number of the transaction that has changed it last. */
 #define REQUEST_RUNS (1ull << 63)  /* it was its own handler */
-#define REQUEST_SAVED (1ull << 62) /* `saved` is what the handler's fields were before; else they were zero */
+#define REQUEST_FRESH (1ull << 62) /* ... for the first time: its fields were zero before */
 #define REQUEST_SEQUENCE (UINT64_MAX >> 2)
-void requests_flush(void);       /* answers what was answered out of turn */
-void requests_begin_again(void); /* the running one, in a new transaction */
+void requests_flush(void);              /* answers what was answered out of turn */
+void request_begin(struct request *rq); /* its handler runs, in this transaction */
+void request_guard(struct request *rq); /* it outlives its transaction */
+void requests_begin_again(void);        /* the running one, in a new transaction */
 enum request_state {
 	REQUEST_FREE = 0,
 	REQUEST_RUNNING, /* its handler runs, or ran in an incarnation before */
@@ -93,7 +120,7 @@ extern struct request *free_requests;
 /* Flags that need nothing of the receiver. */
 #define IPC_PLAIN_FLAGS ((uint64_t)(IPC_INTR | IPC_RECV_FD | IPC_RECV_CLOEXEC | IPC_RECV_CAPS))
 /* Whether it is a call of words alone, with nothing to close and nothing to clear. caps_count and the
- * four flags behind it are looked at as one word. */
+ * flags behind it are looked at as one word. */
 static inline bool request_plain(const struct request *rq)
 {
 	return !((rq->received & ~IPC_PLAIN_FLAGS) | *(const uint64_t *)&rq->caps_count |

@@ -61,6 +61,7 @@ static void settle(struct request *rq, long status)
 {
 	if ((status == PARK || status == ANSWERED) && rq->state == REQUEST_RUNNING)
 		rq->state = REQUEST_PARKED;
+	request_guard(rq);
 	if (status == ANSWERED)
 		return;
 	if (status == PARK) {
@@ -79,8 +80,7 @@ static void run(struct request *rq)
 {
 	request_close_given(rq);
 	rq->state = REQUEST_RUNNING;
-	request_change(rq);
-	rq->sequence |= REQUEST_RUNS;
+	request_begin(rq);
 	running_request = rq;
 	settle(rq, rq->badge == BADGE_RS && IPC_OP_PROTO(rq->op) == PROTO_ID_SERVICE ? serve_rs(rq)
 										     : service->dispatch(rq));
@@ -109,7 +109,7 @@ static inline bool take_call(struct request *rq)
 		take_special(rq);
 		return false;
 	}
-	rq->sequence = tx_sequence() | REQUEST_RUNS;
+	rq->sequence = tx_sequence() | REQUEST_RUNS | REQUEST_FRESH;
 	running_request = rq;
 	status = service->dispatch(rq);
 	if (__builtin_expect(status <= PARK || rq->state != REQUEST_RUNNING, 0)) {
@@ -148,7 +148,8 @@ static void take_cancel(uint64_t token, bool dead)
 	} else if (rq->state == REQUEST_RUNNING) {
 		run(rq); /* left by the incarnation before: see what it holds */
 	} else {
-		request_change(rq);
+		if ((rq->sequence & REQUEST_SEQUENCE) != tx_sequence())
+			rq->sequence = tx_sequence();
 		rq->cancel_told = false;
 		settle(rq, PARK);
 		tx_end();
@@ -211,10 +212,9 @@ AT(words, 32);
 AT(in_length, 112);
 AT(received, 128);
 AT(reply, 144);
-AT(progress, 224);
-AT(state, 288);
-AT(caps_count, 296);
-AT(caps_taken, 304);
+AT(progress, 256);
+AT(state, 384);
+AT(caps_count, 392);
 
 static void put_free(struct request *rq)
 {
@@ -288,6 +288,8 @@ static void start(void)
 
 	if (restarted)
 		tx_undo();
+	tx_guard_statics();
+	txcheck_start();
 	pheap_start();
 	clock_start();
 	requests_start(restarted);
@@ -300,7 +302,6 @@ static void start(void)
 		service_exit((int)-error);
 	}
 	tx_end();
-	txcheck_start();
 	if (restarted)
 		take_notification(NOTIFY_TIMER - 1);
 }
@@ -308,7 +309,9 @@ static void start(void)
 int service_main(const struct service *definition)
 {
 	service = definition;
+#ifndef NOTX
 	tx_on = definition->transactional;
+#endif
 	tx_committed = definition->committed;
 	start();
 	loop();

@@ -7,16 +7,18 @@
  */
 #include "internal.h"
 
-#define ALIGNMENT 16ul
+#define ALIGNMENT TX_LINE /* of the payload: no line belongs to two blocks, but for the header behind it */
 #define BLOCK_USED 1ul
-#define MIN_BLOCK 32ul /* header and the free list's links */
-#define SMALL_BINS 64u /* multiples of 16 up to 1 KiB */
+#define BLOCK_DATA 2ul /* its payload is never saved */
+#define MIN_BLOCK ALIGNMENT
+#define SMALL_BINS 64u /* multiples of 64 up to 4 KiB */
+#define SMALL_LOG 12u
 #define LARGE_BINS 64u /* four for each power of two above */
 #define BINS (SMALL_BINS + LARGE_BINS)
 #define SEARCH_LIMIT 16 /* blocks of one large bin looked at before a larger bin is taken */
 
 struct block {
-	uint64_t size;                           /* of the whole block, BLOCK_USED in bit 0 */
+	uint64_t size;                           /* of the whole block, BLOCK_* */
 	uint64_t previous;                       /* size of the block before, 0 for the first */
 	struct block *next_free, *previous_free; /* only in a free block */
 };
@@ -28,8 +30,8 @@ struct heap {
 
 static PRESERVED struct heap heap;
 #define FREES_MAX 4096u
-static struct block *frees[FREES_MAX]; /* in this transaction */
-static unsigned frees_count;
+static struct block *frees[FREES_MAX];    /* in this transaction */
+static unsigned frees_count, freed_count; /* freed_count: by the commit */
 #define TRIM_AFTER (4ul << 20)
 static uint64_t freed; /* bytes since the last trim */
 static struct block *bins[BINS];
@@ -42,12 +44,12 @@ static uint64_t static_size(void)
 
 static struct block *first_block(void)
 {
-	return (struct block *)(PRESERVED_BASE + static_size());
+	return (struct block *)(PRESERVED_BASE + static_size() + ALIGNMENT - 16);
 }
 
 static uint64_t block_size(const struct block *block)
 {
-	return block->size & ~BLOCK_USED;
+	return block->size & ~(BLOCK_USED | BLOCK_DATA);
 }
 
 static struct block *block_after(const struct block *block)
@@ -76,7 +78,7 @@ static unsigned bin_of(uint64_t size)
 	if (size < SMALL_BINS * ALIGNMENT)
 		return (unsigned)(size / ALIGNMENT);
 	log = 63 - (unsigned)__builtin_clzl(size);
-	bin = SMALL_BINS + (log - 10) * 4 + (unsigned)(size >> (log - 2) & 3);
+	bin = SMALL_BINS + (log - SMALL_LOG) * 4 + (unsigned)(size >> (log - 2) & 3);
 	return bin < BINS ? bin : BINS - 1;
 }
 
@@ -145,8 +147,10 @@ static struct block *find_block(uint64_t size)
 
 static void set_previous(struct block *block)
 {
-	if (!is_last(block))
-		block_after(block)->previous = block_size(block);
+	if (is_last(block))
+		return;
+	txcheck_changes(&block_after(block)->previous, 8);
+	block_after(block)->previous = block_size(block);
 }
 
 static void note_touched(const struct block *block)
@@ -188,7 +192,7 @@ static void clear(struct block *block, uint64_t touched)
 		memset((void *)start, 0, end - start);
 }
 
-void *pheap_alloc(size_t size)
+static void *allocate(size_t size, uint64_t flags)
 {
 	uint64_t touched = heap.touched;
 	struct block *block;
@@ -202,12 +206,32 @@ void *pheap_alloc(size_t size)
 	if (!block)
 		return NULL;
 	bin_remove(block);
-	tx_save_word(&block->size);
+	tx_allocated((char *)block + 16, size - 16, &block->size);
 	split(block, size);
 	clear(block, touched);
-	block->size |= BLOCK_USED;
-	txcheck_allocated((char *)block + 16, block_size(block) - 16);
+	block->size |= flags;
 	return (char *)block + 16;
+}
+
+void *pheap_alloc(size_t size)
+{
+	return allocate(size, BLOCK_USED);
+}
+
+void *pheap_alloc_data(size_t size)
+{
+	return allocate(size, BLOCK_USED | BLOCK_DATA);
+}
+
+static void guard(const struct block *block)
+{
+	if ((block->size & (BLOCK_USED | BLOCK_DATA)) == BLOCK_USED)
+		tx_guard((char *)block + 16, block_size(block) - 16);
+}
+
+void pheap_guard(const uint64_t *header)
+{
+	guard((const struct block *)header);
 }
 
 /* `block` takes over its right neighbour, which is in no bin. */
@@ -220,7 +244,8 @@ static void join(struct block *block, const struct block *right)
 static void free_block(struct block *block)
 {
 	freed += block_size(block);
-	block->size &= ~BLOCK_USED;
+	tx_unguard((char *)block + 16, block_size(block) - 16);
+	block->size = block_size(block);
 	if (!is_last(block) && !(block_after(block)->size & BLOCK_USED)) {
 		bin_remove(block_after(block));
 		join(block, block_after(block));
@@ -230,7 +255,7 @@ static void free_block(struct block *block)
 
 		if (!(left->size & BLOCK_USED)) {
 			bin_remove(left);
-			tx_save_word(&left->size);
+			tx_keep_word(&left->size);
 			join(left, block);
 			block = left;
 		}
@@ -280,11 +305,25 @@ void pheap_free(void *memory)
 void pheap_commit(void)
 {
 	for (unsigned i = 0; i < frees_count; i++) {
-		tx_save(frees[i], sizeof(struct block)); /* the links overwrite its first bytes */
+		tx_keep_word(&frees[i]->size);
+		tx_keep_word(&frees[i]->next_free); /* the links overwrite its first bytes */
+		tx_keep_word(&frees[i]->previous_free);
 		free_block(frees[i]);
 	}
+	freed_count = frees_count;
 	frees_count = 0;
 }
+
+#ifdef TXCHECK
+/* What the log has saved is guarded again, also where it is free by now. */
+void pheap_unguard_freed(void)
+{
+	for (unsigned i = 0; i < freed_count; i++)
+		if (!(frees[i]->size & BLOCK_USED))
+			tx_unguard((char *)frees[i] + 16, block_size(frees[i]) - 16);
+	freed_count = 0;
+}
+#endif
 
 static void format(void)
 {
@@ -292,9 +331,9 @@ static void format(void)
 
 	heap.touched = (uintptr_t)block;
 	note_touched(block);
-	block->size = PRESERVED_BASE + startup->preserved_size - (uintptr_t)block;
+	block->size = (PRESERVED_BASE + startup->preserved_size - (uintptr_t)block) & ~(ALIGNMENT - 1);
 	block->previous = 0;
-	heap.end = PRESERVED_BASE + startup->preserved_size;
+	heap.end = (uintptr_t)block + block->size;
 }
 
 static void rebuild(void)
@@ -309,6 +348,7 @@ static void rebuild(void)
 		block->previous = previous;
 		if (!(block->size & BLOCK_USED))
 			bin_insert(block);
+		guard(block);
 		previous = size;
 		block = block_after(block);
 	}

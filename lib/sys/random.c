@@ -130,9 +130,9 @@ static void seeded(struct acall *call)
 /* The first of the class, whenever it comes. */
 static void driver_found(struct acall *call)
 {
-	tx_set(finding, false);
+	tx_keep_set(finding, false);
 	if (call->status >= 0 && call->received_count && !driver)
-		tx_set(driver, call->received[0].slot);
+		tx_keep_set(driver, call->received[0].slot);
 	else if (call->received_count)
 		tx_close(call->received[0].slot);
 	if (driver || call->status == -ERESTART)
@@ -145,7 +145,7 @@ static void find_driver(struct acall *call)
 
 	call->done = driver_found;
 	call->in = (struct call_buffer){ class_name, 0, 0, sizeof(CLASS) - 1 };
-	tx_set(finding, rs_send_next_driver(call, SLOT_RS, &request) == 0);
+	tx_keep_set(finding, rs_send_next_driver(call, SLOT_RS, &request) == 0);
 }
 
 static void ask_driver(struct timer *timer)
@@ -168,7 +168,7 @@ static bool name_class(void)
 
 	if (memory < 0)
 		return false;
-	tx_set(class_name, (cap_t)memory);
+	tx_keep_set(class_name, (cap_t)memory);
 	return kcall(mo_write, class_name, 0ul, CLASS, sizeof(CLASS) - 1) == sizeof(CLASS) - 1;
 }
 

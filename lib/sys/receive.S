@@ -15,8 +15,8 @@
 #define RECEIVED 128
 #define STATUS 136
 #define REPLY 144
-#define PROGRESS 224
-#define STATE 288
+#define PROGRESS 256
+#define STATE 384
 #define STATE_RUNNING 1
 
 	.text

@@ -11,7 +11,7 @@
 #define POISON_CRASHES 2
 
 static PRESERVED struct request *chunks[CHUNKS];
-static PRESERVED unsigned chunk_count;
+static PRESERVED uint64_t chunk_count;
 
 struct request *free_requests;
 struct waitq ready_requests;
@@ -57,8 +57,25 @@ void request_long_reply(struct request *rq)
 
 /* --- queues ------------------------------------------------------------------------------- */
 
+/* Of one that an incarnation before has left, nothing is believed. */
+static void revive(struct waitq *queue)
+{
+	txcheck_changes(queue, sizeof *queue);
+	if (queue->incarnation == startup->incarnation)
+		return;
+	queue->first = queue->last = NULL;
+	queue->incarnation = startup->incarnation;
+}
+
+struct request *waitq_first(struct waitq *queue)
+{
+	revive(queue);
+	return queue->first;
+}
+
 static void queue_append(struct waitq *queue, struct request *rq)
 {
+	revive(queue);
 	rq->queue = queue;
 	rq->next = NULL;
 	rq->previous = queue->last;
@@ -75,6 +92,7 @@ void request_dequeue(struct request *rq)
 
 	if (!queue)
 		return;
+	txcheck_changes(queue, sizeof *queue);
 	if (rq->previous)
 		rq->previous->next = rq->next;
 	else
@@ -109,13 +127,13 @@ void request_wake(struct request *rq)
 
 void waitq_wake_one(struct waitq *queue)
 {
-	if (queue->first)
+	if (waitq_first(queue))
 		request_wake(queue->first);
 }
 
 void waitq_wake(struct waitq *queue)
 {
-	while (queue->first)
+	while (waitq_first(queue))
 		request_wake(queue->first);
 }
 
@@ -130,24 +148,42 @@ struct request *request_next_ready(void)
 
 /* --- transactions ------------------------------------------------------------------------- */
 
-void request_change(struct request *rq)
-{
-	uint64_t sequence = tx_sequence();
+/* The handler's fields, as two lines. */
+#define OWN_LENGTH (offsetof(struct request, state) - offsetof(struct request, progress))
 
-	if ((rq->sequence & REQUEST_SEQUENCE) == sequence)
+void request_guard(struct request *rq)
+{
+	if (!tx_on || rq->guarded)
 		return;
-	memcpy(rq->saved, rq->progress, sizeof rq->saved);
-	rq->saved_context = rq->context;
-	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	rq->sequence = sequence | REQUEST_SAVED;
+	tx_guard(rq->progress, OWN_LENGTH);
+	rq->guarded = true;
+}
+
+static void unguard(struct request *rq)
+{
+	if (rq->guarded)
+		tx_unguard(rq->progress, OWN_LENGTH);
+	rq->guarded = false;
+}
+
+void request_begin(struct request *rq)
+{
+	rq->sequence = tx_sequence() | REQUEST_RUNS | (rq->guarded ? 0 : REQUEST_FRESH);
 }
 
 void requests_begin_again(void)
 {
 	if (!running_request)
 		return;
-	request_change(running_request);
-	running_request->sequence |= REQUEST_RUNS;
+	request_guard(running_request);
+	request_begin(running_request);
+}
+
+/* This transaction answers it. */
+static void mark(struct request *rq)
+{
+	if ((rq->sequence & REQUEST_SEQUENCE) != tx_sequence())
+		rq->sequence = tx_sequence();
 }
 
 /* A transaction was not committed: what it has done to a request did not happen. Answers whether it was the
@@ -156,12 +192,10 @@ static bool undo(struct request *rq)
 {
 	if ((rq->sequence & REQUEST_SEQUENCE) != tx_sequence())
 		return false;
-	if (rq->sequence & REQUEST_SAVED) {
-		memcpy(rq->progress, rq->saved, sizeof rq->progress);
-		rq->context = rq->saved_context;
-	} else {
+	if (rq->sequence & REQUEST_FRESH) {
 		memset(rq->progress, 0, sizeof rq->progress);
 		rq->context = NULL;
+		rq->caps_taken = 0;
 	}
 	rq->state = REQUEST_RUNNING;
 	return rq->sequence & REQUEST_RUNS;
@@ -201,6 +235,7 @@ cap_t request_take(struct request *rq, unsigned i)
 {
 	if (i >= rq->caps_count)
 		return CAP_NONE;
+	tx_touch(&rq->caps_taken, 1);
 	rq->caps_taken |= (uint8_t)(1u << i);
 	return rq->caps[i].slot;
 }
@@ -213,15 +248,15 @@ void requests_grow(void)
 
 	if (chunk_count == CHUNKS)
 		return;
-	chunk = pheap_alloc(CHUNK_REQUESTS * sizeof *chunk);
+	chunk = pheap_alloc_data(CHUNK_REQUESTS * sizeof *chunk);
 	if (!chunk)
 		return;
 	for (unsigned i = CHUNK_REQUESTS; i-- > 0;) {
 		chunk[i].next = free_requests;
 		free_requests = &chunk[i];
 	}
-	tx_set(chunks[chunk_count], chunk);
-	tx_set(chunk_count, chunk_count + 1);
+	tx_keep_set(chunks[chunk_count], chunk);
+	tx_keep_set(chunk_count, chunk_count + 1);
 }
 
 struct request *request_find(uint64_t token)
@@ -258,6 +293,7 @@ void request_close_given(struct request *rq)
 void request_release(struct request *rq)
 {
 	rq->state = REQUEST_FREE;
+	unguard(rq);
 	close_received(rq);
 	request_close_given(rq);
 	memset(rq->words + IPC_WORDS, 0, 8 * IPC_EXTRA_WORDS);
@@ -270,18 +306,16 @@ void request_release(struct request *rq)
 	free_requests = rq;
 }
 
-/* What is left of an incarnation is not in any list: the lists themselves are not trusted, and a
- * wait queue in memory that did not survive is not touched. */
+/* What is left of an incarnation is not in any list. */
 static void make_stale(struct request *rq)
 {
-	if (rq->queue && preserved_contains(rq->queue, sizeof *rq->queue))
-		*rq->queue = (struct waitq){ NULL, NULL };
 	rq->queue = NULL;
 	if ((tx_on ? undo(rq) : rq->state == REQUEST_RUNNING) && startup->crashed)
 		rq->crashes++;
 	if (rq->state != REQUEST_DONE)
 		rq->state = REQUEST_RUNNING;
-	rq->cancel_told = false;
+	rq->cancel_told = rq->guarded = false;
+	request_guard(rq);
 	stale_count++;
 }
 
@@ -307,20 +341,6 @@ void requests_start(bool restarted)
 		requests_grow();
 }
 
-#ifdef TXCHECK
-bool request_is_own(const void *at)
-{
-	for (unsigned c = 0; c < chunk_count; c++) {
-		size_t offset = (uintptr_t)at - (uintptr_t)chunks[c];
-
-		if (offset < CHUNK_REQUESTS * sizeof(struct request))
-			return (chunks[c][offset / sizeof(struct request)].sequence & REQUEST_SEQUENCE) ==
-			       tx_sequence();
-	}
-	return false;
-}
-#endif
-
 /* --- receiving ---------------------------------------------------------------------------- */
 
 void request_receive_rest(struct request *rq)
@@ -332,7 +352,7 @@ void request_receive_rest(struct request *rq)
 	if (!(rq->received & IPC_EXTRA))
 		return;
 	memcpy(rq->words + IPC_WORDS, message_page->extra, 8 * IPC_EXTRA_WORDS);
-	rq->caps_count = count < IPC_MAX_CAPS ? count : IPC_MAX_CAPS;
+	rq->caps_count = (uint16_t)(count < IPC_MAX_CAPS ? count : IPC_MAX_CAPS);
 	memcpy(rq->caps, message_page->caps, sizeof rq->caps);
 }
 
@@ -426,7 +446,7 @@ void request_answer(struct request *rq, long status)
 	if (rq->state == REQUEST_FREE || rq->state == REQUEST_DONE)
 		return;
 	request_dequeue(rq);
-	request_change(rq);
+	mark(rq);
 	rq->status = status;
 	rq->state = REQUEST_DONE;
 	if (!tx_on) {
@@ -452,6 +472,7 @@ void requests_flush(void)
 
 long request_read(struct request *rq, uint64_t offset, void *to, size_t length)
 {
+	tx_touch(to, length);
 	return kcall(buf_read, SLOT_ENDPOINT, rq->token, offset, to, length);
 }
 

@@ -28,8 +28,10 @@
 /* ... the handler has answered through request_answer already, or will. */
 #define ANSWERED (-100001l)
 
+/* Empty at first, and again in each incarnation: what waited comes again. */
 struct waitq {
 	struct request *first, *last;
+	uint64_t incarnation; /* that has put them there */
 };
 
 /* The first part is filled by lib/sys/receive.S, which knows its layout. */
@@ -40,23 +42,25 @@ struct request {
 	uint64_t received;             /* IPC_* | caps << 8 | deliveries << 16 */
 	long status;                   /* of the answer, once there is one */
 	uint64_t reply[IPC_ALL_WORDS]; /* the answer being made */
-	uint64_t progress[8];          /* the handler's own; zero at the first run */
-	uint32_t state;
+	/* The handler's own; zero at the first run. These two lines belong to its transactions. */
+	uint64_t progress[8] __attribute__((aligned(64)));
+	void *context;      /* preserved memory or NULL */
+	uint8_t caps_taken; /* bit i: request_take(i) was done */
+	/* The library's from here on. */
+	uint32_t state __attribute__((aligned(64)));
 	uint32_t reply_caps_count;
-	/* Only for calls that carry more than words, were cancelled or redelivered; else zero. */
-	uint32_t caps_count;
+	/* Only for calls that carry more than words, were cancelled, redelivered or parked; else zero. */
+	uint16_t caps_count;
+	bool guarded; /* progress and context are saved before they are changed */
+	bool unused;
 	bool cancelled, caller_dead; /* a cancel has come; handlers see it when run again */
 	bool long_reply;             /* the answer has more than IPC_WORDS words */
 	bool cancel_told;            /* service->cancel has been asked */
-	uint8_t caps_taken;          /* bit i: request_take(i) was done */
 	uint8_t crashes;             /* incarnations that died running it */
 	uint16_t deliveries;         /* before this one */
-	void *context;               /* the handler's own; preserved memory or NULL */
-	struct waitq *queue;         /* loop's */
+	struct waitq *queue;
 	struct request *next, *previous;
-	uint64_t sequence; /* lib/sys: the transaction that has changed it */
-	uint64_t saved[8]; /* ... and what progress was before */
-	void *saved_context;
+	uint64_t sequence;                 /* lib/sys: the transaction that has changed it */
 	struct ipc_cap caps[IPC_MAX_CAPS]; /* received: closed after the answer unless taken */
 	struct ipc_cap reply_caps[IPC_MAX_CAPS];
 	bool reply_caps_close[IPC_MAX_CAPS]; /* close our copy after the answer */
@@ -121,13 +125,12 @@ int service_main(const struct service *service) __attribute__((noreturn));
 
 /* --- requests ------------------------------------------------------------------------------ */
 long request_park(struct request *rq, struct waitq *queue); /* answers PARK */
+struct request *waitq_first(struct waitq *queue);           /* NULL: nothing waits */
 void waitq_wake(struct waitq *queue); /* every request on it will be run again, in order */
 void waitq_wake_one(struct waitq *queue);
 void request_wake(struct request *rq); /* just this one */
 /* Answer a parked request now, out of turn. */
 void request_answer(struct request *rq, long status);
-/* Of a transactional service, before the fields of a request that is not running are changed. */
-void request_change(struct request *rq);
 /* Copy from the caller's in buffer (at offset) or into its out buffer. Answer length or -errno
  * (EFAULT: answer that; libposix brings the page in and calls again). */
 long request_read(struct request *rq, uint64_t offset, void *to, size_t length);
@@ -149,14 +152,15 @@ cap_t request_take(struct request *rq, unsigned i);
  * place for errors. A call whose answer died with the incarnation that had just taken it comes
  * with -ERESTART; after a crash `done` may run a second time for the same answer. */
 struct acall {
-	void (*done)(struct acall *call);
+	void (*done)(struct acall *call) __attribute__((aligned(64)));
 	void *owner;                /* whose it is: preserved memory or NULL */
 	uint64_t tag[4];            /* the owner's */
 	struct call_buffer in, out; /* ranges of memory objects; memory 0: none */
 	uint32_t caps_count, recv_count;
 	struct ipc_cap caps[IPC_MAX_CAPS]; /* sent */
-	/* the answer */
-	long status;
+	bool keep;
+	/* The answer. What is above belongs to transactions, what follows is the library's. */
+	long status __attribute__((aligned(64)));
 	uint64_t words[IPC_ALL_WORDS];
 	uint32_t received_count;
 	struct ipc_cap received[IPC_MAX_CAPS]; /* ours to close */
@@ -164,19 +168,13 @@ struct acall {
 	cap_t object;
 	uint32_t state;
 	struct acall *next;
-	bool keep;
-	uint64_t made, ran; /* the transactions that have taken it from the pool, and run `done` */
+	uint64_t made, ran,
+	    freed; /* the transactions that have taken it from the pool, run `done`, freed it; or 0 */
 	/* What is sent once the transaction is committed. */
 	uint64_t sent_in, op;
 	uint32_t op_flags;
 	cap_t to;
 	uint64_t request[IPC_ALL_WORDS];
-	struct { /* as it was before `done` ran */
-		uint64_t tag[4];
-		struct call_buffer in, out;
-		void *owner;
-		void (*done)(struct acall *call);
-	} saved;
 };
 struct acall *acall_new(void (*done)(struct acall *call), void *owner);
 void acall_free(struct acall *call);
@@ -193,8 +191,10 @@ const struct startup_entry *startup_find(enum startup_kind kind, const char *nam
 void *share_address(const char *name); /* shared memory, NULL */
 
 /* --- preserved heap, scratch heap ------------------------------------------------------------------ */
-/* Zeroed memory out of the preserved region; NULL if it is full. */
+/* Zeroed memory out of the preserved region, at 64 bytes; NULL if it is full. What a transaction has changed in memory of
+ * the second kind stays changed if it is undone: for contents that say nothing until something else refers to them. */
 void *pheap_alloc(size_t size);
+void *pheap_alloc_data(size_t size);
 void pheap_free(void *memory);
 /* A fresh private mapping of `length` bytes, not preserved; NULL. */
 void *scratch_map(size_t length);

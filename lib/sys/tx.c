@@ -1,17 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The undo log. A record is the old bytes, padded to words, then where they belong and how many; a capability is a
- * record without an address. It counts only once tx_log.word covers it, so a crash at any instruction leaves a log that
- * leads back to the last commit. Going back is repeatable.
+ * The undo log. Preserved memory is taken by lines of 64 bytes; a shadow byte for each says whether it has to be saved
+ * before it is changed: it is preserved, and was not saved or allocated in this transaction. A record is the old bytes,
+ * then where they belong with its kind in the low bits. It counts only once tx_log.word covers it, so a crash at any
+ * instruction leaves a log that leads back to the last commit. Going back is repeatable.
  */
 #include "internal.h"
 
 #define BARRIER() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 #define STEPS_MAX 4096u
+#define KIND_MASK 7ul
 
-enum step { STEP_CLOSE, STEP_START, STEP_KILL };
+enum kind {
+	LINE,       /* its bytes */
+	WORD,       /* eight bytes */
+	ALLOCATED,  /* the same; payload is to be saved from the next transaction on */
+	CAPABILITY, /* made: closed if that is undone */
+	FRESH,      /* the lines from there on, so many bytes, are to be saved from the next transaction on */
+};
+static const uint8_t kind_size[KIND_MASK + 1] = { TX_LINE, 8, 8, 0, 8 };
+
+_Static_assert(TX_LOG_SIZE == 256 << 10 && TX_SHADOW == 0x38000000 && TX_LINE == 64, "see tx_line.S");
+_Static_assert(offsetof(struct tx_log, bytes) == 8, "see tx_line.S");
 
 PRESERVED struct tx_log tx_log;
+
+enum step { STEP_CLOSE, STEP_START, STEP_KILL };
 
 /* What follows the commit of the transaction `sequence`; `done` of it has been. */
 static PRESERVED struct {
@@ -32,49 +46,179 @@ static uint32_t used(void)
 	return (uint32_t)tx_log.word;
 }
 
-static uint8_t *reserve(size_t bytes)
+void tx_full(void)
 {
-	CHECK(bytes <= TX_LOG_SIZE - used());
-	return tx_log.bytes + used();
+	check_failed(__FILE__, __LINE__, "room in the undo log");
 }
 
-static void append(uint8_t *at, void *memory, uint64_t length, size_t padded)
+static void append(const void *old, uint64_t at, enum kind kind)
 {
-	*(struct tx_record *)(at + padded) = (struct tx_record){ memory, length };
+	uint8_t *to = tx_log.bytes + used();
+	size_t size = kind_size[kind];
+
+	if (used() > TX_LOG_SIZE - size - 8)
+		tx_full();
+	memcpy(to, old, size);
+	*(uint64_t *)(to + size) = at | kind;
 	BARRIER();
-	tx_log.word += padded + sizeof(struct tx_record);
+	tx_log.word += size + 8;
 	BARRIER();
+}
+
+void tx_keep_word(void *memory)
+{
+	txcheck_changes(memory, 8);
+	uint64_t *word = (uint64_t *)((uintptr_t)memory & ~7ul);
+
+	if (tx_on)
+		append(word, (uintptr_t)word, WORD);
+}
+
+/* --- lines -------------------------------------------------------------------------------- */
+
+static uint8_t *shadow_of(uintptr_t at)
+{
+	return (uint8_t *)TX_SHADOW + ((uint32_t)at >> TX_LINE_SHIFT);
+}
+
+static bool inside(const void *memory)
+{
+	return (uintptr_t)memory - PRESERVED_BASE < PRESERVED_LIMIT;
+}
+
+void tx_touch(void *memory, size_t length)
+{
+	uintptr_t at = (uintptr_t)memory & ~(TX_LINE - 1), end = (uintptr_t)memory + length;
+
+	if (!inside(memory) || !tx_on)
+		return;
+	FAULT_POINT("tx: before a change");
+	for (; at < end; at += TX_LINE)
+		if (*shadow_of(at)) {
+			append((void *)at, at, LINE);
+			*shadow_of(at) = 0;
+		}
 }
 
 void tx_save(void *memory, size_t length)
 {
-	size_t padded = (length + 7) & ~7ul;
-	uint8_t *at;
-
-	if (!tx_on)
+	if (inside(memory)) {
+		tx_touch(memory, length);
 		return;
-	at = reserve(padded + sizeof(struct tx_record));
-	FAULT_POINT("tx: before a change");
-	memcpy(at, memory, length);
-	append(at, memory, length, padded);
+	}
+	for (size_t at = (uintptr_t)memory & ~7ul; tx_on && at < (uintptr_t)memory + length; at += 8)
+		append((void *)at, at, WORD);
 }
 
-void tx_save_word(void *memory)
+static void guard_line(uintptr_t line)
 {
-	uint8_t *at;
+	*shadow_of(line) = 1;
+	txcheck_guarded((void *)line, TX_LINE);
+}
 
+void tx_guard(void *memory, size_t length)
+{
+	if (tx_on && length)
+		memset(shadow_of((uintptr_t)memory), 1, (length + TX_LINE - 1) >> TX_LINE_SHIFT);
+	txcheck_guarded(memory, length);
+}
+
+void tx_unguard(void *memory, size_t length)
+{
+	if (tx_on)
+		memset(shadow_of((uintptr_t)memory), 0, (length + TX_LINE - 1) >> TX_LINE_SHIFT);
+}
+
+void tx_allocated(void *payload, size_t length, uint64_t *header)
+{
 	if (!tx_on)
 		return;
-	at = reserve(8 + sizeof(struct tx_record));
-	FAULT_POINT("tx: before a change");
-	*(uint64_t *)at = *(uint64_t *)memory;
-	append(at, memory, 8, 8);
+	txcheck_changes(header, 16);
+	tx_unguard(payload, length);
+	append(header, (uintptr_t)header, ALLOCATED);
 }
+
+void tx_fresh(void *memory, size_t length)
+{
+	uintptr_t from = ((uintptr_t)memory + TX_LINE - 1) & ~(TX_LINE - 1);
+	uintptr_t end = ((uintptr_t)memory + length) & ~(TX_LINE - 1);
+	uint64_t whole = end - from;
+
+	if (!tx_on || !inside(memory) || end <= from)
+		return;
+	append(&whole, from, FRESH);
+	tx_unguard((void *)from, whole);
+}
+
+/* --- records ------------------------------------------------------------------------------ */
+
+/* The last record of a log of *size bytes; *size is then the log without it, and where the old bytes begin. 0 at its
+ * beginning. */
+static uint64_t last_record(uint32_t *size)
+{
+	uint64_t record;
+
+	if (*size < 8)
+		return 0;
+	record = *(const uint64_t *)(tx_log.bytes + *size - 8);
+	*size -= 8 + kind_size[record & KIND_MASK];
+	return record;
+}
+
+static void put_back(uint64_t record, const uint8_t *old)
+{
+	if ((record & KIND_MASK) == CAPABILITY)
+		kcall(cap_close, (cap_t)(record >> 3));
+	else if ((record & KIND_MASK) != FRESH)
+		memcpy((void *)(record & ~KIND_MASK), old, kind_size[record & KIND_MASK]);
+}
+
+static void check_saved(void)
+{
+#ifdef TXCHECK
+	uint32_t size = used();
+	uint64_t record;
+
+	while ((record = last_record(&size)))
+		if ((record & KIND_MASK) == LINE)
+			txcheck_saved(record, tx_log.bytes + size);
+#endif
+}
+
+/* What this transaction has saved or allocated is to be saved again by the next. */
+static void guard_again(void)
+{
+	uint32_t size = used();
+	uint64_t record;
+
+	while ((record = last_record(&size))) {
+		uint64_t *at = (uint64_t *)(record & ~KIND_MASK);
+
+		if ((record & KIND_MASK) == LINE)
+			guard_line(record);
+		else if ((record & KIND_MASK) == ALLOCATED)
+			pheap_guard(at);
+		else if ((record & KIND_MASK) == FRESH)
+			tx_guard(at, *(uint64_t *)(tx_log.bytes + size));
+	}
+}
+
+void tx_finish_lines(void)
+{
+	FAULT_POINT("tx: before the commit");
+	check_saved();
+	guard_again();
+	pheap_unguard_freed();
+	tx_next();
+	FAULT_POINT("tx: after the commit");
+}
+
+/* --- capabilities, threads ------------------------------------------------------------------------- */
 
 long tx_made(long slot)
 {
 	if (slot >= 0 && tx_on)
-		append(reserve(sizeof(struct tx_record)), NULL, (uint64_t)slot, 0);
+		append(NULL, (uint64_t)slot << 3, CAPABILITY);
 	return slot;
 }
 
@@ -140,33 +284,15 @@ bool tx_is_long(void)
 	return used() > TX_LOG_SIZE / 4 || (later.sequence == tx_sequence() && later.count > STEPS_MAX / 4);
 }
 
-const struct tx_record *tx_last_record(const uint8_t *bytes, uint32_t *size)
-{
-	const struct tx_record *record;
-	size_t padded;
-
-	if (*size < sizeof *record)
-		return NULL;
-	*size -= (uint32_t)sizeof *record;
-	record = (const struct tx_record *)(bytes + *size);
-	padded = record->at ? (record->length + 7) & ~7ul : 0;
-	if (padded > *size)
-		return NULL;
-	*size -= (uint32_t)padded;
-	return record;
-}
+/* --- beginning and end -------------------------------------------------------------------- */
 
 void tx_undo(void)
 {
 	uint32_t size = used();
-	const struct tx_record *record;
+	uint64_t record;
 
-	while ((record = tx_last_record(tx_log.bytes, &size))) {
-		if (record->at)
-			memcpy(record->at, tx_log.bytes + size, record->length);
-		else
-			kcall(cap_close, (cap_t)record->length);
-	}
+	while ((record = last_record(&size)))
+		put_back(record, tx_log.bytes + size);
 	BARRIER();
 	tx_log.word &= ~(uint64_t)UINT32_MAX;
 	if (later.sequence == tx_sequence())
@@ -175,13 +301,17 @@ void tx_undo(void)
 		take_steps();
 }
 
+void tx_guard_statics(void)
+{
+	CHECK(!tx_on || startup->preserved_size <= PRESERVED_LIMIT);
+	tx_guard(__preserved_guarded, (size_t)(__preserved_end - __preserved_guarded));
+}
+
 /* What only a transaction that has something to show needs. */
 void tx_finish(void)
 {
-	FAULT_POINT("tx: before the commit");
 	pheap_commit();
-	tx_next();
-	FAULT_POINT("tx: after the commit");
+	tx_finish_lines();
 	tx_effects = false;
 	take_steps();
 	acalls_flush();

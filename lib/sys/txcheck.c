@@ -1,114 +1,82 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Finds forgotten tx_save: in a build that checks (make TXCHECK=1), every store of a transactional service to
- * preserved memory that its log does not cover is told once, by the address of the code that makes it.
+ * Proves that a transaction which is not committed would leave no trace: a build that checks (make TXCHECK=1) keeps a
+ * twin of all memory that is to be saved before it is changed. At each commit the log's old bytes have to be the twin's,
+ * and so has memory that was not saved (a part of it each time, all of it in turn). What is not is told once.
  */
 #include "internal.h"
 
 #ifdef TXCHECK
 
-#define ALLOCATIONS 256u
-#define TOLD 512u
+#define LINES_EACH 2048u
+#define TOLD 64u
 
-static struct {
-	const char *at;
-	size_t size;
-	uint64_t sequence;
-} allocations[ALLOCATIONS];
-static unsigned next_allocation, told_count;
-static const void *told[TOLD];
-static bool started;
-static const void *outside;
-static size_t outside_length;
+static uint8_t *twin;
+static uint32_t told[TOLD], told_count, next;
+
+static uint8_t *twin_of(uintptr_t at)
+{
+	return twin + (at - PRESERVED_BASE);
+}
+
+static bool guarded(uintptr_t at)
+{
+	return ((const uint8_t *)TX_SHADOW)[(uint32_t)at >> TX_LINE_SHIFT];
+}
+
+static void compare(uintptr_t line, const uint8_t *bytes, const char *what)
+{
+	uint32_t at = 0;
+
+	if (!memcmp(bytes, twin_of(line), TX_LINE))
+		return;
+	while (bytes[at] == twin_of(line)[at])
+		at++;
+	for (uint32_t i = 0; i < told_count; i++)
+		if (told[i] == (uint32_t)line + at)
+			return;
+	if (told_count < TOLD)
+		told[told_count++] = (uint32_t)line + at;
+	slog("tx: %lx changed without being saved (%s)", line + at, what);
+}
+
+static void copy(uintptr_t line)
+{
+	memcpy(twin_of(line), (const void *)line, TX_LINE);
+}
 
 void txcheck_start(void)
 {
-	started = true;
+	if (tx_on)
+		twin = scratch_map(startup->preserved_size);
 }
 
-void txcheck_allocated(const void *at, size_t size)
+void txcheck_guarded(const void *memory, size_t length)
 {
-	allocations[next_allocation].at = at;
-	allocations[next_allocation].size = size;
-	allocations[next_allocation].sequence = tx_sequence();
-	next_allocation = (next_allocation + 1) % ALLOCATIONS;
+	if (tx_on && twin)
+		memcpy(twin_of((uintptr_t)memory), memory, (length + TX_LINE - 1) & ~(TX_LINE - 1));
 }
 
-void tx_fresh(const void *memory, size_t length)
+void txcheck_saved(uintptr_t line, const uint8_t *old)
 {
-	txcheck_allocated(memory, length);
+	if (twin)
+		compare(line, old, "found as it was saved");
 }
 
-void tx_checked(const void *memory, size_t length)
+void txcheck_commit(void)
 {
-	outside = memory;
-	outside_length = length;
-}
+	uint32_t lines = (uint32_t)(startup->preserved_size >> TX_LINE_SHIFT);
 
-static bool inside(const char *at, size_t length, const void *whole, size_t size)
-{
-	return at >= (const char *)whole && at + length <= (const char *)whole + size;
-}
-
-static bool fresh(const char *at, size_t length)
-{
-	for (unsigned i = 0; i < ALLOCATIONS; i++)
-		if (allocations[i].sequence == tx_sequence() &&
-		    inside(at, length, allocations[i].at, allocations[i].size))
-			return true;
-	return false;
-}
-
-static bool saved(const char *at, size_t length)
-{
-	uint32_t size = (uint32_t)tx_log.word;
-	const struct tx_record *record;
-
-	while ((record = tx_last_record(tx_log.bytes, &size)))
-		if (record->at && inside(at, length, record->at, record->length))
-			return true;
-	return false;
-}
-
-static void tell(const void *at, size_t length, const void *code)
-{
-	for (unsigned i = 0; i < told_count; i++)
-		if (told[i] == code)
-			return;
-	if (told_count < TOLD)
-		told[told_count++] = code;
-	slog("tx: %lu bytes at %p changed without tx_save by %p", length, at, code);
-}
-
-static void check(const void *at, size_t length, const void *code)
-{
-	if (!started || !tx_on ||
-	    (!preserved_contains(at, length) && !inside(at, length, outside, outside_length)))
+	if (!tx_on || !twin)
 		return;
-	if (request_is_own(at) || acall_contains(at) || fresh(at, length) || saved(at, length))
-		return;
-	tell(at, length, code);
-}
+	for (uint32_t i = 0; i < LINES_EACH; i++, next = next + 1 < lines ? next + 1 : 0) {
+		uintptr_t line = PRESERVED_BASE + ((uintptr_t)next << TX_LINE_SHIFT);
 
-#define STORE(size)                                           \
-	void __asan_store##size##_noabort(void *at);          \
-	void __asan_store##size##_noabort(void *at)           \
-	{                                                     \
-		check(at, size, __builtin_return_address(0)); \
+		if (!guarded(line))
+			continue;
+		compare(line, (const uint8_t *)line, "found at a commit");
+		copy(line);
 	}
-STORE(1)
-STORE(2)
-STORE(4)
-STORE(8)
-STORE(16)
-
-void __asan_storeN_noabort(void *at, long length);
-void __asan_storeN_noabort(void *at, long length)
-{
-	check(at, (size_t)length, __builtin_return_address(0));
 }
-
-void __asan_handle_no_return(void);
-void __asan_handle_no_return(void) {}
 
 #endif

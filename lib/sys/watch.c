@@ -13,7 +13,7 @@
 #define LIST_MAX 2048  /* of one description: telling them all must not take long */
 
 static PRESERVED struct watch *chunks[CHUNKS];
-static PRESERVED unsigned chunk_count;
+static PRESERVED uint64_t chunk_count;
 static struct watch *free_watches;
 static struct share share = { .total = CHUNKS * CHUNK_WATCHES };
 
@@ -53,12 +53,18 @@ static void hold(struct watch *watch, uint64_t stamp)
 		holder->count++;
 }
 
+static void chain(struct watch *watch)
+{
+	txcheck_changes(watch, sizeof *watch);
+	watch->next = free_watches;
+	free_watches = watch;
+}
+
 static void put_free(struct watch *watch)
 {
 	tx_save(watch, sizeof *watch);
 	watch->slot = 0;
-	watch->next = free_watches;
-	free_watches = watch;
+	chain(watch);
 }
 
 static struct watch *watch_new(void)
@@ -71,9 +77,9 @@ static struct watch *watch_new(void)
 		if (!chunk)
 			return NULL;
 		for (unsigned i = CHUNK_WATCHES; i-- > 0;)
-			put_free(&chunk[i]);
-		tx_set(chunks[chunk_count], chunk);
-		tx_set(chunk_count, chunk_count + 1);
+			chain(&chunk[i]);
+		tx_keep_set(chunks[chunk_count], chunk);
+		tx_keep_set(chunk_count, chunk_count + 1);
 	}
 	watch = free_watches;
 	if (watch)
@@ -180,7 +186,7 @@ void watches_start(bool restarted)
 			struct watch *watch = &chunks[c][i];
 
 			if (!watch->slot) {
-				put_free(watch);
+				chain(watch);
 				continue;
 			}
 			hold(watch, watch->owner);

@@ -105,7 +105,6 @@ static void wait_over(struct timer *timer)
 
 	if (!thread->waiting)
 		return;
-	request_change(thread->waiting);
 	thread->waiting->progress[0] = 2;
 	request_wake(thread->waiting);
 }

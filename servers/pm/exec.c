@@ -80,7 +80,6 @@ static void tell_caller(struct request *request, long error)
 {
 	if (!request)
 		return;
-	request_change(request);
 	request->progress[1] = (uint64_t)error;
 	machine_wake_request(request);
 }

@@ -11,11 +11,9 @@ static PRESERVED uint16_t pid_process[PID_MAX], tid_thread[PID_MAX], id_uses[PID
 PRESERVED struct table table;
 struct process_table *proctab;
 
-/* Requests that were parked come again: the queues of the last incarnation hold nothing. What a thread's block says
- * about pending signals may be of a transaction that was not committed. */
+/* What a thread's block says about pending signals may be of a transaction that was not committed. */
 static void process_restarted(struct process *process)
 {
-	process->waiters = process->makers = (struct waitq){ NULL, NULL };
 	for (struct thread *thread = process->threads; thread; thread = thread->next)
 		thread->hint = ~(thread->signals.pending | process->signals.pending);
 	signal_update_hints(process);
@@ -23,7 +21,6 @@ static void process_restarted(struct process *process)
 
 void table_start(bool restarted)
 {
-	tx_checked(proctab, sizeof(*proctab));
 	if (!restarted)
 		memset(proctab, 0, sizeof(*proctab));
 	for (uint32_t place = 0; place < table.used_processes; place++)
@@ -180,7 +177,6 @@ static void fill_entry(struct process *process, struct process *parent, int32_t 
 {
 	struct process_entry *entry = entry_change(process);
 
-	tx_fresh(entry, sizeof(*entry));
 	if (parent)
 		memcpy((char *)entry + sizeof(entry->stamp),
 		       (char *)process_entry(parent) + sizeof(entry->stamp),

@@ -117,6 +117,8 @@ static long map_all(const struct child *child)
 		error = map(child, PRESERVED_BASE, page_up(child->manifest->preserved_size),
 			    VM_R | VM_W | VM_SHARED, child->preserved, 0);
 	if (!error)
+		error = map(child, TX_SHADOW, TX_SHADOW_SIZE, VM_R | VM_W, CAP_NONE, 0);
+	if (!error)
 		error = map_startup(child);
 	if (!error)
 		error =

@@ -2,6 +2,7 @@
 /* The parser of service manifests: a table of directives, one handler each. */
 #include "manifest.h"
 
+#include <abi/startup.h>
 #include <util/string.h>
 
 #define WORDS 40
@@ -11,7 +12,6 @@
 #define DEFAULT_DELAY_MS 50
 #define DEFAULT_CLEAN 6
 #define DEFAULT_LIMIT 10
-#define PRESERVED_LIMIT (64ul << 30)
 
 /* A line cut into words; rest[i] is the line from word i on. */
 struct line {

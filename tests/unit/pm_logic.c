@@ -72,9 +72,9 @@ void tx_save(void *memory, size_t length)
 	(void)memory, (void)length;
 }
 
-void tx_save_word(void *memory)
+void tx_fresh(void *memory, size_t length)
 {
-	(void)memory;
+	(void)memory, (void)length;
 }
 
 bool tx_is_long(void)

@@ -28,8 +28,8 @@ static struct startup page = { .preserved_size = SIZE };
 const struct startup *const startup = &page;
 
 /* An empty section: the heap begins at PRESERVED_BASE. */
-__asm__(".pushsection .data\n.globl __preserved_start, __preserved_end\n"
-	"__preserved_start:\n__preserved_end:\n.quad 0\n.popsection");
+__asm__(".pushsection .data\n.globl __preserved_start, __preserved_guarded, __preserved_end\n"
+	"__preserved_start:\n__preserved_guarded:\n__preserved_end:\n.quad 0\n.popsection");
 
 /* A crash at a point of fault injection. */
 bool fault_armed;
@@ -88,7 +88,7 @@ static void step(void)
 	blocks[i].memory = pheap_alloc(blocks[i].size);
 	if (!blocks[i].memory)
 		return;
-	REQUIRE((uintptr_t)blocks[i].memory % 16 == 0);
+	REQUIRE((uintptr_t)blocks[i].memory % TX_LINE == 0);
 	REQUIRE(preserved_contains(blocks[i].memory, blocks[i].size));
 	blocks[i].fill = 0;
 	check(i);
@@ -115,6 +115,12 @@ static void check_all(void)
 			check(i);
 }
 
+static void map(uintptr_t at, size_t length)
+{
+	REQUIRE(mmap((void *)at, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+		     0) == (void *)at);
+}
+
 /* A transaction of some steps that is committed, or ended by a crash anywhere. */
 static void transaction(void)
 {
@@ -127,6 +133,7 @@ static void transaction(void)
 		bool done = tx_sequence() != before;
 
 		fault_armed = false;
+		map(TX_SHADOW, TX_SHADOW_SIZE);
 		tx_undo();
 		if (!done)
 			memcpy(blocks, committed, sizeof blocks);
@@ -143,10 +150,8 @@ static void transaction(void)
 
 int main(void)
 {
-	void *at = mmap((void *)PRESERVED_BASE, SIZE, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-
-	REQUIRE(at == (void *)PRESERVED_BASE);
+	map(PRESERVED_BASE, SIZE);
+	map(TX_SHADOW, TX_SHADOW_SIZE);
 	pheap_start();
 	for (int i = 0; i < 100000; i++) {
 		step();
@@ -154,6 +159,7 @@ int main(void)
 			pheap_start();
 	}
 	tx_on = true;
+	pheap_start();
 	for (int i = 0; i < 20000; i++)
 		transaction();
 	tx_on = false;
@@ -164,6 +170,6 @@ int main(void)
 		}
 	/* All of it is one block again. */
 	REQUIRE(pheap_alloc(SIZE) == NULL);
-	REQUIRE(pheap_alloc(SIZE - 16) != NULL);
+	REQUIRE(pheap_alloc(SIZE - 80) != NULL);
 	return 0;
 }

@@ -12,11 +12,6 @@ void tx_save(void *memory, size_t length)
 	(void)memory, (void)length;
 }
 
-void tx_save_word(void *memory)
-{
-	(void)memory;
-}
-
 void tx_checkpoint(void) {}
 
 long tx_made(long slot)
