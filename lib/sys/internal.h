@@ -34,7 +34,6 @@ void tx_keep_word(void *memory);
 		(variable) = (value);      \
 	} while (0)
 /* Whole lines: from now on, or no longer, to be saved before they are changed. */
-void tx_guard(void *memory, size_t length);
 void tx_unguard(void *memory, size_t length);
 /* A block whose header is about to say that it is used: its payload is guarded from the commit on. */
 void tx_allocated(void *payload, size_t length, uint64_t *header);

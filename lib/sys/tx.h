@@ -47,6 +47,8 @@ static inline void tx_save_word(void *memory)
 {
 	tx_save(memory, 8);
 }
+/* Lines of memory from pheap_alloc_data that are saved all the same; to be said again by each incarnation. */
+void tx_guard(void *memory, size_t length);
 /* Save and change one variable. */
 #define tx_set(variable, value)                         \
 	do {                                            \

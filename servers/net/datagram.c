@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sockets of UDP, and raw ones. */
 #include <lwip/icmp.h>
+#include <lwip/icmp6.h>
 #include <lwip/ip.h>
 #include <lwip/prot/ip4.h>
 #include <lwip/raw.h>
@@ -97,12 +98,15 @@ void datagram_end(struct sock *s)
 
 long datagram_bind(struct sock *s, const struct endpoint *to)
 {
+	err_t err = ERR_USE;
 	long status;
 
 	if (s->kind == SOCK_UDP)
-		status = error_of(udp_bind(s->udp, &to->address, to->port));
+		for (unsigned i = 0; err == ERR_USE && i < (to->port ? 1 : PORT_TRIES); i++)
+			err = udp_bind(s->udp, &to->address, to->port ? to->port : random_port());
 	else
-		status = error_of(raw_bind(s->raw, &to->address));
+		err = raw_bind(s->raw, &to->address);
+	status = error_of(err);
 	if (status)
 		return status;
 	s->local = *to;
@@ -218,4 +222,65 @@ long datagram_send(struct request *rq, struct sock *s, const struct endpoint *to
 
 /* --- ICMP's errors ---------------------------------------------------------------------------------------------------------------- */
 
-void datagram_start(void) {}
+/* What cannot be delivered, by the code of "destination unreachable" (RFC 792; RFC 4443, 3.1). */
+static int32_t error_of_code(bool v6, uint8_t code)
+{
+	static const uint8_t codes4[] = { ENETUNREACH, EHOSTUNREACH, ENOPROTOOPT, ECONNREFUSED };
+	static const uint8_t codes6[] = { ENETUNREACH, EACCES, EHOSTUNREACH, EHOSTUNREACH, ECONNREFUSED };
+
+	if (v6)
+		return code < sizeof(codes6) ? codes6[code] : EPROTO;
+	return code < sizeof(codes4) ? codes4[code] : EHOSTUNREACH;
+}
+
+/* The ports of the packet that could not be delivered say whose it was; only who is connected to its receiver is told. */
+static void tell_sender(const ip_addr_t *to, uint16_t port, uint16_t to_port, int32_t error)
+{
+	for (struct udp_pcb *pcb = udp_pcbs; pcb; pcb = pcb->next) {
+		struct sock *s = pcb->recv_arg;
+
+		if (!(pcb->flags & UDP_FLAGS_CONNECTED) || pcb->local_port != port ||
+		    pcb->remote_port != to_port || !ip_addr_cmp(&pcb->remote_ip, to) ||
+		    pcb->recv != udp_received)
+			continue;
+		s->error = error;
+		sock_tell(s);
+	}
+}
+
+static u8_t icmp_came(void *arg, struct raw_pcb *pcb, struct pbuf *data, const ip_addr_t *from)
+{
+	bool v6 = ip_current_is_v6();
+	uint8_t bytes[64];
+	size_t at = ip_current_header_tot_len(), inner = at + 8, ports;
+	u16_t length = pbuf_copy_partial(data, bytes, sizeof(bytes), (u16_t)at);
+	const uint8_t *packet = bytes + (inner - at);
+	ip_addr_t to;
+
+	(void)arg, (void)pcb, (void)from;
+	if (length < (v6 ? 8 + 40 + 4 : 8 + 20 + 4) || bytes[0] != (v6 ? ICMP6_TYPE_DUR : ICMP_DUR))
+		return 0;
+	ports = 8 + (v6 ? 40u : (packet[0] & 15u) * 4);
+	if (packet[v6 ? 6 : 9] != IP_PROTO_UDP || ports + 4 > length)
+		return 0;
+	memset(&to, 0, sizeof(to));
+	if (v6)
+		memcpy(ip_2_ip6(&to)->addr, packet + 24, 16);
+	else
+		memcpy(&ip_2_ip4(&to)->addr, packet + 16, 4);
+	IP_SET_TYPE(&to, v6 ? IPADDR_TYPE_V6 : IPADDR_TYPE_V4);
+	tell_sender(&to, (uint16_t)(bytes[ports] << 8 | bytes[ports + 1]),
+		    (uint16_t)(bytes[ports + 2] << 8 | bytes[ports + 3]), error_of_code(v6, bytes[1]));
+	return 0;
+}
+
+void datagram_start(void)
+{
+	struct raw_pcb *four = raw_new_ip_type(IPADDR_TYPE_V4, IP_PROTO_ICMP);
+	struct raw_pcb *six = raw_new_ip_type(IPADDR_TYPE_V6, IP6_NEXTH_ICMP6);
+
+	if (four)
+		raw_recv(four, icmp_came, NULL);
+	if (six)
+		raw_recv(six, icmp_came, NULL);
+}

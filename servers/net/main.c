@@ -227,9 +227,12 @@ static long start(bool restarted)
 	cards_find();
 	if (!restarted)
 		return 0;
+	memory_start();
 	cards_start();
-	while ((s = description_next(&index)))
+	while ((s = description_next(&index))) {
+		s->timer = (struct timer){ 0 };
 		sock_tell(s);
+	}
 	if (running)
 		net_settle();
 	return 0;
@@ -263,6 +266,7 @@ int main(void)
 		.release = release,
 		.cancel = cancel,
 		.committed = committed,
+		.transactional = true,
 	};
 
 	service_main(&service);

@@ -25,10 +25,15 @@ void net_settle(void);
 
 /* --- port.c ------------------------------------------------------------------------------------------------------- */
 void random_start(void);
+u16_t random_port(void); /* one to try, for who needs any */
+#define PORT_TRIES 200u
 #define NAME_SERVERS 3u
 extern ip_addr_t name_servers[NAME_SERVERS];
 void dns_setserver(u8_t number, const ip_addr_t *address);
 const ip_addr_t *dns_getserver(u8_t number);
+
+/* --- memory.c ------------------------------------------------------------------------------------------------------ */
+void memory_start(void); /* of a new incarnation */
 
 /* --- card.c: drivers and their rings ------------------------------------------------------------------------------ */
 struct card {
@@ -92,7 +97,7 @@ struct sock {
 		struct ip_pcb *ip;
 	};
 	struct parcel *first, *last, recent; /* recent: of the datagram received last; no data */
-	uint32_t queued;                     /* bytes */
+	uint32_t queued, parcels;            /* bytes; in so many pieces */
 	int32_t error;                       /* for SO_ERROR, and the next call */
 	bool bound, ended, shut_read, shut_write, v6only, linger, pktinfo, recv_ttl;
 	uint32_t linger_seconds, receive_size, send_size;

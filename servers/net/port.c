@@ -59,6 +59,12 @@ uint32_t net_random(void)
 	return out.word[0];
 }
 
+/* RFC 6056, 3.3.1. lwIP's own count begins anew in each incarnation, at ports that peers may still know. */
+u16_t random_port(void)
+{
+	return (u16_t)(32768 + net_random() % 28232);
+}
+
 /* RFC 6528: a clock of 4 us ticks, displaced by a secret of the connection's own. */
 uint32_t net_sequence_number(const ip_addr_t *local, uint16_t local_port, const ip_addr_t *remote,
 			     uint16_t remote_port)

@@ -9,6 +9,7 @@
 #define PORT_PRIVILEGED 1024u
 #define SOMAXCONN 4096u
 #define BUFFER_SIZE 212992u
+#define PARCELS_MAX 2048u /* that wait at one socket: memory is bounded also if they are small */
 
 PRESERVED struct description_table descriptions;
 
@@ -81,7 +82,7 @@ void sock_free(struct sock *s)
 
 bool parcel_add(struct sock *s, struct pbuf *data, const struct endpoint *from, const ip_addr_t *to)
 {
-	struct parcel *parcel = net_allocate(sizeof(*parcel));
+	struct parcel *parcel = s->parcels < PARCELS_MAX ? net_allocate(sizeof(*parcel)) : NULL;
 
 	if (!parcel)
 		return false;
@@ -95,6 +96,7 @@ bool parcel_add(struct sock *s, struct pbuf *data, const struct endpoint *from, 
 	*(s->last ? &s->last->next : &s->first) = parcel;
 	s->last = parcel;
 	s->queued += parcel->length;
+	s->parcels++;
 	return true;
 }
 
@@ -106,6 +108,7 @@ void parcel_drop(struct sock *s)
 	if (!s->first)
 		s->last = NULL;
 	s->queued -= parcel->length - parcel->taken;
+	s->parcels--;
 	pbuf_free(parcel->data);
 	net_free(parcel);
 }

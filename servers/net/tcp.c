@@ -187,11 +187,25 @@ void tcp_socket_end(struct sock *s)
 
 long tcp_socket_bind(struct sock *s, const struct endpoint *to)
 {
-	long status = s->tcp ? error_of(tcp_bind(s->tcp, &to->address, to->port)) : -EINVAL;
+	err_t err = ERR_USE;
+	long status;
 
+	if (!s->tcp)
+		return -EINVAL;
+	for (unsigned i = 0; err == ERR_USE && i < (to->port ? 1 : PORT_TRIES); i++)
+		err = tcp_bind(s->tcp, &to->address, to->port ? to->port : random_port());
+	status = error_of(err);
 	if (!status)
 		note_names(s);
 	return status;
+}
+
+static long bind_anywhere(struct sock *s)
+{
+	struct endpoint any = { .port = 0 };
+
+	any.address = s->family == AF_INET ? *IP4_ADDR_ANY : *IP_ANY_TYPE;
+	return tcp_socket_bind(s, &any);
 }
 
 long tcp_socket_listen(struct sock *s, uint32_t backlog)
@@ -206,14 +220,9 @@ long tcp_socket_listen(struct sock *s, uint32_t backlog)
 	}
 	if (s->state != SOCK_NEW || !s->tcp)
 		return -EINVAL;
-	if (!s->bound) {
-		struct endpoint any = { .port = 0 };
-
-		any.address = s->family == AF_INET ? *IP4_ADDR_ANY : *IP_ANY_TYPE;
-		status = tcp_socket_bind(s, &any);
-		if (status)
-			return status;
-	}
+	status = s->bound ? 0 : bind_anywhere(s);
+	if (status)
+		return status;
 	pcb = tcp_listen_with_backlog_and_err(s->tcp, backlog < 254 ? (u8_t)(backlog + 1) : 255, &err);
 	if (!pcb)
 		return error_of(err);
@@ -233,7 +242,9 @@ static long start_connecting(struct sock *s, const struct endpoint *to)
 		return -EINVAL;
 	if (!reachable(&s->tcp->local_ip, &to->address))
 		return -ENETUNREACH;
-	status = error_of(tcp_connect(s->tcp, &to->address, to->port, connected));
+	status = s->tcp->local_port ? 0 : bind_anywhere(s);
+	if (!status)
+		status = error_of(tcp_connect(s->tcp, &to->address, to->port, connected));
 	if (status)
 		return status == -EINVAL ? -ENETUNREACH : status;
 	s->state = SOCK_CONNECTING;
@@ -337,6 +348,7 @@ static long send_piece(struct request *rq, struct sock *s)
 	if (status != ERR_OK)
 		return status == ERR_MEM ? 0 : error_of((int)status);
 	rq->progress[0] += part;
+	FAULT_POINT("data was queued");
 	return part;
 }
 

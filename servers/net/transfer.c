@@ -47,6 +47,7 @@ static long receive_stream(struct request *rq, struct sock *s, bool peek)
 			return status;
 		done += part;
 	}
+	FAULT_POINT("data was copied out");
 	if (peek)
 		return (long)done;
 	for (uint32_t rest = done; rest; rest -= taken) {

@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <termios.h>
 
@@ -28,6 +29,9 @@ static struct target {
 	{ "pm", PROC_SLOT_PM, NULL, 0 },
 	{ "vfs", PROC_SLOT_VFS, NULL, 0 },
 	{ "pipe", PROC_SLOT_PIPE, NULL, 0 },
+	{ "net", PROC_SLOT_NET, NULL, 0 },
+	{ "socket of TCP", -1, ":1", 0 },
+	{ "socket of UDP", -1, ":2", 0 },
 	{ "file on tmpfs", -1, "/tmp/hostile.file", O_RDWR | O_CREAT },
 	{ "file on ext2", -1, "/root/hostile.file", O_RDWR | O_CREAT },
 	{ "directory", -1, "/tmp", O_RDONLY | O_DIRECTORY },
@@ -58,7 +62,12 @@ static void open_targets(void)
 
 		if (!t->path)
 			continue;
-		fd = t->path[0] == '|' ? dup(pipe_ends[t->path[1] - '0']) : open(t->path, t->flags, 0600);
+		if (t->path[0] == ':') /* the type of a socket */
+			fd = socket(AF_INET, t->path[1] - '0', 0);
+		else if (t->path[0] == '|')
+			fd = dup(pipe_ends[t->path[1] - '0']);
+		else
+			fd = open(t->path, t->flags, 0600);
 		t->cap = fd < 0 ? -1 : fcntl(fd, F_DUPFD, 40);
 		if (fd >= 0)
 			close(fd);
@@ -210,6 +219,12 @@ static const uint32_t pm_flags[OPERATIONS] = {
 };
 static const uint32_t pipe_flags[OPERATIONS] = {
 #include <proto/pipe.def>
+};
+static const uint32_t socket_flags[OPERATIONS] = {
+#include <proto/socket.def>
+};
+static const uint32_t net_flags[OPERATIONS] = {
+#include <proto/net.def>
 #undef OP
 };
 
@@ -220,6 +235,8 @@ static uint32_t flags_of(uint64_t op)
 	case PROTO_ID_VFS: return vfs_flags[IPC_OP_NUMBER(op)];
 	case PROTO_ID_PM: return pm_flags[IPC_OP_NUMBER(op)];
 	case PROTO_ID_PIPE: return pipe_flags[IPC_OP_NUMBER(op)];
+	case PROTO_ID_SOCKET: return socket_flags[IPC_OP_NUMBER(op)];
+	case PROTO_ID_NET: return net_flags[IPC_OP_NUMBER(op)];
 	}
 	return 0;
 }
@@ -237,7 +254,7 @@ static uint64_t form(struct ipc_msg *msg, struct ipc_page *page, uint64_t op)
 	return IPC_INTR | IPC_EXTRA | (page->recv_count ? IPC_RECV_CAPS | IPC_RECV_FD : 0u);
 }
 
-static void send(uint64_t op)
+static void send_call(uint64_t op)
 {
 	struct ipc_page *page = own_page();
 	struct ipc_msg msg = { .op = op };
@@ -269,7 +286,7 @@ static void attack(unsigned step)
 	/* Anything but text would garble the terminal that the results are read from. */
 	if (!strcmp(targets[target].name, "terminal") && IPC_OP_PROTO(op) == 1)
 		memset(hostile_buffer, 0, HOSTILE_BUFFER);
-	send(op);
+	send_call(op);
 }
 
 /* The operations that the target knows, again and again. */

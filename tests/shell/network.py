@@ -1,40 +1,18 @@
 # SPDX-License-Identifier: MIT
 """A card in QEMU's user network: set up by itself, reached from both sides, and its driver and server killed."""
-import functools
 import hashlib
-import http.server
-import os
 import socket
-import threading
 import urllib.request
 
 from guest import free_port, network
 from session import Session, boot, holds, main_alone, same, test
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
-def serve(directory):
-    """A web server on this machine's loopback, which the guest sees as 10.0.2.2: its port."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=directory))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server.server_address[1]
+from web import random_file, serve
 
 
 def guest(*forwards):
     s = Session(boot(extra=network(*forwards)))
     s.must("until ip route | grep -q default; do sleep 0.1; done")
     return s
-
-
-def random_file(directory, name, size):
-    data = os.urandom(size)
-    with open(os.path.join(directory, name), "wb") as f:
-        f.write(data)
-    return hashlib.md5(data).hexdigest()
 
 
 @test("the card is set up by DHCP; the gateway answers")

@@ -227,6 +227,8 @@ static void open_files(void)
 	(void)!pipe(ends);
 	(void)!pipe2(ends, O_NONBLOCK);
 	(void)!socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+	(void)!socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	(void)!socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0);
 	(void)!eventfd(3, 0);
 	(void)!timerfd_create(CLOCK_MONOTONIC, 0);
 	(void)!memfd_create("fuzz", 0);

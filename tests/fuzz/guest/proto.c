@@ -43,6 +43,12 @@ static const struct operation {
 #define ID PROTO_ID_PIPE
 #include <proto/pipe.def>
 #undef ID
+#define ID PROTO_ID_SOCKET
+#include <proto/socket.def>
+#undef ID
+#define ID PROTO_ID_NET
+#include <proto/net.def>
+#undef ID
 #define ID PROTO_ID_SESSION
 #include <proto/session.def>
 #undef ID
@@ -72,6 +78,8 @@ static cap_t target(struct dice *d, unsigned protocol)
 	case PROTO_ID_PM: return PROC_SLOT_PM;
 	case PROTO_ID_VFS: return PROC_SLOT_VFS;
 	case PROTO_ID_PIPE: return rarely(d, 2) ? PROC_SLOT_PIPE : (cap_t)below(d, 48);
+	case PROTO_ID_NET: return PROC_SLOT_NET;
+	case PROTO_ID_SOCKET:
 	case PROTO_ID_FILE: return (cap_t)below(d, 48);
 	}
 	return rarely(d, 2) ? (cap_t)(PROC_SLOT_PM + below(d, 3)) : (cap_t)below(d, 48);
