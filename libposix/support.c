@@ -67,14 +67,25 @@ static void load_buffers(struct lp_call *call, const struct call_options *option
 	call->out_length = options ? options->out_length : 0;
 }
 
-/* A copy met an absent page of ours and nothing was consumed: bring it in and call again. */
+/*
+ * A copy met an absent page of ours and nothing was consumed: bring it in and call again. If there is no memory for it,
+ * it is touched, as if there had been no copy: then PM ends somebody, perhaps us.
+ */
 static bool brought_in(struct ipc_page *page, const struct lp_call *call)
 {
 	uint64_t addr = page->fault_addr;
 	bool write = addr - call->out < call->out_length;
+	long status;
 
 	page->fault_addr = 0;
-	return addr && kcall(vm_fault_in, addr, write) >= 0;
+	if (!addr)
+		return false;
+	status = kcall(vm_fault_in, addr, write);
+	if (status == -ENOMEM && write)
+		lp_writable((void *)addr, 1);
+	else if (status == -ENOMEM)
+		(void)*(volatile char *)addr;
+	return status >= 0 || status == -ENOMEM;
 }
 
 long call_general(cap_t to, uint64_t op, uint32_t op_flags, const struct call_options *options,

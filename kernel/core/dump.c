@@ -97,7 +97,7 @@ static unsigned dump_calls(const struct list_node *list, const char *what)
 static void dump_endpoint(const struct thread *thread)
 {
 	const struct endpoint *endpoint = own_endpoint(thread);
-	unsigned served, queued;
+	unsigned served, queued = 0;
 
 	if (!endpoint)
 		return;
@@ -105,7 +105,8 @@ static void dump_endpoint(const struct thread *thread)
 		endpoint->pending ? ", something is to be delivered" : "",
 		endpoint->refuse ? ", refuses calls" : "");
 	served = dump_calls(&endpoint->in_service, "served");
-	queued = dump_calls(&endpoint->queue, "queued");
+	for (unsigned level = CALL_LEVELS; level--;)
+		queued += dump_calls(&endpoint->queue.calls[level], "queued");
 	if (served > CALLS_SHOWN || queued > CALLS_SHOWN)
 		kprintf("    %u served, %u queued in all\n", served, queued);
 }

@@ -127,6 +127,24 @@ static struct thread *steal(struct cpu *cpu)
 	return thread;
 }
 
+/* Of whom it can run, the highest that waits elsewhere, though here something lower would run. */
+static struct thread *steal_higher(struct cpu *cpu)
+{
+	int here = top_ready(cpu), best;
+	struct cpu *victim = NULL;
+
+	best = here > (int)cpu->current->priority ? here : (int)cpu->current->priority;
+	for (uint32_t i = 0; i < cpu_count; i++) {
+		int top = &cpus[i] == cpu ? -1 : top_ready(&cpus[i]);
+
+		if (top <= best)
+			continue;
+		best = top;
+		victim = &cpus[i];
+	}
+	return victim ? steal_from(victim, cpu, best) : NULL;
+}
+
 /*
  * Take a thread from where more wait, even if only one more: of three on two processors
  * each is in turn the one that need not share.
@@ -134,14 +152,13 @@ static struct thread *steal(struct cpu *cpu)
 static void balance(struct cpu *cpu)
 {
 	struct cpu *fullest = cpu;
-	struct thread *thread;
+	struct thread *thread = steal_higher(cpu);
 
 	for (uint32_t i = 0; i < cpu_count; i++)
 		if (scheds[i].waiting > scheds[fullest->id].waiting)
 			fullest = &cpus[i];
-	if (fullest == cpu)
-		return;
-	thread = steal_from(fullest, cpu, cpu->current->priority);
+	if (!thread && fullest != cpu)
+		thread = steal_from(fullest, cpu, cpu->current->priority);
 	if (thread)
 		enqueue(cpu, thread, false);
 }
@@ -154,9 +171,19 @@ static bool is_free(const struct cpu *cpu)
 	return cpu->idle && !cpu->ready_mask;
 }
 
+/* What a thread would have to be above to run there at once: -1, anything. */
+static int busy_with(const struct cpu *cpu)
+{
+	int current = cpu->current && cpu->current->state == THREAD_RUNNING ? cpu->current->priority : -1;
+	int ready = cpu->ready_mask ? 31 - __builtin_clz(cpu->ready_mask) : -1;
+
+	return ready > current ? ready : current;
+}
+
+/* Where it need not wait: at home if possible, else where the least is displaced. */
 static struct cpu *place(struct thread *thread)
 {
-	struct cpu *home = &cpus[thread->cpu], *last = home;
+	struct cpu *home = &cpus[thread->cpu], *best = NULL;
 
 	if (cpu_count == 1)
 		return home;
@@ -167,10 +194,13 @@ static struct cpu *place(struct thread *thread)
 			continue;
 		if (is_free(&cpus[i]))
 			return &cpus[i];
-		if (last == home && !allowed(thread, home))
-			last = &cpus[i];
+		if (!best || busy_with(&cpus[i]) < busy_with(best))
+			best = &cpus[i];
 	}
-	return last;
+	if (allowed(thread, home) &&
+	    (busy_with(home) < (int)thread->priority || busy_with(best) >= (int)thread->priority))
+		return home;
+	return best;
 }
 
 /* The processor has something new in its queues: does it want to switch? */
@@ -357,6 +387,23 @@ static void sink_client(struct thread *client)
 		client->priority = priority;
 }
 
+/* Of a thread or whom it serves, who would otherwise go on with the answer, past equals that wait. */
+static void end_slice(struct cpu *cpu, struct sched *sched, struct thread *client, uint64_t now)
+{
+	struct thread *current = cpu->current;
+
+	if (sched->slice_thread == current)
+		sink(current);
+	if (client && client != current)
+		client->attention |= ATTENTION_YIELD;
+	sched->slice_end = now + SLICE_NS;
+	sched->yield = true;
+	if (++sched->slices % LOWEST_TURN == 0)
+		sched->lowest_turn = true;
+	cpu->need_resched = true;
+	balance(cpu);
+}
+
 static void arm_tick(struct cpu *cpu, uint64_t now)
 {
 	uint64_t tick = (now | (TICK_NS - 1)) + 1, slice_end = scheds[cpu->id].slice_end;
@@ -386,15 +433,8 @@ void sched_tick(uint64_t now, bool shared)
 		cpu->current->user_cycles += cpu->shared_cycles;
 		cpu->shared_cycles = 0;
 	}
-	if (now >= sched->slice_end) {
-		if (sched->slice_thread == cpu->current)
-			sink(cpu->current);
-		sched->slice_end = now + SLICE_NS;
-		sched->yield = true;
-		sched->lowest_turn = ++sched->slices % LOWEST_TURN == 0;
-		cpu->need_resched = true;
-		balance(cpu);
-	}
+	if (now >= sched->slice_end)
+		end_slice(cpu, sched, client, now);
 	if (now / TICK_NS != sched->tick)
 		sched->runnable_ns += (sched->waiting + 1) * TICK_NS;
 	sched->tick = now / TICK_NS;
@@ -403,20 +443,24 @@ void sched_tick(uint64_t now, bool shared)
 
 /* --- the choice ----------------------------------------------------------------------------- */
 
-/* What schedule() takes: the highest that is ready, but a program's lowest when that has its turn. */
+/* What schedule() takes: the highest that is ready, but a program's lowest when that has its turn, which waits for
+ * services to be done. */
 static int choose(struct cpu *cpu)
 {
 	struct sched *sched = &scheds[cpu->id];
 	int best = top_ready(cpu);
 
-	return sched->lowest_turn && best >= 0 && best < (int)PROGRAMS ? lowest_ready(cpu) : best;
+	if (!sched->lowest_turn || best < 0 || best >= (int)PROGRAMS)
+		return best;
+	sched->lowest_turn = false;
+	return lowest_ready(cpu);
 }
 
 static bool keep(struct cpu *cpu, struct thread *current, int best)
 {
 	bool yield = scheds[cpu->id].yield;
 
-	if (scheds[cpu->id].lowest_turn && best >= 0)
+	if (scheds[cpu->id].lowest_turn && best >= 0 && current->priority < PROGRAMS)
 		return false;
 	return allowed(current, cpu) &&
 	       (best < (int)current->priority || (best == (int)current->priority && !yield));
@@ -475,7 +519,7 @@ static void begin(struct cpu *cpu, struct thread *next, uint64_t now)
 	sched->slice_thread = next;
 	sched->slice_end = now + (next->slice_ns ? next->slice_ns : SLICE_NS);
 	next->slice_ns = 0;
-	sched->yield = sched->lowest_turn = false;
+	sched->yield = false;
 	arm_tick(cpu, now);
 }
 

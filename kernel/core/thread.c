@@ -125,6 +125,7 @@ void thread_continue(struct thread *thread)
 	bool received = thread->wait == WAIT_RECEIVE; /* endpoint_deliver has set the priority */
 
 	thread_leave_queue(thread);
+	thread->attention &= ~ATTENTION_YIELD;
 	if (thread->attention & ATTENTION_STOP)
 		thread->state = THREAD_STOPPED;
 	else if (received)
@@ -281,8 +282,9 @@ bool thread_attend(struct thread *thread)
 		thread->state = THREAD_STOPPED;
 		return false;
 	}
-	thread->attention &= ~ATTENTION_UPCALL;
-	enter_upcall(thread);
+	if (thread->attention & ATTENTION_UPCALL)
+		enter_upcall(thread);
+	thread->attention = 0;
 	return true;
 }
 

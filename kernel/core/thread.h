@@ -64,6 +64,7 @@ struct caller {
 	uint64_t kernel_words[IPC_WORDS];
 	struct cap caps[IPC_MAX_CAPS]; /* capabilities sent, counted while the call is out */
 	uint8_t caps_count, reserved_count;
+	uint8_t level; /* while QUEUED: in which list (ipc/queue.c) */
 	bool reserved_cloexec;
 	uint16_t reserved_quota;      /* number of what pays for the badges that may come */
 	struct table *reserved_table; /* counted; where the answer's capabilities go */
@@ -86,6 +87,8 @@ enum thread_wait {
 #define ATTENTION_STOP 0x1u   /* thread_stop: it stops when it could run */
 #define ATTENTION_UPCALL 0x2u /* enter upcall_entry before going on */
 #define ATTENTION_FINISH 0x4u /* killed while on another processor, which tears it down */
+#define ATTENTION_YIELD \
+	0x8u /* its slice has ended while it was served: the answer puts it behind its equals */
 /* A processor that holds the lock and finds attention set in its current thread must not act
  * for it before thread_attend: a call is made again instead. */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a wait delivers, in this order: cancels, answers to asynchronous calls, bits of the
- * bound notification, releases, calls. So a flood of calls does not hold back the others.
+ * bound notification, then releases and calls in turn. So a flood of calls does not hold back the others.
  */
 #include "ipc/ipc.h"
 #include "ipc/trace.h"
@@ -181,7 +181,7 @@ static void inherit_priority(struct thread *receiver, struct caller *caller)
 
 static void take_into_service(struct endpoint *endpoint, struct caller *caller)
 {
-	list_remove(&caller->link);
+	endpoint_unqueue(endpoint, caller);
 	list_push_back(&endpoint->in_service, &caller->link);
 	caller->state = CALLER_IN_SERVICE;
 	if (caller->token)
@@ -190,10 +190,10 @@ static void take_into_service(struct endpoint *endpoint, struct caller *caller)
 	next_token += 1ul << CALLER_BITS;
 }
 
-/* The first queued call; one that cannot be delivered is answered with the reason. */
+/* A queued call; one that cannot be delivered is answered with the reason. */
 static bool deliver_call(struct endpoint *endpoint, struct thread *receiver)
 {
-	struct caller *caller = container_of(endpoint->queue.next, struct caller, link);
+	struct caller *caller = call_queue_next(&endpoint->queue);
 	long error = 0;
 
 	if (!caller->token && caller->badge && !caller->badge->endpoint)
@@ -206,7 +206,6 @@ static bool deliver_call(struct endpoint *endpoint, struct thread *receiver)
 	}
 	trace_receive(caller, receiver);
 	take_into_service(endpoint, caller);
-	clear_if_empty(endpoint, &endpoint->queue, PENDING_CALL);
 	inherit_priority(receiver, caller);
 	if (caller->dead) {
 		deliver_cancel_of(caller, receiver);
@@ -216,6 +215,16 @@ static bool deliver_call(struct endpoint *endpoint, struct thread *receiver)
 	}
 	caller->deliveries++;
 	return true;
+}
+
+/* In turn, as long as there are both: who lets go of thousands of files holds up nobody. */
+static bool deliver_work(struct endpoint *endpoint, struct thread *receiver)
+{
+	bool call = endpoint->pending & PENDING_CALL &&
+		    (endpoint->calls_turn || !(endpoint->pending & PENDING_RELEASE));
+
+	endpoint->calls_turn = !call;
+	return call ? deliver_call(endpoint, receiver) : deliver_release(endpoint, receiver);
 }
 
 bool endpoint_deliver(struct endpoint *endpoint, struct thread *receiver)
@@ -230,10 +239,8 @@ bool endpoint_deliver(struct endpoint *endpoint, struct thread *receiver)
 			done = deliver_answer(endpoint, receiver);
 		else if (endpoint->pending & PENDING_NOTIFY)
 			done = deliver_bits(endpoint, receiver);
-		else if (endpoint->pending & PENDING_RELEASE)
-			done = deliver_release(endpoint, receiver);
 		else
-			done = deliver_call(endpoint, receiver);
+			done = deliver_work(endpoint, receiver);
 		if (done)
 			return true;
 	}

@@ -23,9 +23,16 @@ void endpoint_queue(struct endpoint *endpoint, struct caller *caller)
 	caller->endpoint = endpoint;
 	caller->state = CALLER_QUEUED;
 	trace_call(caller);
-	list_push_back(&endpoint->queue, &caller->link);
+	call_queue_enter(&endpoint->queue, caller);
 	endpoint->pending |= PENDING_CALL;
 	endpoint_poll(endpoint);
+}
+
+void endpoint_unqueue(struct endpoint *endpoint, struct caller *caller)
+{
+	call_queue_leave(&endpoint->queue, caller);
+	if (!endpoint->queue.levels)
+		endpoint->pending &= ~PENDING_CALL;
 }
 
 static void cancel_forget(struct caller *caller)
@@ -45,9 +52,10 @@ void caller_detach(struct caller *caller)
 	struct endpoint *endpoint = caller->endpoint;
 
 	cancel_forget(caller);
-	list_remove(&caller->link);
-	if (list_empty(&endpoint->queue))
-		endpoint->pending &= ~PENDING_CALL;
+	if (caller->state == CALLER_QUEUED)
+		endpoint_unqueue(endpoint, caller);
+	else
+		list_remove(&caller->link);
 	caller->state = CALLER_IDLE;
 	caller->endpoint = NULL;
 	caller->cancelled = false;
@@ -121,7 +129,7 @@ long sys_ep_create(void)
 		return -ENOMEM;
 	object_begin(&endpoint->object, CAPT_ENDPOINT);
 	list_init(&endpoint->receivers);
-	list_init(&endpoint->queue);
+	call_queue_init(&endpoint->queue);
 	list_init(&endpoint->in_service);
 	list_init(&endpoint->cancels);
 	list_init(&endpoint->answers);
@@ -174,7 +182,7 @@ static void put_back(struct endpoint *endpoint, struct caller *caller)
 {
 	cancel_forget(caller);
 	list_remove(&caller->link);
-	list_push_front(&endpoint->queue, &caller->link);
+	call_queue_return(&endpoint->queue, caller);
 	caller->state = CALLER_QUEUED;
 	endpoint->pending |= PENDING_CALL;
 	endpoint->reset_count++;
@@ -215,10 +223,10 @@ long sys_ep_reset(uint64_t handle)
 /* Answers queued calls; false if the budget ran out first. */
 static bool refuse_queued(struct endpoint *endpoint, unsigned budget)
 {
-	while (!list_empty(&endpoint->queue)) {
+	while (endpoint->queue.levels) {
 		if (!budget--)
 			return false;
-		caller_fail(container_of(endpoint->queue.next, struct caller, link), -(long)endpoint->refuse);
+		caller_fail(call_queue_next(&endpoint->queue), -(long)endpoint->refuse);
 	}
 	return true;
 }
@@ -293,7 +301,9 @@ long sys_ep_calls(uint64_t handle, uint64_t to, uint64_t count)
 	if (count > STEP_CALLS)
 		count = STEP_CALLS;
 	done = copy_calls(&endpoint->in_service, to, 0, (long)count);
-	return done < 0 ? done : copy_calls(&endpoint->queue, to, done, (long)count);
+	for (unsigned level = CALL_LEVELS; level-- && done >= 0;)
+		done = copy_calls(&endpoint->queue.calls[level], to, done, (long)count);
+	return done;
 }
 
 long sys_ep_allow_dma(uint64_t root, uint64_t handle)

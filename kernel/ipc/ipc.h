@@ -18,6 +18,14 @@
 #define PENDING_RELEASE 0x8u
 #define PENDING_CALL 0x10u
 
+/* Calls not yet received. */
+#define CALL_LEVELS 32u /* the priorities there are */
+struct call_queue {
+	uint32_t levels; /* bit n: level n is not empty */
+	uint32_t taken;  /* how often the next has been asked for */
+	struct list_node calls[CALL_LEVELS];
+};
+
 struct endpoint {
 	struct object object;
 	/* The fast path wants these eight bytes to be 0. */
@@ -26,8 +34,8 @@ struct endpoint {
 	bool dead;
 	uint8_t reserved;
 	bool dma;                            /* ep_allow_dma */
+	bool calls_turn;                     /* calls and releases are delivered in turn */
 	struct list_node receivers;          /* threads in WAIT_RECEIVE */
-	struct list_node queue;              /* callers, not yet received */
 	struct list_node in_service;         /* callers, in order of receipt */
 	struct list_node cancels;            /* callers in service whose cancel is not yet delivered */
 	struct list_node answers;            /* call objects whose answer waits to be taken */
@@ -37,6 +45,7 @@ struct endpoint {
 	struct badge *badges;                /* treap by number */
 	uint64_t reset_count;                /* calls put back so far by an ep_reset under way */
 	struct list_node reap_link;
+	struct call_queue queue; /* callers, not yet received */
 };
 
 /* A send right's target. One count per capability and call; the endpoint holds none. */
@@ -71,8 +80,18 @@ static inline struct thread *caller_thread(struct caller *caller)
 	return container_of(caller, struct thread, caller);
 }
 
+/* ipc/queue.c */
+void call_queue_init(struct call_queue *queue);
+void call_queue_enter(struct call_queue *queue, struct caller *caller);
+/* Before all others: one that had been received. */
+void call_queue_return(struct call_queue *queue, struct caller *caller);
+void call_queue_leave(struct call_queue *queue, struct caller *caller);
+/* There is one. */
+struct caller *call_queue_next(struct call_queue *queue);
+
 /* ipc/endpoint.c */
-void endpoint_queue(struct endpoint *endpoint, struct caller *caller); /* deliver or queue */
+void endpoint_queue(struct endpoint *endpoint, struct caller *caller);   /* deliver or queue */
+void endpoint_unqueue(struct endpoint *endpoint, struct caller *caller); /* a call that waits there */
 /* Give receivers that wait the next things, while there are any. */
 void endpoint_poll(struct endpoint *endpoint);
 /* The call was interrupted or its thread has died. */

@@ -86,9 +86,8 @@ static int64_t widen(int64_t id)
 	return kept(id) ? -1 : (int64_t)(uint32_t)id;
 }
 
-long cred_set(struct process *process, uint32_t which, int64_t a, int64_t b, int64_t c)
+static long set_by(struct process_entry *entry, uint32_t which, int64_t a, int64_t b, int64_t c)
 {
-	struct process_entry *entry = entry_change(process);
 	bool root = entry->euid == 0;
 	struct ids ids = which >= PM_ID_GID ? group_ids(entry) : user_ids(entry);
 
@@ -104,6 +103,15 @@ long cred_set(struct process *process, uint32_t which, int64_t a, int64_t b, int
 	case PM_ID_FSGID: return set_fs(&ids, root, a);
 	}
 	return -EINVAL;
+}
+
+long cred_set(struct process *process, uint32_t which, int64_t a, int64_t b, int64_t c)
+{
+	uint32_t before = process_entry(process)->uid;
+	long status = set_by(entry_change(process), which, a, b, c);
+
+	process_changes_owner(process, before);
+	return status;
 }
 
 long cred_set_groups(struct process *process, const uint32_t *groups, uint32_t count)

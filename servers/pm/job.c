@@ -115,12 +115,22 @@ static void check_group(int32_t pgid, const struct process *leaving)
 	signal_group(NULL, pgid, &proceed);
 }
 
+static bool has_other_groups(const struct process *process)
+{
+	for (const struct process *child = process->children; child; child = child->older)
+		if (process_entry(child)->pgid != process_entry(process)->pgid)
+			return true;
+	return false;
+}
+
 void job_departure(struct process *process)
 {
 	const struct process_entry *entry = process_entry(process);
 
 	if (process->parent && links_group(process, NULL))
 		check_group(entry->pgid, process);
+	if (!has_other_groups(process))
+		return;
 	for (uint32_t place = 0; place < process_places(); place++) {
 		const struct process *child = process_at(place);
 

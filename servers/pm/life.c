@@ -7,7 +7,7 @@
 
 #include <util/string.h>
 
-#define CRASH_LINES 5 /* of the log, a second */
+#define ENDS_LOGGED 5 /* a second */
 #define SIGNALS_CRASH                                                                         \
 	(SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS) | SIGNAL_BIT(SIGILL) | SIGNAL_BIT(SIGFPE) | \
 	 SIGNAL_BIT(SIGABRT) | SIGNAL_BIT(SIGTRAP) | SIGNAL_BIT(SIGSYS))
@@ -234,24 +234,15 @@ static struct thread *shared_thread(struct process *child, const struct thread *
 			   libposix.thread_start, argument, ~0ull);
 }
 
-static uint32_t processes_of(uint32_t uid)
-{
-	uint32_t found = 0;
-
-	for (const struct process *process = table.first; process; process = process->next)
-		found += process_entry(process)->uid == uid;
-	return found;
-}
-
 static bool may_fork(const struct process *parent)
 {
 	uint32_t uid = process_entry(parent)->uid;
+	uint64_t limit = parent->limits[RLIMIT_NPROC].soft;
 
 	/* A few places are root's, so that somebody can clean up. */
 	if (uid && process_count() > PROCESS_MAX - 64)
 		return false;
-	return !uid || parent->limits[RLIMIT_NPROC].soft == ~0ull ||
-	       processes_of(uid) < parent->limits[RLIMIT_NPROC].soft;
+	return !uid || processes_of(uid) < limit;
 }
 
 struct process *process_fork(struct thread *caller, bool share, uint64_t argument, uint32_t exit_signal)
@@ -353,6 +344,8 @@ static void reparent_children(struct process *process)
 
 	for (; process->children; breathe())
 		reparent_one(process->children, parent);
+	for (; process->zombies; breathe())
+		reparent_one(process->zombies, parent);
 }
 
 /* The session's terminal is nobody's now. */
@@ -377,8 +370,7 @@ void vfork_release(struct process *child)
 	machine_wake(&child->makers);
 }
 
-/* A user's programs may crash as fast as they like: the log is for others too. */
-static bool may_log(void)
+bool may_log_end(void)
 {
 	static uint64_t second;
 	static unsigned lines;
@@ -388,7 +380,7 @@ static bool may_log(void)
 		second = now;
 		lines = 0;
 	}
-	return lines++ < CRASH_LINES;
+	return lines++ < ENDS_LOGGED;
 }
 
 /* Ends that a program did not mean, or said so: the signals that would leave a core. */
@@ -398,7 +390,7 @@ static void log_crash(const struct process *process, uint32_t wait_status)
 	uint64_t signal = wait_status & 0x7f;
 	struct thread_regs regs = { 0 };
 
-	if (!signal || !(SIGNALS_CRASH & SIGNAL_BIT(signal)) || !may_log())
+	if (!signal || !(SIGNALS_CRASH & SIGNAL_BIT(signal)) || !may_log_end())
 		return;
 	if (process->threads)
 		kcall(thread_regs, process->threads->cap, 0, &regs);
@@ -410,7 +402,7 @@ static void log_crash(const struct process *process, uint32_t wait_status)
 static void become_zombie(struct process *process)
 {
 	process_change(process);
-	entry_change(process)->state = PROCESS_ZOMBIE;
+	process_become_zombie(process);
 	process->flags &= PROC_VFORKED | PROC_ENDING;
 	vfork_release(process);
 	machine_wake(&process->makers);

@@ -114,8 +114,9 @@ enum { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_NPROC = 6, RLIMIT_NOFILE, RLIMIT_AS = 9 
 /* What process_change saves comes first. */
 struct process {
 	uint64_t changed, entry_changed;
-	struct process *parent, *children, *older, *younger; /* siblings */
-	struct process *next, *previous;                     /* all processes; or the free list */
+	struct process *parent, *children, *zombies; /* those that live, those to be waited for */
+	struct process *older, *younger;             /* siblings, in either list */
+	struct process *next, *previous;             /* all processes; or the free list */
 	struct image *image;
 	struct thread *threads;
 	cap_t private_table, fd_table;
@@ -209,6 +210,8 @@ struct process *process_by_stamp(uint64_t stamp);
 struct process *process_by_pid(int32_t pid); /* zombies too */
 struct thread *thread_by_tid(int32_t tid);
 uint32_t process_count(void);
+uint32_t processes_of(uint32_t uid); /* zombies too */
+void process_changes_owner(const struct process *process, uint32_t before);
 /* Every process by its place, for walks during which processes may go; NULL: nobody there. */
 uint32_t process_places(void);
 struct process *process_at(uint32_t place);
@@ -217,6 +220,7 @@ struct process *process_at(uint32_t place);
 struct process *process_new(struct process *parent);
 void process_free(struct process *process); /* the reaped, or one that could not be made */
 void process_adopt(struct process *child, struct process *parent);
+void process_become_zombie(struct process *process);
 /* Process group and session numbers keep a pid from being used again. */
 void process_set_group(struct process *process, int32_t pgid, int32_t sid);
 /* tid 0: a new number. NULL: none left. thread_name: from now on the number means this thread. */
@@ -303,6 +307,8 @@ void process_undo(struct process *child);
 void process_exit(struct process *process, uint32_t wait_status);
 void exits_restart(void); /* the last incarnation may not have come to the end of one */
 void process_reap(struct process *process);
+/* A user's programs may crash as fast as they like: the log is for others too. */
+bool may_log_end(void);
 void vfork_release(struct process *child);
 
 /* --- exec.c ------------------------------------------------------------------------------------- */

@@ -9,7 +9,8 @@
 #include <sys/server.h>
 
 #define SHORT_FRACTION 32u /* of all memory: free memory below that is short */
-#define LARGE_FRACTION 4u  /* what fork and exec may have somebody else killed for */
+#define IN_VAIN_NS 100000000u
+#define LARGE_FRACTION 4u /* what fork and exec may have somebody else killed for */
 
 /* Pages that come back when it ends. */
 static uint64_t own_pages(const struct process *process)
@@ -44,8 +45,10 @@ static struct process *largest(uint32_t uid, uint64_t *pages)
 
 static void end(struct process *process, uint64_t pages)
 {
-	slog("out of memory: %s (%d) of user %u with %lu KiB is killed", process_entry(process)->command,
-	     process_pid(process), process_entry(process)->uid, pages * (ANOLE_PAGE_SIZE / 1024));
+	if (may_log_end())
+		slog("out of memory: %s (%d) of user %u with %lu KiB is killed",
+		     process_entry(process)->command, process_pid(process), process_entry(process)->uid,
+		     pages * (ANOLE_PAGE_SIZE / 1024));
 	process_exit(process, SIGKILL);
 }
 
@@ -64,15 +67,37 @@ static uint32_t concerned(enum quota_shortage shortage, uint32_t uid)
 	return shortage == QUOTA_USER || shortage == QUOTA_USERS ? uid : ANYBODY;
 }
 
+/*
+ * Among thousands that are all small, as of a fork bomb, the search is long and each of them soon asks: that it found
+ * nobody holds for a while.
+ */
+static struct {
+	uint64_t until;
+	uint32_t whose;
+} in_vain;
+
+static struct process *victim_of(struct process *asking, uint32_t whose, bool own)
+{
+	struct process *victim;
+	uint64_t pages;
+
+	if (own && whose == in_vain.whose && machine_now() < in_vain.until && asking != init_process())
+		return asking;
+	victim = largest(whose, &pages);
+	if (victim && (!own || !is_small(asking, pages)))
+		return victim;
+	in_vain.until = machine_now() + IN_VAIN_NS;
+	in_vain.whose = whose;
+	return asking;
+}
+
 void shortage_fault(struct process *process)
 {
 	uint32_t uid;
 	enum quota_shortage shortage = quota_short(process, &uid);
-	uint64_t pages;
-	struct process *victim = largest(concerned(shortage, uid), &pages);
+	struct process *victim =
+	    victim_of(process, concerned(shortage, uid), uid == process_entry(process)->uid);
 
-	if (!victim || (uid == process_entry(process)->uid && is_small(process, pages)))
-		victim = process;
 	end(victim, own_pages(victim));
 }
 

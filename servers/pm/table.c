@@ -10,6 +10,27 @@ static PRESERVED struct thread threads[THREAD_POOL];
 static PRESERVED uint16_t pid_process[PID_MAX], tid_thread[PID_MAX], id_uses[PID_MAX];
 PRESERVED struct table table;
 struct process_table *proctab;
+/* How many processes a user has; few users have any. */
+static struct owner {
+	uint32_t uid, processes;
+} owners[PROCESS_MAX];
+static uint32_t used_owners;
+
+static struct owner *owner_of(uint32_t uid)
+{
+	struct owner *unused = NULL;
+
+	for (struct owner *owner = owners; owner < owners + used_owners; owner++) {
+		if (owner->processes && owner->uid == uid)
+			return owner;
+		if (!owner->processes)
+			unused = owner;
+	}
+	if (!unused)
+		unused = &owners[used_owners++];
+	unused->uid = uid;
+	return unused;
+}
 
 /* What a thread's block says about pending signals may be of a transaction that was not committed. */
 static void process_restarted(struct process *process)
@@ -23,9 +44,23 @@ void table_start(bool restarted)
 {
 	if (!restarted)
 		memset(proctab, 0, sizeof(*proctab));
-	for (uint32_t place = 0; place < table.used_processes; place++)
-		if (process_at(place))
-			process_restarted(process_at(place));
+	for (uint32_t place = 0; place < table.used_processes; place++) {
+		if (!process_at(place))
+			continue;
+		process_restarted(process_at(place));
+		owner_of(proctab->entry[place].uid)->processes++;
+	}
+}
+
+uint32_t processes_of(uint32_t uid)
+{
+	return owner_of(uid)->processes;
+}
+
+void process_changes_owner(const struct process *process, uint32_t before)
+{
+	owner_of(before)->processes--;
+	owner_of(process_entry(process)->uid)->processes++;
 }
 
 static void table_change(void)
@@ -134,6 +169,7 @@ static void enter_list(struct process *process)
 		SET_WORD(table.first->previous, process);
 	table.first = process;
 	table.count++;
+	owner_of(process_entry(process)->uid)->processes++;
 }
 
 static void leave_list(struct process *process)
@@ -145,6 +181,7 @@ static void leave_list(struct process *process)
 	else
 		table.first = process->next;
 	table.count--;
+	owner_of(process_entry(process)->uid)->processes--;
 }
 
 static void leave_parent(struct process *child)
@@ -153,24 +190,35 @@ static void leave_parent(struct process *child)
 		SET_WORD(child->older->younger, child->younger);
 	if (child->younger)
 		SET_WORD(child->younger->older, child->older);
-	else if (child->parent)
+	else if (child->parent && child->parent->children == child)
 		SET_WORD(child->parent->children, child->older);
+	else if (child->parent)
+		SET_WORD(child->parent->zombies, child->older);
 	child->parent = child->older = child->younger = NULL;
 }
 
-/* A parent's list begins with the youngest. */
+/* A parent's lists begin with who came last. */
 void process_adopt(struct process *child, struct process *parent)
 {
+	struct process **first;
+
 	process_change(child);
 	leave_parent(child);
 	child->parent = parent;
 	entry_change(child)->ppid = parent ? process_pid(parent) : 0;
 	if (!parent)
 		return;
-	child->older = parent->children;
-	if (parent->children)
-		SET_WORD(parent->children->younger, child);
-	SET_WORD(parent->children, child);
+	first = process_is_zombie(child) ? &parent->zombies : &parent->children;
+	child->older = *first;
+	if (*first)
+		SET_WORD((*first)->younger, child);
+	SET_WORD(*first, child);
+}
+
+void process_become_zombie(struct process *process)
+{
+	entry_change(process)->state = PROCESS_ZOMBIE;
+	process_adopt(process, process->parent);
 }
 
 static void fill_entry(struct process *process, struct process *parent, int32_t pid)

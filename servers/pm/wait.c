@@ -60,19 +60,53 @@ static long know(struct process *parent, struct process *child, uint64_t options
 	return pid;
 }
 
-long wait_find(struct process *process, int64_t pid, uint64_t options, struct wait_result *result)
+/* Any number of them may live, and each end makes somebody look: what they are not asked for need not be seen of all. */
+static bool may_have_news(int64_t pid, uint64_t options)
+{
+	return pid != -1 || options & (WUNTRACED | WCONTINUED);
+}
+
+static long find_among(struct process *process, struct process *first, int64_t pid, uint64_t options,
+		       struct wait_result *result)
 {
 	long status = -ECHILD;
 
-	for (struct process *child = process->children; child; child = child->older) {
+	for (struct process *child = first; child; child = child->older) {
 		if (!matches(process, child, pid))
 			continue;
 		result->status = news(child, options);
 		if (result->status != NO_NEWS)
 			return know(process, child, options, result);
 		status = 0;
+		if (!may_have_news(pid, options))
+			break;
 	}
 	return status;
+}
+
+static long find_one(struct process *process, int32_t pid, uint64_t options, struct wait_result *result)
+{
+	struct process *child = process_by_pid(pid);
+
+	if (!child || child->parent != process || !matches(process, child, pid))
+		return -ECHILD;
+	result->status = news(child, options);
+	return result->status == NO_NEWS ? 0 : know(process, child, options, result);
+}
+
+long wait_find(struct process *process, int64_t pid, uint64_t options, struct wait_result *result)
+{
+	long found, living;
+
+	if (pid > INT32_MAX || pid < -INT32_MAX)
+		return -ECHILD;
+	if (pid > 0)
+		return find_one(process, (int32_t)pid, options, result);
+	found = find_among(process, process->zombies, pid, options, result);
+	if (found > 0)
+		return found;
+	living = find_among(process, process->children, pid, options, result);
+	return living == -ECHILD ? found : living;
 }
 
 bool wait_ignored(const struct process *parent)

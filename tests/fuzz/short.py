@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""The fuzzer for ten seconds of the guest, which are the same instructions on every machine.
+"""The fuzzer for ten seconds of the guest, which counts instructions: as much work on every machine.
+
+An idle guest waits as long as the host does (no sleep=off, with which its clock leaps to the next timer while a disk
+is still at work, and drivers take that for a device that does not answer).
 
 TEST: timeout=600
 """
 import fuzzing
 from session import main_alone, test
 
-CLOCK = ("-icount", "shift=3,sleep=off")        # 8 ns an instruction
-RUNS = ["--only kernel --only chaos", "--only replay --only chaos"]
+CLOCK = ("-icount", "shift=3")      # 8 ns an instruction
 
 
-@test("hostile kernel calls and changed workloads, with chaos")
+@test("hostile calls of all kinds")
 def short(directory):
-    fuzzing.campaign(directory, RUNS, 5, extra=CLOCK)
+    fuzzing.campaign(directory, [""], 10, extra=CLOCK)
 
 
 main_alone()

@@ -2,12 +2,13 @@
 """One run of the fuzzer (tests/fuzz/guest) in a guest, and what has to be as it was before.
 
 The fuzzer itself checks that a shell of root's answers and that no right is gained. Here: no panic, no service
-restarted, nothing of root's changed, memory given back, the terminal answers, the disk is clean.
+restarted, nothing of root's changed, memory and the kernel's objects given back, the terminal answers, the disk is clean.
 """
 import re
 import time
 
-from session import Failed, Session, boot, copy_of_disk, fsck, holds, same
+import leaks
+from session import Failed, Session, boot, copy_of_disk, counts_before, fsck, holds, same
 
 PROGRAM = "/usr/lib/anole/tests/fuzz"
 SERVICES = "service | awk 'NR > 1 { print $1, $3 }'"
@@ -67,6 +68,7 @@ def campaign(directory, runs, seconds, **options):
         services, ours = state(session)
         run(session, runs[0], 2)         # what is allocated once and kept
         session.must(CLEAN, 120)
+        objects = counts_before(session)
         used = memory_used(session)
         for arguments in runs:
             holds(r"^status 0$", run(session, arguments, seconds))
@@ -78,6 +80,7 @@ def campaign(directory, runs, seconds, **options):
         print(f"# {grown} KiB more in use than before", flush=True)
         if grown > LEAK_KIB:
             raise Failed(f"{grown} KiB are missing")
+        same(leaks.settled(session.guest, objects)[1], "", "what has leaked")
         same(session.must("dmesg | grep -i panic || true"), "", "the log")
         machine.poweroff()
     fsck(disk)

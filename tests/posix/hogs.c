@@ -219,33 +219,94 @@ static void become(uid_t uid)
 		_exit(99);
 }
 
-/* Memory, a file, a pipe, another process. */
-static int work(void)
-{
-	char name[64], byte = 'x', back = 0, *memory = malloc(4 << 20);
-	int ends[2], fd, status = -1;
-	pid_t pid;
+/* How long each part has taken at most: says what to look at when the whole takes too long. */
+enum part { PART_START, PART_MEMORY, PART_FILE, PART_FORK, PART_WAIT, PART_PIPE, PART_END, PARTS };
+static const char *const part_names[PARTS] = { "start",         "memory", "file", "fork",
+					       "exec and wait", "pipe",   "end" };
+static struct {
+	unsigned most[PARTS];
+	uint64_t since;
+} * parts; /* shared with those who work */
 
-	if (!memory || pipe(ends))
-		return 1;
-	memset(memory, 1, 4 << 20);
+static void part_done(enum part part)
+{
+	uint64_t now = now_ms();
+
+	if (now - parts->since > parts->most[part])
+		parts->most[part] = (unsigned)(now - parts->since);
+	parts->since = now;
+}
+
+static void tell_parts(void)
+{
+	for (enum part part = 0; part < PARTS; part++)
+		printf("#   %s %u ms\n", part_names[part], parts->most[part]);
+	memset(parts->most, 0, sizeof parts->most);
+}
+
+static int use_memory(void)
+{
+	char *memory = malloc(4 << 20);
+
+	if (memory)
+		memset(memory, 1, 4 << 20);
+	part_done(PART_MEMORY);
+	return memory != NULL;
+}
+
+static int use_file(void)
+{
+	static char data[65536];
+	char name[64];
+	int fd, good;
+
 	snprintf(name, sizeof name, "/tmp/work.%d", getpid());
 	fd = open(name, O_CREAT | O_RDWR, 0600);
-	if (fd < 0 || write(fd, memory, 65536) != 65536 || unlink(name))
-		return 2;
-	pid = fork();
+	good = fd >= 0 && write(fd, data, sizeof data) == sizeof data && !unlink(name);
+	part_done(PART_FILE);
+	return good;
+}
+
+static int use_process(void)
+{
+	int status = -1;
+	pid_t pid = fork();
+
 	if (pid == 0) {
 		execl("/bin/busybox", "true", NULL);
 		_exit(3);
 	}
-	if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
-		return 3;
-	return write(ends[1], &byte, 1) == 1 && read(ends[0], &back, 1) == 1 && back == 'x' ? 0 : 4;
+	part_done(PART_FORK);
+	if (pid < 0 || waitpid(pid, &status, 0) != pid)
+		return 0;
+	part_done(PART_WAIT);
+	return status == 0;
+}
+
+static int use_pipe(void)
+{
+	char byte = 'x', back = 0;
+	int ends[2];
+	int good =
+	    !pipe(ends) && write(ends[1], &byte, 1) == 1 && read(ends[0], &back, 1) == 1 && back == 'x';
+
+	part_done(PART_PIPE);
+	return good;
+}
+
+static int work(void)
+{
+	part_done(PART_START);
+	if (!use_memory())
+		return 1;
+	if (!use_file())
+		return 2;
+	return !use_process() ? 3 : !use_pipe() ? 4 : 0;
 }
 
 static int works_for(uid_t uid, unsigned *took_ms)
 {
-	uint64_t start = now_ms();
+	uint64_t start = parts->since = now_ms();
 	int status = -1;
 	pid_t pid = fork();
 
@@ -256,6 +317,7 @@ static int works_for(uid_t uid, unsigned *took_ms)
 	}
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		return -1;
+	part_done(PART_END);
 	*took_ms = (unsigned)(now_ms() - start);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
@@ -350,6 +412,8 @@ static void beside(const struct hog *first, size_t count, const char *name)
 	}
 	end_hogs();
 	printf("# %s: root %d, another user %d, %u ms at most\n", name, root, other, most);
+	if (most >= longest_ms)
+		tell_parts();
 	CHECK("root's work goes on", root == 0);
 	CHECK("another user's work goes on", other == 0);
 	CHECK("in reasonable time", most < longest_ms);
@@ -391,6 +455,9 @@ int main(int argc, char **argv)
 		return 2;
 	if (!on_anole())
 		return 0;
+	parts = mmap(NULL, sizeof *parts, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (parts == MAP_FAILED)
+		return 1;
 	for (size_t i = 0; i < HOGS; i++)
 		if (!only || strstr(only, hogs[i].name))
 			rounds(&hogs[i], 1, hogs[i].name);

@@ -6,7 +6,10 @@ import time
 
 from session import Failed, holds, main, same, test
 
-QUICK = 0.5     # seconds of 10^9 instructions, for what takes some hundredths of one alone
+# Seconds are the guest's, which counts instructions: the same on every machine.
+CLOCK = ("-icount", "shift=3")      # 8 ns each
+QUICK = 1.0                         # the requirement; alone it takes some hundredths
+GONE = 5.0                          # until all that has been killed has been waited for
 AS_USER = "su -s /bin/sh user -c "
 
 
@@ -20,27 +23,32 @@ def free_kib(s):
 
 
 def processes(s):
-    return int(s.must("set -- /proc/[0-9]*; echo $#", 60))
+    return int(s.must("set -- /proc/[0-9]*; echo $#", 120))
 
 
 def goes_on(s):
     """At the prompt, as a person would: each answer in time, for some seconds."""
+    worst = 0.0
     for i in range(8):
-        printed = s.must(f"read a x </proc/uptime; echo $(ls /etc/passwd) $(({i} + 1)) | cat; read b x </proc/uptime; echo $a $b")
-        text, _, times = printed.partition("\n")
-        same(text, f"/etc/passwd {i + 1}")
-        began, ended = map(float, times.split())
-        if ended - began > QUICK:
-            raise Failed(f"root's shell took {ended - began:.2f} s")
+        text = s.must("read from rest </proc/uptime; "
+                      f"echo $(ls /etc/passwd) $(({i} + 1)) | cat; read to rest </proc/uptime; echo $from $to", 120)
+        answer, times = text.splitlines()
+        same(answer, f"/etc/passwd {i + 1}")
+        took = float(times.split()[1]) - float(times.split()[0])
+        worst = max(worst, took)
+        if took > QUICK:
+            raise Failed(f"root's shell took {took:.2f} s")
         time.sleep(0.2)
-    holds("^user ", s.must("ps -o user,comm", 60))
+    print(f"# root's shell took {worst:.2f} s at worst", flush=True)
+    holds("^user ", s.must("ps -o user,comm", 120))
 
 
 def end_all(s):
-    s.kill_all_of("user")
-    # Who is dead already waits for init.
-    s.must("n=0; while ps -o user,stat | grep '^user *Z'; do sleep 0.1; n=$((n + 1)); [ $n -lt 100 ] || break; done", 60)
-    same(s.must("ps -o user,pid,stat,time,comm | grep ^user || true", 60), "")
+    took = s.kill_all_of("user")
+    same(s.must("ps -o user,pid,stat,time,comm | grep ^user || true", 120), "")
+    print(f"# all were gone after {took:.2f} s", flush=True)
+    if took > GONE:
+        raise Failed(f"its processes were gone only after {took:.1f} s")
 
 
 def beside(s, script):
@@ -49,7 +57,7 @@ def beside(s, script):
     time.sleep(1)
     goes_on(s)
     end_all(s)
-    s.must("rm -rf /tmp/hogged; wait", 60)
+    s.must("rm -rf /tmp/hogged; wait", 120)
     for _ in range(50):
         after = processes(s), free_kib(s)
         if after[0] <= before[0] and after[1] + 12288 >= before[1]:
@@ -92,4 +100,4 @@ def everything(s):
               "trap 'exec sh /tmp/hog.sh' EXIT\nwhile :; do sh /tmp/hog.sh & done")
 
 
-main(icount=True)     # the host's load must not decide
+main(extra=CLOCK)

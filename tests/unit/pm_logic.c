@@ -93,12 +93,14 @@ void process_exit(struct process *process, uint32_t wait_status)
 		process->threads = thread->next;
 		thread_free(thread);
 	}
-	process_entry(process)->state = PROCESS_ZOMBIE;
+	process_become_zombie(process);
 	process->wait_status = wait_status;
 	queue_clear(&process->signals);
 	job_departure(process);
 	while (process->children)
 		process_adopt(process->children, init_process());
+	while (process->zombies)
+		process_adopt(process->zombies, init_process());
 	job_tell_parent(process, wait_status & 0x7f ? CLD_KILLED : CLD_EXITED);
 }
 
@@ -435,7 +437,7 @@ static void test_table(void)
 	first = process_pid(all[0]);
 	while (made--)
 		process_free(all[made]);
-	TEST(!process_by_stamp(stamp) && !process_by_pid(first) && init->children == NULL);
+	TEST(!process_by_stamp(stamp) && !process_by_pid(first) && !init->children && !init->zombies);
 	/* A number that still names a group is not given out. */
 	process_set_group(init, first, 1);
 	for (int i = 0; i < PID_MAX; i++) {

@@ -86,7 +86,7 @@
 #define BADGE_NUMBER 16
 #define EP_PENDING 8
 #define EP_RECEIVERS 24
-#define EP_IN_SERVICE 56
+#define EP_IN_SERVICE 40
 #define CPU_ID 32
 #define CPU_NEED_RESCHED 40
 #define CPU_FPU_OWNER 48
