@@ -54,5 +54,7 @@ void sched_changed(struct thread *thread);
 
 /* Make another processor that runs `thread` enter the kernel soon (stop, interrupt). */
 void sched_poke(struct thread *thread);
+/* A service is about to answer: what it has done so far is for whom it has done it. */
+void sched_charge(void);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Processor time by quota, fading: an eighth goes each 134 ms, so that one processor's whole time comes to a second. */
 #include "core/fair.h"
+#include "core/quota.h"
 #include "core/table.h"
 #include "ipc/ipc.h"
 #include "mm/space.h"
@@ -49,26 +50,54 @@ static struct endpoint *endpoint_of(struct thread *service)
 									: NULL;
 }
 
-struct thread *fair_client(struct thread *thread)
+/* The call that a service has received last, if it has taken up nothing else since and not answered it. */
+static struct caller *at_work_on(struct thread *service)
 {
-	struct endpoint *endpoint;
+	struct endpoint *endpoint = endpoint_of(service);
 	struct caller *caller;
 
-	if (thread->base_priority < PROGRAMS)
-		return thread;
-	endpoint = endpoint_of(thread);
 	if (!endpoint || list_empty(&endpoint->in_service))
 		return NULL;
 	caller = container_of(endpoint->in_service.prev, struct caller, link);
-	if (caller->kind != CALLER_THREAD || caller->dead || caller_thread(caller)->base_priority >= PROGRAMS)
+	return caller->token >= service->other_work ? caller : NULL;
+}
+
+static bool is_program(const struct thread *thread)
+{
+	return thread->base_priority < PROGRAMS;
+}
+
+struct thread *fair_client(struct thread *thread)
+{
+	struct caller *caller;
+
+	if (is_program(thread))
+		return thread;
+	if (thread->state == THREAD_WAITING)
+		return NULL;
+	caller = at_work_on(thread);
+	if (!caller || caller->kind != CALLER_THREAD || caller->dead || !is_program(caller_thread(caller)))
 		return NULL;
 	return caller_thread(caller);
 }
 
-void fair_charge(struct thread *client, uint64_t ns, uint64_t now)
+struct quota *fair_payer(struct thread *thread)
 {
-	struct quota *quota = client && client->space ? client->space->quota : NULL;
+	struct thread *client = fair_client(thread);
+	struct caller *caller;
 
+	if (client)
+		return client->space ? client->space->quota : NULL;
+	if (is_program(thread) || thread->state == THREAD_WAITING)
+		return NULL;
+	caller = at_work_on(thread);
+	if (!caller)
+		return quotas[thread->works_for];
+	return caller->kind == CALLER_OBJECT ? quotas[caller_callobj(caller)->payer] : NULL;
+}
+
+void fair_charge(struct quota *quota, uint64_t ns, uint64_t now)
+{
 	steps = now >> STEP_SHIFT;
 	if (!quota)
 		return;

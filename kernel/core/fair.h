@@ -13,9 +13,12 @@
 
 /* The priority to become ready with. */
 uint8_t fair_priority(const struct thread *thread);
-/* The program that `thread` works for: itself, or who made the call that a service received last; or NULL. */
+/* The program that waits for what `thread` does: itself, or who made the call that a service is at; or NULL. */
 struct thread *fair_client(struct thread *thread);
-/* `client` has had the processor for so long. */
-void fair_charge(struct thread *client, uint64_t ns, uint64_t now);
+/* Who pays for what `thread` does: its own quota or, for a service, that of the program at the beginning of the chain
+ * of calls that it works on; NULL: nobody. */
+struct quota *fair_payer(struct thread *thread);
+/* `quota` (or nobody) has had the processor for so long. */
+void fair_charge(struct quota *quota, uint64_t ns, uint64_t now);
 
 #endif

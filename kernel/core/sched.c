@@ -340,12 +340,17 @@ static void sink(struct thread *thread)
 }
 
 /* Time since the last look is its user's whom the processor worked for, unless it has been idle meanwhile. */
-static void charge_user(struct sched *sched, struct thread *client, uint64_t now)
+static void charge_user(struct sched *sched, struct quota *payer, uint64_t now)
 {
 	uint64_t passed = now - sched->charged;
 
 	sched->charged = now;
-	fair_charge(client, passed < TICK_NS ? passed : TICK_NS, now);
+	fair_charge(payer, passed < TICK_NS ? passed : TICK_NS, now);
+}
+
+void sched_charge(void)
+{
+	charge_user(&scheds[this_cpu()->id], fair_payer(current_thread()), arch_now_ns());
 }
 
 /* Their users have used more or less of the processor since they were put into the queue. */
@@ -424,7 +429,7 @@ void sched_tick(uint64_t now, bool shared)
 	if (!cpu->current)
 		return;
 	client = fair_client(cpu->current);
-	charge_user(sched, client, now);
+	charge_user(sched, fair_payer(cpu->current), now);
 	if (client)
 		sink_client(client);
 	if (now - sched->reviewed >= REVIEW_NS)
@@ -532,7 +537,7 @@ struct thread *schedule(void)
 
 	charge(cpu);
 	if (current)
-		charge_user(&scheds[cpu->id], fair_client(current), now);
+		charge_user(&scheds[cpu->id], fair_payer(current), now);
 	cpu->need_resched = false;
 	if (current && current->state == THREAD_RUNNING) {
 		if (keep(cpu, current, best)) {

@@ -123,6 +123,8 @@ struct thread {
 	uint64_t user_cycles, system_cycles;
 	uint64_t slice_ns;   /* left of its slice when it was preempted, or 0 */
 	cap_t receives_from; /* the endpoint of its last wait; 0: none */
+	uint64_t other_work; /* next_token when it was last given something that is no call */
+	uint16_t works_for;  /* number of the quota that pays for that; 0: none */
 	struct futex_wait {
 		uint64_t object, offset;
 		struct list_node link;

@@ -3,6 +3,7 @@
  * call, reply_wait and reply with everything that the fast path in syscall.S
  * leaves: queues, capabilities, extra words, notifications. The semantics are the same.
  */
+#include "core/cpu.h"
 #include "core/kcall.h"
 #include "core/table.h"
 #include "ipc/ipc.h"
@@ -148,6 +149,7 @@ long sys_reply_wait(void)
 		if (result)
 			return result;
 	}
+	sched_charge();
 	blocks = !endpoint->pending;
 	if (blocks)
 		wait_begin(thread, endpoint);
@@ -192,6 +194,7 @@ long sys_reply(uint64_t handle, uint64_t token, uint64_t address)
 		if (result)
 			return result;
 	}
+	sched_charge();
 	caller_answer(caller, &answer);
 	return 0;
 }

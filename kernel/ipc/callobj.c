@@ -4,6 +4,7 @@
  * it; its answer waits at the endpoint named in reply_to until a wait takes it. Buffers are
  * ranges of memory objects, counted while the call is out.
  */
+#include "core/fair.h"
 #include "core/kcall.h"
 #include "core/table.h"
 #include "ipc/ipc.h"
@@ -103,9 +104,11 @@ static long take_parts(struct callobj *call, const struct call_send *send)
 static void send_call(struct callobj *call, struct badge *badge, const struct call_send *send)
 {
 	struct caller *caller = &call->caller;
+	const struct quota *payer = fair_payer(current_thread());
 
 	call->op = send->op;
 	call->cookie = send->cookie;
+	call->payer = payer ? payer->number : 0;
 	for (unsigned i = 0; i < IPC_ALL_WORDS; i++)
 		call->words[i] = send->w[i];
 	caller->flags = (send->flags & 0xff) | IPC_EXTRA | IPC_INTR;

@@ -6,11 +6,19 @@
 #include "ipc/ipc.h"
 #include "ipc/trace.h"
 
+/* No call: core/fair.h. */
+static void other_work(struct thread *receiver)
+{
+	receiver->other_work = next_token;
+	receiver->works_for = 0;
+}
+
 /* Anything but a call: what is not set here is 0. */
 static void deliver(struct thread *receiver, enum ipc_kind kind, uint64_t op, uint64_t badge, uint64_t flags)
 {
 	struct frame *f = &receiver->frame;
 
+	other_work(receiver);
 	f->rax = kind;
 	f->rdi = op;
 	f->rbx = badge;
@@ -107,6 +115,7 @@ static void deliver_extra(struct caller *caller, struct thread *receiver)
 
 static void deliver_cancel_of(struct caller *caller, struct thread *receiver)
 {
+	other_work(receiver);
 	describe(caller, IPC_CANCEL, &receiver->frame);
 	receiver->frame.rsi = caller->dead ? IPC_CANCEL_DEAD : IPC_CANCEL_INTERRUPTED;
 }
@@ -142,6 +151,7 @@ static bool deliver_answer(struct endpoint *endpoint, struct thread *receiver)
 	clear_if_empty(endpoint, &endpoint->answers, PENDING_ANSWER);
 	deliver(receiver, IPC_REPLY, call->answer.status, call->cookie,
 		call->answer.flags | call->received_count << 8);
+	receiver->works_for = call->payer;
 	deliver_words(&receiver->frame, call->answer.words);
 	answer_page(call, receiver);
 	call->caller.state = CALLER_IDLE;

@@ -141,6 +141,7 @@ struct callobj {
 	struct caller caller;
 	struct endpoint *reply_to; /* counted while out */
 	uint64_t op, words[IPC_ALL_WORDS], cookie;
+	uint16_t payer; /* number of the quota of whom it was sent for; 0: none */
 	struct call_range {
 		struct memory *memory;
 		uint64_t offset, length;
