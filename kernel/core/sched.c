@@ -331,8 +331,16 @@ static uint8_t one_below(uint8_t priority)
 	return priority ? priority - 1 : 0;
 }
 
+/* Whom it serves is higher than itself. */
+static bool inherits(const struct thread *thread)
+{
+	return thread->priority > thread->base_priority;
+}
+
 static void sink(struct thread *thread)
 {
+	if (inherits(thread))
+		return;
 	if (thread->base_priority < PROGRAMS)
 		thread->priority = one_below(fair_priority(thread));
 	else if (thread->priority % BAND)
@@ -388,7 +396,7 @@ static void sink_client(struct thread *client)
 {
 	uint8_t priority = fair_priority(client);
 
-	if (!client->in_ready_queue && client->priority > priority)
+	if (!client->in_ready_queue && !inherits(client) && client->priority > priority)
 		client->priority = priority;
 }
 

@@ -19,7 +19,7 @@ cd /; find bin sbin boot etc lib root usr/bin usr/sbin dev ! -name fuzz.secret |
 done
 find bin sbin boot etc lib root usr/bin usr/sbin -type f ! -name fuzz.secret ! -name .ash_history | xargs md5sum | sort
 """
-CLEAN = "find / -xdev -user user -exec rm -rf {} + 2>/dev/null; find /tmp -user user -exec rm -rf {} +; rm -rf /tmp/fuzz /home/fuzz"
+CLEAN = "find / -xdev -user user -exec rm -rf {} + 2>/dev/null; find /tmp /dev/shm -user user -exec rm -rf {} +; rm -rf /tmp/fuzz /home/fuzz"
 TERMINAL_SECONDS = 10       # of the host, which may be busy: the fuzzer measures by the guest's own clock
 LEAK_KIB = 8192
 
