@@ -197,6 +197,8 @@ static long load_interpreter(struct loader *loader, struct elf_file *elf, const 
 	if (error)
 		return error;
 	error = load_image(loader, elf, 0, &loader->interpreter);
+	if (error == -ENOEXEC)
+		error = -ELIBBAD; /* the program itself is good */
 	loader->entry = loader->interpreter.entry;
 	loader->stat = program; /* set-id is the program's */
 	return error;
