@@ -77,7 +77,8 @@ struct vm_info {
 	uint32_t flags, reserved;
 	uint64_t object;   /* a number that names the memory object, 0 anonymous */
 	uint64_t badge;    /* of a paged object: its pager's badge */
-	uint64_t resident; /* pages */
+	uint64_t resident; /* pages that are there from the address asked for up to ... */
+	uint64_t counted;  /* ... here: the mapping's end, or before it if there is much to count */
 };
 
 struct space_stat {

@@ -19,10 +19,10 @@ uint64_t space_frame(struct space *space)
 	return frame_alloc_for(space->quota, space_keep(space));
 }
 
-static void map_new(struct space *space, pte_t *entry, pte_t value)
+static void map_new(struct region *region, pte_t *entry, pte_t value)
 {
 	*entry = value | PTE_A;
-	space->resident_pages++;
+	region_count(region, 1);
 }
 
 /* A write to a page that is mapped and write-protected. */
@@ -59,14 +59,14 @@ static long write_mapped(struct space *space, struct region *region, uint64_t ad
 static long fault_anonymous(struct space *space, struct region *region, pte_t *entry, bool write)
 {
 	if (!write) {
-		map_new(space, entry, zero_frame | region->pte);
+		map_new(region, entry, zero_frame | region->pte);
 		return 0;
 	}
 	uint64_t frame = space_frame(space);
 	if (!frame)
 		return -ENOMEM;
 	page_zero(phys_to_virt(frame));
-	map_new(space, entry, frame | region->pte | PTE_COUNTED | PTE_W | PTE_D);
+	map_new(region, entry, frame | region->pte | PTE_COUNTED | PTE_W | PTE_D);
 	return 0;
 }
 
@@ -90,7 +90,7 @@ static pte_t object_entry(struct region *region, uint64_t frame, uint64_t slot)
 }
 
 /* Map the neighbours of addr that are resident, without the accessed bit. */
-static void fault_around(struct space *space, struct region *region, uint64_t addr, pte_t *entry)
+static void fault_around(struct region *region, uint64_t addr, pte_t *entry)
 {
 	uint64_t window = AROUND_PAGES * PAGE_SIZE;
 	uint64_t start = addr & ~(window - 1), end = start + window;
@@ -118,7 +118,7 @@ static void fault_around(struct space *space, struct region *region, uint64_t ad
 			frame = slot & SLOT_FRAME;
 		}
 		*entry = object_entry(region, frame, slot);
-		space->resident_pages++;
+		region_count(region, 1);
 	}
 }
 
@@ -140,14 +140,14 @@ static long fault_object(struct space *space, struct region *region, uint64_t ad
 		if (!copy)
 			return -ENOMEM;
 		page_copy(phys_to_virt(copy), phys_to_virt(frame));
-		map_new(space, entry, copy | region->pte | PTE_COUNTED | PTE_W | PTE_D);
+		map_new(region, entry, copy | region->pte | PTE_COUNTED | PTE_W | PTE_D);
 		return 0;
 	}
 	if (write && memory->kind == MEMORY_PAGED)
 		memory_mark_dirty(memory, page, NULL);
-	map_new(space, entry, object_entry(region, frame, write ? SLOT_DIRTY : 0));
+	map_new(region, entry, object_entry(region, frame, write ? SLOT_DIRTY : 0));
 	if (memory->resident == resident) /* a page made just now has no neighbours yet */
-		fault_around(space, region, addr, entry);
+		fault_around(region, addr, entry);
 	return 0;
 }
 

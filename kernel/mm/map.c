@@ -110,8 +110,9 @@ static size_t clear_entries(pte_t *entry, size_t count)
 	return cleared;
 }
 
-size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size_t *budget)
+size_t region_clear_step(struct region *region, uint64_t *start, uint64_t end, size_t *budget)
 {
+	struct space *space = region->space;
 	size_t cleared = 0, spent = REGION_COST;
 	uint64_t addr = *start;
 
@@ -128,7 +129,7 @@ size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size
 	}
 	*budget -= spent < *budget ? spent : *budget;
 	*start = addr < end ? addr : end;
-	space->resident_pages -= cleared;
+	region_count(region, -(long)cleared);
 	return cleared;
 }
 
@@ -140,15 +141,15 @@ void space_flush_range(struct space *space, uint64_t start, uint64_t end)
 		arch_tlb_flush_range(space, start, end);
 }
 
-size_t space_clear(struct space *space, uint64_t start, uint64_t end)
+size_t region_clear_range(struct region *region, uint64_t start, uint64_t end)
 {
 	size_t budget = SIZE_MAX, cleared;
 	uint64_t from = start;
 
-	cleared = space_clear_step(space, &start, end, &budget);
+	cleared = region_clear_step(region, &start, end, &budget);
 
 	if (cleared)
-		space_flush_range(space, from, end);
+		space_flush_range(region->space, from, end);
 	return cleared;
 }
 
@@ -173,7 +174,7 @@ static void prune_hole(struct space *space, uint64_t start, uint64_t end)
 static bool region_clear(struct space *space, struct region *region, size_t *budget)
 {
 	uint64_t start = region->start;
-	size_t cleared = space_clear_step(space, &start, region->end, budget);
+	size_t cleared = region_clear_step(region, &start, region->end, budget);
 
 	space->mapped_pages -= (start - region->start) >> ANOLE_PAGE_SHIFT;
 	if (cleared)

@@ -60,6 +60,7 @@ struct space {
 	struct region_set regions;
 	uint64_t map_top; /* mappings without an address are placed below */
 	uint64_t mapped_pages, resident_pages, table_pages;
+	uint64_t shared_pages;      /* of the resident ones: of shared mappings */
 	uint64_t limit_pages;       /* of mapped_pages, 0 none */
 	struct quota *quota;        /* pays for it; what the kernel keeps of it: */
 	uint64_t charged;           /* bytes; pages are charged by themselves */

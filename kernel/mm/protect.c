@@ -137,7 +137,7 @@ long space_discard(struct space *space, uint64_t start, uint64_t end)
 		if (region->flags & VM_PINNED)
 			return -EINVAL;
 		at = low;
-		if (space_clear_step(space, &at, high, &budget))
+		if (region_clear_step(region, &at, high, &budget))
 			space_flush_range(space, low, at);
 	}
 	return (budget ? end : at) - start;

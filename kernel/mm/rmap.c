@@ -81,7 +81,7 @@ void rmap_unmap(struct memory *memory, uint64_t page)
 	for_each_entry(memory, page, frame, node, region, entry)
 	{
 		*entry = 0;
-		region->space->resident_pages--;
+		region_count(region, -1);
 		frame_release(frame);
 		arch_tlb_flush_page(region->space, region_addr(region, page));
 	}
@@ -99,7 +99,7 @@ void rmap_unmap_range(struct memory *memory, uint64_t first, uint64_t end)
 		uint64_t low = first > begins ? first : begins, high = end < ends ? end : ends;
 
 		if (low < high)
-			space_clear(region->space, region->start + ((low - begins) << ANOLE_PAGE_SHIFT),
-				    region->start + ((high - begins) << ANOLE_PAGE_SHIFT));
+			region_clear_range(region, region->start + ((low - begins) << ANOLE_PAGE_SHIFT),
+					   region->start + ((high - begins) << ANOLE_PAGE_SHIFT));
 	}
 }

@@ -85,7 +85,7 @@ static bool space_free_step(struct space *space, size_t budget)
 	while (set->count > 0) {
 		struct region *region = set->array[set->count - 1];
 
-		space_clear_step(space, &region->start, region->end, &budget);
+		region_clear_step(region, &region->start, region->end, &budget);
 		if (region->start < region->end)
 			return false;
 		set->count--;
@@ -148,7 +148,8 @@ static size_t share_entries(pte_t *from, pte_t *to, size_t count, pte_t keep)
 }
 
 /* Pinned pages belong to one space each: DMA or the kernel uses them by their frame. */
-static long copy_entries(struct space *child, const pte_t *from, pte_t *to, size_t count)
+static long copy_entries(struct space *child, const struct region *region, const pte_t *from, pte_t *to,
+			 size_t count)
 {
 	for (; count > 0; count--, from++, to++) {
 		if (!*from)
@@ -159,7 +160,7 @@ static long copy_entries(struct space *child, const pte_t *from, pte_t *to, size
 			return -ENOMEM;
 		page_copy(phys_to_virt(frame), phys_to_virt(*from & PTE_FRAME));
 		*to = (*from & ~PTE_FRAME) | frame;
-		child->resident_pages++;
+		space_count(child, region, 1);
 	}
 	return 0;
 }
@@ -175,10 +176,10 @@ static long clone_span(struct space *space, struct space *child, const struct re
 		return -ENOMEM;
 	if (region->flags & VM_PINNED) {
 		*budget -= count * PINNED_COST < *budget ? count * PINNED_COST : *budget;
-		return copy_entries(child, from, to, count);
+		return copy_entries(child, region, from, to, count);
 	}
 	copied = share_entries(from, to, count, region->flags & VM_SHARED ? ~0ul : ~PTE_W);
-	child->resident_pages += copied;
+	space_count(child, region, (long)copied);
 	copied += TABLE_COST;
 	*budget -= copied < *budget ? copied : *budget;
 	return 0;

@@ -59,6 +59,18 @@ long space_charge(struct space *space, uint64_t bytes);
 void space_uncharge(struct space *space, uint64_t bytes);
 void space_attach(struct space *space, struct quota *quota);
 
+/* So many pages of the region more are mapped in the space, which is the region's or the copy of it. */
+static inline void space_count(struct space *space, const struct region *region, long change)
+{
+	space->resident_pages += (uint64_t)change;
+	if (region->flags & VM_SHARED)
+		space->shared_pages += (uint64_t)change;
+}
+static inline void region_count(const struct region *region, long change)
+{
+	space_count(region->space, region, change);
+}
+
 /* A region like `model`, holding its own count of the memory object; NULL: no memory. */
 struct region *region_new(struct space *space, const struct region *model);
 void region_free(struct region *region);
@@ -101,10 +113,10 @@ long space_clone(struct space *space, struct thread *thread, struct space **clon
 bool space_reap(unsigned budget);
 
 /* Clear the entries in [start, end), giving back the frames; answers how many there were. */
-size_t space_clear(struct space *space, uint64_t start, uint64_t end);
+size_t region_clear_range(struct region *region, uint64_t start, uint64_t end);
 /* The same until about `*budget` pages have been looked through, of which what it took is taken off; *start moves up to
  * where it stopped. */
-size_t space_clear_step(struct space *space, uint64_t *start, uint64_t end, size_t *budget);
+size_t region_clear_step(struct region *region, uint64_t *start, uint64_t end, size_t *budget);
 
 void space_flush_range(struct space *space, uint64_t start, uint64_t end);
 

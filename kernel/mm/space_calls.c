@@ -139,18 +139,20 @@ long sys_vm_discard(uint64_t handle, uint64_t addr, uint64_t length)
 	return space_discard(space, addr, end);
 }
 
-/* Entries of a region that are there. */
-static uint64_t count_resident(const struct region *region)
+/* Entries of a region that are there, from *addr on; it moves up to where that was enough for one call. */
+static uint64_t count_resident(const struct region *region, uint64_t *addr)
 {
-	uint64_t addr = region->start, count = 0;
+	uint64_t count = 0;
 
-	while ((addr = pagetable_next(region->space, addr, region->end)) < region->end) {
-		pte_t *entry = pagetable_find(region->space, addr);
-		uint64_t stop = (addr | (PT_SPAN - 1)) + 1;
+	for (unsigned tables = 0; tables < STEP_PAGES / TABLE_COST &&
+				  (*addr = pagetable_next(region->space, *addr, region->end)) < region->end;
+	     tables++) {
+		pte_t *entry = pagetable_find(region->space, *addr);
+		uint64_t stop = (*addr | (PT_SPAN - 1)) + 1;
 
 		if (stop > region->end)
 			stop = region->end;
-		for (; addr < stop; addr += PAGE_SIZE)
+		for (; *addr < stop; *addr += PAGE_SIZE)
 			count += *entry++ != 0;
 	}
 	return count;
@@ -174,10 +176,11 @@ long sys_vm_query(uint64_t handle, uint64_t addr, uint64_t result)
 		.end = region->end,
 		.offset = region->offset,
 		.flags = region->flags,
-		.resident = count_resident(region),
 		.object = region->memory ? region->memory->number : 0,
 		.badge = region->memory ? region->memory->badge : 0,
+		.counted = region->start > addr ? region->start : page_down(addr),
 	};
+	info.resident = count_resident(region, &info.counted);
 	return copy_to_user(current_thread()->space, result, &info, sizeof(info), NULL);
 }
 
@@ -222,17 +225,6 @@ long sys_space_write(uint64_t handle, uint64_t addr, uint64_t from, uint64_t len
 	return space ? transfer(space, addr, current_thread()->space, from, length) : -error;
 }
 
-/* Resident pages of shared mappings. */
-static uint64_t count_shared(struct space *space)
-{
-	uint64_t count = 0;
-
-	for (uint32_t i = 0; i < space->regions.count; i++)
-		if (space->regions.array[i]->flags & VM_SHARED)
-			count += count_resident(space->regions.array[i]);
-	return count;
-}
-
 long sys_space_stat(uint64_t handle, uint64_t result)
 {
 	int error;
@@ -244,7 +236,7 @@ long sys_space_stat(uint64_t handle, uint64_t result)
 		.mapped_pages = space->mapped_pages,
 		.resident_pages = space->resident_pages,
 		.table_pages = space->table_pages,
-		.shared_pages = count_shared(space),
+		.shared_pages = space->shared_pages,
 	};
 	return copy_to_user(current_thread()->space, result, &stat, sizeof(stat), NULL);
 }

@@ -129,6 +129,16 @@ static void put_sizes(struct text *t, const struct vm_info *info)
 	    (info->end - info->start) / 1024, PAGE / 1024, PAGE / 1024, info->resident * PAGE / 1024);
 }
 
+/* Of the whole mapping, which the kernel counts in parts. */
+static void count_resident(const struct gather *g, struct vm_info *info)
+{
+	struct vm_info part = *info;
+
+	while (part.counted < info->end && kcall(vm_query, g->space, part.counted, &part) == 0 &&
+	       part.end == info->end)
+		info->resident += part.resident;
+}
+
 static void put_mappings(struct text *t, const struct gather *g, bool sizes)
 {
 	struct vm_info info;
@@ -137,8 +147,10 @@ static void put_mappings(struct text *t, const struct gather *g, bool sizes)
 	while (g->space != CAP_NONE && t->used < t->size && kcall(vm_query, g->space, at, &info) == 0 &&
 	       info.end > at) {
 		put_mapping(t, &info);
-		if (sizes)
+		if (sizes) {
+			count_resident(g, &info);
 			put_sizes(t, &info);
+		}
 		at = info.end;
 	}
 }

@@ -170,6 +170,8 @@ static void watch_delay(void *argument)
 static void spread_and_drop(void)
 {
 	long address = kcall(vm_map, SELF, 0, SPREAD * TABLE_SPAN, VM_R, CAP_NONE, 0);
+	struct space_stat stat;
+	struct vm_info info;
 	struct task *task;
 	cap_t copy;
 
@@ -185,6 +187,9 @@ static void spread_and_drop(void)
 		CHECK(done - 1 < SPREAD * TABLE_SPAN - at);
 	}
 	EQUAL(kcall(vm_protect, SELF, address, SPREAD * TABLE_SPAN, RW), 0);
+	EQUAL(kcall(space_stat, SELF, &stat), 0);
+	for (uint64_t at = (uint64_t)address; at < address + SPREAD * TABLE_SPAN; at = info.counted)
+		EQUAL(kcall(vm_query, SELF, at, &info), 0);
 	copy = (cap_t)kcall(space_clone, SELF);
 	CHECK(copy > 0);
 	kcall(cap_close, copy);

@@ -66,7 +66,7 @@ def panic(directory):
     s.type("service panic\r")
     s.expect(r"\*\*\* halted \*\*\*", 30)
     text = s.text(0)
-    holds(r"\*\*\* Anole kernel panic on processor 0 \*\*\*", text)
+    holds(r"\*\*\* Anole kernel panic on processor \d \*\*\*", text)
     holds(r"asked for", text)
     holds(r"sys_system_reset\+0x", text)
     holds(r"kernel_syscall\w*\+0x", text)

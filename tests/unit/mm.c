@@ -798,6 +798,25 @@ static void model_access(unsigned s, unsigned page)
 	CHECK(get(spaces[s], addr) == expected);
 }
 
+/* The numbers that are kept are those that are there. */
+static void check_counts(struct space *space)
+{
+	uint64_t resident = 0, shared = 0;
+
+	for (uint32_t i = 0; i < space->regions.count; i++) {
+		const struct region *region = space->regions.array[i];
+
+		for (uint64_t at = region->start; at < region->end; at += PAGE_SIZE) {
+			bool there =
+			    pagetable_next(space, at, at + PAGE_SIZE) == at && *pagetable_find(space, at);
+
+			resident += there;
+			shared += there && region->flags & VM_SHARED;
+		}
+	}
+	CHECK(space->resident_pages == resident && space->shared_pages == shared);
+}
+
 static void test_random(void)
 {
 	size_t before = frames_in_use();
@@ -815,6 +834,8 @@ static void test_random(void)
 		case 4: model_clone(s); break;
 		default: model_access(s, first); break;
 		}
+		if (step % 16 == 0)
+			check_counts(spaces[s]);
 	}
 	for (unsigned s = 0; s < SPACES; s++)
 		object_put(spaces[s]);
