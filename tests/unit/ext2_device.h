@@ -146,7 +146,7 @@ static void write_dirty(struct ext2 *fs)
 }
 
 /* Drop about half of the clean pages: what they held must be on the disk. */
-static void evict_some(struct ext2 *fs)
+static inline void evict_some(struct ext2 *fs)
 {
 	for (uint64_t n = fs->cache.present.count / 2; n; n--) {
 		uint64_t page = meta_victim(fs);
@@ -317,7 +317,7 @@ static void store_inodes(struct ext2 *fs)
 }
 
 /* What the writer does with a journal, but for its waiting. */
-static void write_phases(struct ext2 *fs, void (*flush)(void))
+static inline void write_phases(struct ext2 *fs, void (*flush)(void))
 {
 	struct journal_write write;
 
