@@ -123,6 +123,14 @@ static bool write_meta(void)
 	}
 }
 
+static void begin_data(void)
+{
+	dirty_pages = 0;
+	fresh = false;
+	data_begin();
+	writer.phase = DATA;
+}
+
 static void begin_pass(void)
 {
 	writer.level = asked;
@@ -134,10 +142,10 @@ static void begin_pass(void)
 	writer.meta_page = 0;
 	writer.leftover = fs.journal.phase != JOURNAL_IDLE;
 	journal_restart(&fs);
-	writer.phase = fs.disk_valid && !writer.leftover && anything_dirty() ? UNCLEAN : DATA;
-	dirty_pages = 0;
-	fresh = false;
-	data_begin();
+	if (fs.disk_valid && !writer.leftover && anything_dirty())
+		writer.phase = UNCLEAN;
+	else
+		begin_data();
 }
 
 static void send_flush(void)
@@ -239,7 +247,8 @@ static bool do_unclean_wait(void)
 		return true;
 	}
 	fs.disk_valid = false;
-	return go_to(true, DATA);
+	begin_data();
+	return true;
 }
 
 static bool do_data(void)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Disks that fail: drivers/blk/faulty on the second disk makes a third of it, and lets its requests go wrong."""
 import os
+import re
 import subprocess
 
 from session import Failed, Session, boot, extra_disk, fsck, holds, main_alone, repair, same, test
@@ -8,9 +9,12 @@ from session import Failed, Session, boot, extra_disk, fsck, holds, main_alone, 
 SECTORS = 16 << 11
 
 
-def faulty_disk(directory, *rules, seed=7):
+JOURNAL = ["-O", "none,filetype,sparse_super,large_file,has_journal", "-J", "size=4"]
+
+
+def faulty_disk(directory, *rules, seed=7, options=()):
     """16 MiB with a file system of 15, and the schedule in the last sector."""
-    disk = extra_disk(directory, "disk", "15M", ["-b", "4096", "-N", "512"])
+    disk = extra_disk(directory, "disk", "15M", ["-b", "4096", "-N", "512", *options])
     os.truncate(disk, SECTORS * 512)
     schedule(disk, *rules, seed=seed)
     return disk
@@ -80,6 +84,48 @@ def write_errors(directory):
     s.must("sync; dd if=/bin/busybox of=/mnt/file bs=64k conv=fsync,notrunc 2>/dev/null; test -e /mnt/before")
     finish(s)
     repair(disk, 0)
+
+
+@test("with a journal: fsync says that it cannot be written, and later that it is; the file system stays whole", linux=False)
+def journal_errors(directory):
+    disk = faulty_disk(directory, options=JOURNAL)
+    s = start(disk)
+    s.must("mount -t ext2 /dev/vdc /mnt; mkdir /mnt/d; echo before >/mnt/before; sync")
+    change(s, "write error 1")
+    holds("I/O error", s.run("mv /mnt/before /mnt/after; mkdir /mnt/e; dd if=/dev/zero of=/mnt/d/file bs=64k count=4 conv=fsync")[1])
+    change(s)
+    s.must("dd if=/bin/busybox of=/mnt/d/file bs=64k conv=fsync,notrunc; cmp /mnt/d/file /bin/busybox; test -d /mnt/e; cat /mnt/after")
+    finish(s)
+    fsck(disk, 0)
+
+
+@test("with a journal: one write in eight fails, in the midst of it: errors are EIO, nothing is damaged", linux=False)
+def errors_in_the_midst(directory):
+    disk = faulty_disk(directory, options=JOURNAL)
+    s = start(disk)
+    s.must("mount -t ext2 /dev/vdc /mnt; sync")
+    change(s, "write error 8")
+    output = s.run("cd /mnt; for i in $(seq 40); do mkdir d$i; dd if=/bin/busybox of=d$i/file bs=8k count=$i conv=fsync 2>&1 | grep -i error; "
+                   "mv d$i/file d$i/moved; [ $((i % 3)) = 0 ] && rm -r d$i; done; cd /", 120)[1]
+    holds("I/O error", output)
+    same(re.sub(r".*I/O error\n", "", output), "", "other errors")
+    change(s)
+    s.must("sync; for i in 1 2 38 40; do test -d /mnt/d$i || exit 1; done; test ! -e /mnt/d39; cp /bin/busybox /mnt/good; sync; "
+           "umount /mnt; mount -t ext2 /dev/vdc /mnt; cmp /mnt/good /bin/busybox")
+    finish(s)
+    fsck(disk, 0)
+
+
+@test("with a journal: a full disk is ENOSPC, and what is removed is free at once", linux=False)
+def full(directory):
+    disk = faulty_disk(directory, options=JOURNAL)
+    s = start(disk)
+    s.must("mount -t ext2 /dev/vdc /mnt")
+    holds("No space left", s.run("dd if=/dev/zero of=/mnt/full bs=64k", 60)[1])
+    s.must("set -e; for i in 1 2 3; do rm /mnt/full; dd if=/dev/zero of=/mnt/full bs=64k count=150 conv=fsync; done; "
+           "for i in $(seq 30); do mkdir /mnt/d$i; cp /etc/passwd /mnt/d$i; done; rm /mnt/full", 120)
+    finish(s)
+    fsck(disk, 0)
 
 
 @test("raw device: the errors of reads and writes come to the caller", linux=False)
