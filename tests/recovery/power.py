@@ -205,7 +205,7 @@ def on_anole(path):
     return boot(disks=[path])
 
 
-@test("cuts of the power: e2fsck, Linux and Anole replay the journal; what was fsynced is there", linux=False)
+@test("cuts of the power; e2fsck, Linux and Anole replay the journal; what was fsynced is there", linux=False)
 def power_cuts(directory):
     seed = random.randrange(1 << 30)
     print(f"  seed {seed}", flush=True)

@@ -86,7 +86,7 @@ def write_errors(directory):
     repair(disk, 0)
 
 
-@test("with a journal: fsync says that it cannot be written, and later that it is; the file system stays whole", linux=False)
+@test("a journal that cannot be written is said by fsync, and later it can; the file system stays whole", linux=False)
 def journal_errors(directory):
     disk = faulty_disk(directory, options=JOURNAL)
     s = start(disk)
@@ -99,7 +99,7 @@ def journal_errors(directory):
     fsck(disk, 0)
 
 
-@test("with a journal: one write in eight fails, in the midst of it: errors are EIO, nothing is damaged", linux=False)
+@test("a journal, and one write in eight fails; the errors are EIO, nothing is damaged", linux=False)
 def errors_in_the_midst(directory):
     disk = faulty_disk(directory, options=JOURNAL)
     s = start(disk)
@@ -116,7 +116,7 @@ def errors_in_the_midst(directory):
     fsck(disk, 0)
 
 
-@test("with a journal: a full disk is ENOSPC, and what is removed is free at once", linux=False)
+@test("a journal on a full disk; that is ENOSPC, and what is removed is free at once", linux=False)
 def full(directory):
     disk = faulty_disk(directory, options=JOURNAL)
     s = start(disk)
