@@ -95,4 +95,4 @@ def full_pipe(s):
     same(s.must("echo fine"), "fine\n")
 
 
-main()
+main(mem=512)      # what fills up and how much is too much depends on it

@@ -119,14 +119,14 @@ def directory(s):
 
 @test("top shows processes and services once, with the processor's time")
 def top(s):
-    output = s.must(f"sh -c '{NEVER_ENDS}' & sleep 1; top -b -n2 -d1 | cat; kill $!", 30)
-    shown = output.split("Mem:")[2]
-    holds(r"^CPU: +[\d.]+% usr +[\d.]+% sys", shown)
-    holds(r"^ *\d+ +\d+ root +R .*while :", shown)
-    used = re.search(r"^ *\d+ +\d+ root +R +\S+ +[\d.]+ +\d+ +([\d.]+) sh -c while", shown, re.M)
-    # Of all processors.
-    if not used or float(used.group(1)) < 50 / int(s.must("nproc")):
-        raise Failed(f"the loop has {used and used.group(1)} %: {shown[:1500]}")
+    output = s.must(f"sh -c '{NEVER_ENDS}' & sleep 1; top -b -n6 -d1 | cat; kill $!", 60)
+    looks = output.split("Mem:")[2:]
+    holds(r"^CPU: +[\d.]+% usr +[\d.]+% sys", looks[0])
+    holds(r"^ *\d+ +\d+ root +R .*while :", looks[0])
+    used = re.findall(r"^ *\d+ +\d+ root +R +\S+ +[\d.]+ +\d+ +([\d.]+) sh -c while", "".join(looks), re.M)
+    # Of all processors; a busy build machine may have taken one away for one of the looks.
+    if not used or max(map(float, used)) < 50 / int(s.must("nproc")):
+        raise Failed(f"the loop has {used} %: {looks[0][:1500]}")
 
 
 @test("pidof, pgrep and killall find processes by name")
