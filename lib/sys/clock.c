@@ -62,6 +62,7 @@ static bool unlink_timer(struct timer *timer)
 {
 	for (struct timer **at = &timers; *at; at = &(*at)->next)
 		if (*at == timer) {
+			txcheck_changes(at, sizeof *at);
 			*at = timer->next;
 			return true;
 		}
@@ -73,11 +74,13 @@ void timer_start(struct timer *timer, uint64_t deadline_ns, void (*fire)(struct 
 	struct timer *first = timers, **at = &timers;
 
 	unlink_timer(timer);
+	txcheck_changes(timer, sizeof *timer);
 	timer->deadline = deadline_ns ? deadline_ns : 1;
 	timer->fire = fire;
 	while (*at && (*at)->deadline <= timer->deadline)
 		at = &(*at)->next;
 	timer->next = *at;
+	txcheck_changes(at, sizeof *at);
 	*at = timer;
 	if (timers != first || timers == timer)
 		program();
@@ -87,6 +90,7 @@ void timer_stop(struct timer *timer)
 {
 	struct timer *first = timers;
 
+	txcheck_changes(timer, sizeof *timer);
 	timer->deadline = 0;
 	if (unlink_timer(timer) && timers != first)
 		program();
@@ -101,6 +105,7 @@ void timers_run(void)
 		struct timer *timer = timers;
 
 		timers = timer->next;
+		txcheck_changes(timer, sizeof *timer);
 		timer->deadline = 0;
 		timer->fire(timer);
 	}

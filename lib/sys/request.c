@@ -197,6 +197,7 @@ static bool undo(struct request *rq)
 		rq->context = NULL;
 		rq->caps_taken = 0;
 	}
+	rq->reply_caps_count = 0; /* what was made for it is closed by the log */
 	rq->state = REQUEST_RUNNING;
 	return rq->sequence & REQUEST_RUNS;
 }
@@ -228,7 +229,7 @@ long request_give_badge(struct request *rq, uint64_t badge)
 	}
 	if (slot < 0)
 		return slot;
-	return request_give(rq, (cap_t)slot, CAP_ALL, true);
+	return request_give(rq, (cap_t)tx_made(slot), CAP_ALL, true);
 }
 
 cap_t request_take(struct request *rq, unsigned i)

@@ -93,11 +93,14 @@ void tx_touch(void *memory, size_t length)
 	if (!inside(memory) || !tx_on)
 		return;
 	FAULT_POINT("tx: before a change");
-	for (; at < end; at += TX_LINE)
-		if (*shadow_of(at)) {
+	for (; at < end; at += TX_LINE) {
+		while (!(at & (8 * TX_LINE - 1)) && end - at >= 8 * TX_LINE && !*(uint64_t *)shadow_of(at))
+			at += 8 * TX_LINE;
+		if (at < end && *shadow_of(at)) {
 			append((void *)at, at, LINE);
 			*shadow_of(at) = 0;
 		}
+	}
 }
 
 void tx_save(void *memory, size_t length)
@@ -138,16 +141,48 @@ void tx_allocated(void *payload, size_t length, uint64_t *header)
 	append(header, (uintptr_t)header, ALLOCATED);
 }
 
+/* The whole lines of some memory. */
+static size_t lines_in(void *memory, size_t length, uintptr_t *from)
+{
+	uintptr_t end = ((uintptr_t)memory + length) & ~(TX_LINE - 1);
+
+	*from = ((uintptr_t)memory + TX_LINE - 1) & ~(TX_LINE - 1);
+	return tx_on && inside(memory) && end > *from ? end - *from : 0;
+}
+
 void tx_fresh(void *memory, size_t length)
 {
-	uintptr_t from = ((uintptr_t)memory + TX_LINE - 1) & ~(TX_LINE - 1);
-	uintptr_t end = ((uintptr_t)memory + length) & ~(TX_LINE - 1);
-	uint64_t whole = end - from;
+	uintptr_t from;
+	uint64_t whole = lines_in(memory, length, &from);
 
-	if (!tx_on || !inside(memory) || end <= from)
+	if (!whole)
 		return;
 	append(&whole, from, FRESH);
 	tx_unguard((void *)from, whole);
+}
+
+void tx_exclude(void *memory, size_t length)
+{
+	uintptr_t from;
+	size_t whole = lines_in(memory, length, &from);
+
+	if (whole)
+		tx_unguard((void *)from, whole);
+}
+
+static size_t statics(void)
+{
+	return (size_t)(__preserved_end - __preserved_guarded);
+}
+
+void tx_suspend(void)
+{
+	tx_unguard(__preserved_guarded, statics());
+}
+
+void tx_resume(void)
+{
+	tx_guard(__preserved_guarded, statics());
 }
 
 /* --- records ------------------------------------------------------------------------------ */
@@ -304,7 +339,7 @@ void tx_undo(void)
 void tx_guard_statics(void)
 {
 	CHECK(!tx_on || startup->preserved_size <= PRESERVED_LIMIT);
-	tx_guard(__preserved_guarded, (size_t)(__preserved_end - __preserved_guarded));
+	tx_resume();
 }
 
 /* What only a transaction that has something to show needs. */

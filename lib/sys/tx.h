@@ -72,6 +72,12 @@ void tx_fresh(void *memory, size_t length);
 /* The service's `committed` is to run after the commit. */
 void tx_notice(void);
 
+/* The whole lines of this memory are not saved any more, in this incarnation: others write to them. */
+void tx_exclude(void *memory, size_t length);
+/* In `start`: variables that are changed between the two are not put back, for the next incarnation makes them anew. */
+void tx_suspend(void);
+void tx_resume(void);
+
 /* For a function that changes what preserved memory holds but every incarnation makes anew, such as hash chains: its
  * stores are not put back. */
 #ifdef TXCHECK

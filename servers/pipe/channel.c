@@ -35,7 +35,7 @@ struct channel *channel_new(uint64_t stamp)
 	if (!channel)
 		return NULL;
 	channel->payer = payer;
-	channel->ring.data = pheap_alloc(RING_SIZE);
+	channel->ring.data = pheap_alloc_data(RING_SIZE);
 	if (!channel->ring.data) {
 		pheap_free(channel);
 		return NULL;
@@ -149,7 +149,7 @@ static void detach_one(struct channel *channel, struct pipe *p, bool reads, bool
 	if (!channel->writers)
 		waitq_wake(&channel->readable);
 	channel_notify(channel);
-	if (!channel->readers && !channel->writers && !channel->openers.first)
+	if (!channel->readers && !channel->writers && !waitq_first(&channel->openers))
 		channel_free(channel);
 }
 

@@ -9,7 +9,7 @@ static void parcel_free(struct parcel *parcel)
 {
 	for (uint32_t i = 0; i < parcel->fds; i++)
 		if (parcel->fd[i] != CAP_NONE)
-			kcall(cap_close, parcel->fd[i]);
+			tx_close(parcel->fd[i]);
 	pheap_free(parcel);
 }
 
@@ -154,7 +154,7 @@ static long take_fds(struct request *rq, struct parcel *parcel, uint64_t count)
 		long slot = rq->caps[i].slot;
 
 		if (rq->caps[i].slot == CAP_NONE)
-			slot = kcall(badge_cap, SLOT_ENDPOINT, rq->caps[i].badge);
+			slot = tx_made(kcall(badge_cap, SLOT_ENDPOINT, rq->caps[i].badge));
 		else
 			request_take(rq, i);
 		if (slot < 0)

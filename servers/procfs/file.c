@@ -207,7 +207,7 @@ static struct command *command_of(const struct request *rq)
 
 void control_start(void)
 {
-	long slot = control_slot ? 0 : kcall(mo_create, ANOLE_PAGE_SIZE, 0ul);
+	long slot = control_slot ? 0 : tx_made(kcall(mo_create, ANOLE_PAGE_SIZE, 0ul));
 
 	if (slot > 0)
 		control_slot = (cap_t)slot;

@@ -39,7 +39,7 @@ void gather_start(void)
 	long slot;
 
 	if (!shared_slot) {
-		slot = kcall(mo_create, GATHERS * SLOT_BYTES, 0ul);
+		slot = tx_made(kcall(mo_create, GATHERS * SLOT_BYTES, 0ul));
 		if (slot >= 0)
 			shared_slot = (cap_t)slot;
 	}
@@ -136,7 +136,7 @@ static void close_received(struct acall *call)
 {
 	for (uint32_t i = 0; i < call->received_count; i++)
 		if (call->received[i].slot != CAP_NONE)
-			kcall(cap_close, call->received[i].slot);
+			tx_close(call->received[i].slot);
 	call->received_count = 0;
 }
 
@@ -315,7 +315,7 @@ static void ask_fd_path(struct gather *g)
 		call->out = buffer(g, TEXT_AT, PATH_LENGTH_MAX);
 		file_send_path(call, (cap_t)slot, &request);
 	}
-	kcall(cap_close, slot);
+	tx_close(slot);
 }
 
 /* --- for handlers -------------------------------------------------------------------------------------- */
@@ -395,9 +395,9 @@ void gather_end(struct request *rq, struct gather *g)
 {
 	(void)rq;
 	if (g->space != CAP_NONE)
-		kcall(cap_close, g->space);
+		tx_close(g->space);
 	if (g->table != CAP_NONE)
-		kcall(cap_close, g->table);
+		tx_close(g->table);
 	g->space = g->table = CAP_NONE;
 	g->used = false;
 	if (!g->pending)

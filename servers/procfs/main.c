@@ -32,6 +32,7 @@ static long cancel(struct request *rq)
 static const struct service service = {
 	.name = "procfs",
 	.dispatch = dispatch,
+	.transactional = true,
 	.start = start,
 	.release = file_release,
 	.cancel = cancel,

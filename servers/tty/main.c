@@ -141,6 +141,7 @@ static const struct service service = {
 	.start = start,
 	.release = release,
 	.cancel = cancel,
+	.transactional = true,
 };
 
 int main(void)

@@ -4,6 +4,8 @@
 
 #include "tty.h"
 
+#define RECEIVED_BYTES 512u
+
 PRESERVED static struct tty ttys[TTY_LINES];
 
 static void listen(struct tty *tty);
@@ -125,9 +127,9 @@ static void received(struct acall *call)
 	struct tty *tty = call->owner;
 
 	tty->reading = NULL;
-	if (call->status > 0 && (size_t)call->status <= sizeof(tty->received))
+	if (call->status > 0 && (size_t)call->status <= RECEIVED_BYTES)
 		tty_input(tty, tty->received, (size_t)call->status);
-	if (call->status >= 0 || call->status == -EINTR)
+	if (call->status >= 0 || call->status == -EINTR || call->status == -ERESTART)
 		listen(tty);
 	else
 		slog("tty: the line does not answer: %ld", call->status);
@@ -140,7 +142,7 @@ static void listen(struct tty *tty)
 	tty->reading = acall_new(received, tty);
 	if (!tty->reading)
 		return;
-	tty->reading->out = tty_buffer(tty->received, sizeof(tty->received));
+	tty->reading->out = tty_buffer(tty->received, RECEIVED_BYTES);
 	if (chr_send_read(tty->reading, tty->line, &req) < 0) {
 		acall_free(tty->reading);
 		tty->reading = NULL;
@@ -166,7 +168,8 @@ void ttys_start(bool restarted)
 		tty->winsize = (struct winsize){ .rows = 24, .columns = 80 };
 		tty->device = dev_make(TTY_MAJOR_SERIAL, TTY_SERIAL_MINOR);
 		tty->line = service_cap("uart16550");
-		tty->present = tty->line != CAP_NONE;
+		tty->received = pheap_alloc_data(RECEIVED_BYTES);
+		tty->present = tty->received && tty->line != CAP_NONE;
 	}
 	if (tty->present && !tty->reading)
 		listen(tty);

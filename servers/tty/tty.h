@@ -30,7 +30,9 @@ struct tty {
 	cap_t line;                      /* its driver, speaks chr; CAP_NONE of a pseudo-terminal */
 	struct acall *reading, *writing; /* the driver's calls that are out */
 	uint32_t writing_length;
-	uint8_t received[512], sending[1024]; /* their buffers: preserved memory is a memory object */
+	/* Their buffers: preserved memory is a memory object. What the driver writes is no part of transactions. */
+	uint8_t *received;
+	uint8_t sending[1024];
 	struct waitq readers, writers, drainers;
 	struct timer read_timer; /* VTIME */
 	struct open_tty *opens;

@@ -206,7 +206,7 @@ static struct device *device_enter(struct request *rq, const struct vfs_add_devi
 	struct device *d = device_find((uint32_t)in->kind, rdev);
 
 	if (d && d->minor == in->minor) {
-		kcall(cap_close, d->server); /* the same again from a new incarnation */
+		tx_close(d->server); /* the same again from a new incarnation */
 	} else {
 		for (d = devices; d < devices + DEVICE_MAX && d->used; d++)
 			;
@@ -262,7 +262,7 @@ long remove_device(struct request *rq, const struct vfs_remove_device_req *in,
 		return -EPERM;
 	if (!d)
 		return -ENOENT;
-	kcall(cap_close, d->server);
+	tx_close(d->server);
 	d->used = false;
 	return 0;
 }

@@ -168,11 +168,11 @@ void job_free(struct job *job)
 	if (job->rq && job->rq->context == job)
 		job->rq->context = NULL;
 	if (job->received != CAP_NONE)
-		kcall(cap_close, job->received);
+		tx_close(job->received);
 	if (job->second != CAP_NONE)
-		kcall(cap_close, job->second);
+		tx_close(job->second);
 	if (job->sent != CAP_NONE)
-		kcall(cap_close, job->sent);
+		tx_close(job->sent);
 	pheap_free(job->big);
 	job->big = NULL;
 	job->used = false;
@@ -360,7 +360,7 @@ static long fetch_link(struct request *rq, struct vnode *node)
 
 	if (!job)
 		return job_wait(rq);
-	job->big = pheap_alloc(PATH_LENGTH_MAX);
+	job->big = pheap_alloc_data(PATH_LENGTH_MAX);
 	if (!job->big) {
 		job_free(job);
 		return -ENOMEM;
@@ -411,10 +411,14 @@ static void job_count(struct job *job)
 		vnode_get(job->node);
 }
 
-void jobs_start(bool restarted)
+void jobs_start(void)
 {
-	if (!restarted)
-		return;
+	for (uint32_t i = 0; i < JOB_MAX; i++)
+		tx_exclude(&jobs[i].stat, (size_t)(jobs[i].text - (char *)&jobs[i].stat));
+}
+
+void jobs_count(void)
+{
 	free_jobs = NULL;
 	for (uint32_t i = 0; i < jobs_touched; i++) {
 		if (jobs[i].used) {

@@ -47,17 +47,19 @@ static long dispatch(struct request *rq)
 static long start(bool restarted)
 {
 	if (restarted) {
+		tx_suspend();
 		mounts_start();
 		tree_rebuild();
+		jobs_count();
+		sessions_count();
+		descriptions_count();
+		tree_rebuilt();
+		binds_start();
+		tx_resume();
 	}
-	jobs_start(restarted);
-	if (!restarted)
-		return 0;
-	sessions_count();
-	descriptions_count();
-	tree_rebuilt();
-	binds_start();
-	forget_flush();
+	jobs_start();
+	if (restarted)
+		forget_flush();
 	return 0;
 }
 
@@ -74,6 +76,7 @@ static const struct service service = {
 	.release = description_release,
 	.cancel = job_cancel,
 	.shutdown = shutdown,
+	.transactional = true,
 };
 
 int main(void)

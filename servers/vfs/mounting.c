@@ -59,7 +59,7 @@ static void stop_instance(const struct mount *m)
 
 	if (m->endpoint == CAP_NONE)
 		return;
-	kcall(cap_close, m->endpoint);
+	tx_close(m->endpoint);
 	call = acall_new(stopped, NULL);
 	if (call)
 		rs_send_stop_instance(call, SLOT_RS, &request);
@@ -70,12 +70,12 @@ static void file_system_drop(struct mount *m)
 	stop_instance(m);
 	forget_mount(m);
 	if (m->fs != CAP_NONE)
-		kcall(cap_close, m->fs);
+		tx_close(m->fs);
 	m->fs = CAP_NONE;
 	if (m->epochs)
 		kcall(vm_unmap, CAP_SELF_SPACE, m->epochs, ANOLE_PAGE_SIZE);
 	if (m->epochs_memory != CAP_NONE)
-		kcall(cap_close, m->epochs_memory);
+		tx_close(m->epochs_memory);
 	m->epochs = NULL;
 	m->epochs_memory = CAP_NONE;
 }
@@ -105,7 +105,7 @@ long mount_fail(struct request *rq, long status)
 	struct mount *m = mount_of(rq);
 
 	if (device_cap(rq) != CAP_NONE)
-		kcall(cap_close, device_cap(rq));
+		tx_close(device_cap(rq));
 	if (m)
 		mount_drop(m);
 	rq->progress[1] = rq->progress[2] = 0;

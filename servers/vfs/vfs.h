@@ -76,8 +76,8 @@ struct job {
 	    second; /* capabilities: sent, and what the answer brought; closed with the job */
 	long status;
 	uint64_t answer[IPC_WORDS];
-	struct file_stat stat; /* out buffer */
-	char text[JOB_TEXT];   /* in buffer */
+	struct file_stat stat __attribute__((aligned(64))); /* out buffer: a file server writes here */
+	char text[JOB_TEXT] __attribute__((aligned(64)));   /* in buffer */
 	struct job *next;
 };
 
@@ -107,7 +107,8 @@ long dir_wait(struct request *rq);
 /* What the cache lacks after a walk. */
 long job_fill(struct request *rq, const struct walk *w, long what);
 long job_cancel(struct request *rq);
-void jobs_start(bool restarted);
+void jobs_count(void); /* those of the last incarnation */
+void jobs_start(void);
 /* effects.c: the consequences of an answer; whether a creation is to be asked for in another way (it has been). */
 void job_conclude(struct job *job);
 bool job_make_again(struct job *job);

@@ -28,7 +28,7 @@ rm -r /tmp/w
 mount -t tmpfs -o size=1m x /mnt; echo a >/mnt/a; dd if=/dev/zero of=/mnt/b bs=4k 2>/dev/null; umount /mnt
 sort /etc/passwd | uniq | wc -l >/dev/null
 """
-PROGRAMS = ("files", "dirs", "links", "names_race", "permissions")
+PROGRAMS = ("files", "dirs", "links", "names_race", "permissions", "sockets", "polling", "epoll", "ptys")
 
 
 def transactional():
