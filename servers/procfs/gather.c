@@ -157,6 +157,8 @@ static void answered(struct acall *call)
 		if (!g->pending && !g->used)
 			waitq_wake(&free_queue);
 	}
+	if (call->tag[3])
+		tx_close((cap_t)call->tag[3]);
 	close_received(call);
 }
 
@@ -304,18 +306,21 @@ static void ask_fd_path(struct gather *g)
 {
 	struct file_path_req request;
 	struct acall *call;
-	long slot = kcall(table_get, g->table, (uint64_t)(uint32_t)g->fd, (uint64_t)CAP_ALL);
+	long slot = tx_made(kcall(table_get, g->table, (uint64_t)(uint32_t)g->fd, (uint64_t)CAP_ALL));
 
 	if (slot < 0) {
 		g->error = -ENOENT;
 		return;
 	}
 	call = question(g, NEED_FD_PATH);
-	if (call) {
-		call->out = buffer(g, TEXT_AT, PATH_LENGTH_MAX);
-		file_send_path(call, (cap_t)slot, &request);
+	if (!call) {
+		tx_close((cap_t)slot);
+		return;
 	}
-	tx_close(slot);
+	call->tag[3] =
+	    (uint64_t)slot; /* closed with the answer: calls go out after the commit, as closing does */
+	call->out = buffer(g, TEXT_AT, PATH_LENGTH_MAX);
+	file_send_path(call, (cap_t)slot, &request);
 }
 
 /* --- for handlers -------------------------------------------------------------------------------------- */

@@ -76,7 +76,6 @@ static const struct service service = {
 	.release = description_release,
 	.cancel = job_cancel,
 	.shutdown = shutdown,
-	.transactional = true,
 };
 
 int main(void)
