@@ -250,7 +250,6 @@ static const struct service service = {
 	.start = start,
 	.release = release,
 	.cancel = cancel,
-	.transactional = true,
 };
 
 int main(void)
