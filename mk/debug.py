@@ -145,6 +145,12 @@ def show_threads(_):
         print(f"{text}, cpu {int(thread['cpu'])}, pc {int(thread['frame']['rip']):#x}, struct thread at {int(thread.address):#x}")
 
 
+def queued(endpoint):
+    """The lists of its calls that nobody has received, in the order in which they will be."""
+    levels = endpoint["queue"]["calls"]
+    return [levels[n] for n in range(levels.type.range()[1], -1, -1)]
+
+
 def show_endpoints(_):
     for thread in threads():
         endpoint = own_endpoint(thread)
@@ -152,8 +158,8 @@ def show_endpoints(_):
             continue
         waits = int(endpoint["receivers"]["next"]) != int(endpoint["receivers"].address)
         print(f"{name_of(thread):18} {'waits' if waits else 'is busy'}, struct endpoint at {int(endpoint):#x}")
-        for state, member in (("served", "in_service"), ("queued", "queue")):
-            for caller in on_list(endpoint[member], "caller", "link"):
+        for state, heads in (("served", [endpoint["in_service"]]), ("queued", queued(endpoint))):
+            for caller in (c for head in heads for c in on_list(head, "caller", "link")):
                 who, op = call_of(caller)
                 print(f"    {state}: operation {operation(op)} of {who}, badge {int(caller['badge_number']):#x}")
 
