@@ -5,6 +5,7 @@ The kernel is Debian's cloud kernel; user space is the same busybox in the same 
 musl compiler. All of it is kept in the cache.
 """
 import contextlib
+import fcntl
 import glob
 import hashlib
 import os
@@ -60,11 +61,19 @@ def newest_package():
     raise guest.GuestError(f"apt-get knows no {META_PACKAGE}; apt-get update may help")
 
 
+@contextlib.contextmanager
+def alone():
+    """What is kept in the cache is made by one test at a time."""
+    os.makedirs(CACHE, exist_ok=True)
+    with open(f"{CACHE}/lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def fetch_kernel():
     """vmlinuz and the modules, unpacked from Debian's package."""
     if os.path.exists(f"{CACHE}/vmlinuz"):
         return
-    os.makedirs(CACHE, exist_ok=True)
     if not glob.glob(f"{CACHE}/*.deb"):
         run("apt-get", "download", "-q", newest_package(), cwd=CACHE)
     package = glob.glob(f"{CACHE}/*.deb")[0]
@@ -81,13 +90,12 @@ def fetch_kernel():
 
 def build_busybox():
     """With the configuration of ours, by musl-gcc as Debian has it."""
-    ours = glob.glob(f"{os.path.dirname(CACHE)}/work/busybox/**/.config", recursive=True)
-    if os.path.exists(f"{CACHE}/busybox") or not ours:
+    if os.path.exists(f"{CACHE}/busybox"):
         return
     with tempfile.TemporaryDirectory() as directory:
         source = glob.glob(f"{os.path.dirname(CACHE)}/src/busybox_*.orig.tar.bz2")[0]
         run("tar", "-xf", source, "-C", directory, "--strip-components=1")
-        shutil.copy(ours[0], f"{directory}/.config")
+        shutil.copy(f"{guest.PORTS}/work/busybox/.config", f"{directory}/.config")
         os.mkdir(f"{directory}/kernel-headers")
         for name in HEADERS:
             there = [f"/usr/include/{name}", f"/usr/include/x86_64-linux-gnu/{name}"]
@@ -141,23 +149,25 @@ def make_initramfs(programs, target):
 
 def initramfs(programs=()):
     """Its path; made anew only for other programs."""
-    fetch_kernel()
-    build_busybox()
-    key = hashlib.sha256(INIT.encode())
-    for program in [f"{CACHE}/busybox", *programs]:
-        with open(program, "rb") as f:
-            key.update(f.read())
-    target = f"{CACHE}/initramfs-{key.hexdigest()[:16]}"
-    if not os.path.exists(target):
-        for old in glob.glob(f"{CACHE}/initramfs-*"):
-            os.unlink(old)
-        make_initramfs(programs, target)
+    with alone():
+        fetch_kernel()
+        build_busybox()
+        key = hashlib.sha256(INIT.encode())
+        for program in [f"{CACHE}/busybox", *programs]:
+            with open(program, "rb") as f:
+                key.update(f.read())
+        target = f"{CACHE}/initramfs-{key.hexdigest()[:16]}"
+        if not os.path.exists(target):
+            for old in glob.glob(f"{CACHE}/initramfs-*"):
+                os.unlink(old)
+            make_initramfs(programs, target)
     return target
 
 
 def make_disk(target, base=os.path.join(guest.BUILD, "base.img")):
     """A disk laid out as Anole's, with our files in /etc but for the console's name."""
-    build_busybox()
+    with alone():
+        build_busybox()
     with fresh_tree() as root:
         for kind in "bin sbin usr/bin usr/sbin".split():
             for link in glob.glob(f"{guest.PORTS}/stage/busybox/{kind}/*"):
