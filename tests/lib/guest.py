@@ -30,6 +30,11 @@ OVMF = "/usr/share/OVMF/OVMF_CODE.fd"
 PROMPT = re.compile(rb"(?:^|\n)[^\n]*# (?:\x1b\[6n)?$")     # some shells ask where the cursor is
 
 
+# What will be thrown away need not be on the build machine's disk when the guest flushes its own: that may take a minute
+# while others write to it.
+THROWAWAY = ",snapshot=on,cache=unsafe"
+
+
 class GuestError(Exception):
     """The guest did not do what was expected of it; the message says what it printed."""
 
@@ -38,7 +43,7 @@ def qemu_command(image="anole.img", disks=(), smp=None, mem=512, icount=False, c
                  snapshot=False, debug_exit=False, share=None, console=("-nographic",), extra=()):
     drive = f"file={os.path.join(BUILD, image)},format=raw,if=virtio"
     command = ["qemu-system-x86_64", "-M", machine, "-accel", "tcg", "-m", str(mem),
-               "-drive", drive + (",snapshot=on" if snapshot else ""), *console]
+               "-drive", drive + (THROWAWAY if snapshot else ""), *console]
     for disk in disks:
         command += ["-drive", f"file={disk},format=raw,if=virtio"]
     if smp or icount:
