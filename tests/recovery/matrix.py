@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The kill matrix: each service dies in each way, idle and under load, and nobody may have noticed more than a pause.
 
-TEST: timeout=1200
+TEST: slow timeout=1200
 
 A cell is a service, a way to die and a load; tests/recovery/effects does the work in the guest and tells whether each
 effect has happened once and was reported so. As a test some cells are drawn from those that have to pass, for a limited
