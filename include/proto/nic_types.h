@@ -33,8 +33,9 @@ struct nic_ring {
 };
 
 struct nic_area {
-	volatile uint32_t status; /* NIC_LINK_UP; the driver's */
-	uint32_t pad[15];
+	/* The driver's: NIC_LINK_UP; and who is served, by the number that its attaching was answered with. */
+	volatile uint32_t status, owner;
+	uint32_t pad[14];
 	struct nic_ring received, sent;
 	uint8_t buffers[2 * NIC_ENTRIES][NIC_BUFFER] __attribute__((aligned(4096))); /* received, then sent */
 };

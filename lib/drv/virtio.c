@@ -165,10 +165,15 @@ static uint64_t align(uint64_t value, uint64_t to)
 	return (value + to - 1) & ~(to - 1);
 }
 
+static uint64_t used_offset(const struct virtio_queue *queue)
+{
+	return align(queue->size * sizeof(struct virtio_descriptor) + 6 + 2ul * queue->size, 4);
+}
+
 static long lay_out(struct virtio_queue *queue)
 {
 	uint64_t available = queue->size * sizeof(struct virtio_descriptor);
-	uint64_t used = align(available + 6 + 2ul * queue->size, 4);
+	uint64_t used = used_offset(queue);
 	uint64_t tables = align(used + 6 + 8ul * queue->size, ANOLE_PAGE_SIZE);
 	uint64_t end = tables;
 	long error;
@@ -187,6 +192,14 @@ static long lay_out(struct virtio_queue *queue)
 		queue->tables = (struct virtio_descriptor *)(queue->memory.at + tables);
 	queue->tables_physical = queue->memory.physical + tables;
 	return 0;
+}
+
+bool virtio_queue_left(struct virtio_queue *queue)
+{
+	if (!queue->used || dma_open(&queue->memory, queue->memory.size))
+		return false;
+	queue->used = (volatile uint16_t *)(queue->memory.at + used_offset(queue));
+	return true;
 }
 
 static void tell_device(struct virtio_device *device, const struct virtio_queue *queue)
@@ -226,6 +239,7 @@ long virtio_queue_open(struct virtio_device *device, struct virtio_queue *queue,
 	if (!queue->slots)
 		return -ENODEV;
 	queue->number = number;
+	queue->used = NULL;
 	queue->used_seen = 0;
 	queue->doorbell =
 	    (volatile uint16_t *)(device->notify + device->common->queue_notify_offset * device->notify_step);

@@ -60,6 +60,9 @@ struct virtio_device {
 /* Find the function's structures, reset the device, agree on those of `wanted` that it has. Both structs
  * may be PRESERVED; only their DMA memory is carried over. */
 long virtio_open(struct virtio_device *device, uint64_t wanted);
+/* In an incarnation that is not the first, before virtio_queue_open, which forgets it: whether what the device had done
+ * for the one before can still be taken. */
+bool virtio_queue_left(struct virtio_queue *queue);
 /* Queue `number` with up to `slots` chains of up to `slot_length`; its interrupt is bit 0. */
 long virtio_queue_open(struct virtio_device *device, struct virtio_queue *queue, uint16_t number,
 		       unsigned slots, unsigned slot_length);

@@ -52,13 +52,21 @@ struct netif *interface_named(const char *name)
 	return NULL;
 }
 
+/* NULL: it has no driver that serves us. */
+static struct nic_area *area_of(const struct card *card)
+{
+	struct nic_area *area = areas[index_of(card)];
+
+	return area && area->owner == card->owner ? area : NULL;
+}
+
 /* --- sending ----------------------------------------------------------------------------------------------------- */
 
 /* A packet is in the ring, but the driver learns of it only after the commit. */
 static err_t send(struct netif *netif, struct pbuf *packet)
 {
 	struct card *card = netif->state;
-	struct nic_area *area = areas[index_of(card)];
+	struct nic_area *area = area_of(card);
 	uint32_t at = card->produced % NIC_ENTRIES;
 
 	if (!area || nic_between(area->sent.consumed, card->produced) >= NIC_ENTRIES ||
@@ -77,7 +85,7 @@ void cards_publish(void)
 {
 	for (unsigned i = 0; i < CARDS_MAX; i++) {
 		const struct card *card = &cards[i];
-		struct nic_area *area = areas[i];
+		struct nic_area *area = area_of(card);
 
 		if (!area ||
 		    (area->sent.produced == card->produced && area->received.consumed == card->consumed))
@@ -110,7 +118,7 @@ static void take_packet(struct card *card, const struct nic_area *area, uint32_t
 
 static void look_at_link(struct card *card, const struct nic_area *area)
 {
-	bool up = area->status & NIC_LINK_UP;
+	bool up = area && area->status & NIC_LINK_UP;
 
 	if (up == netif_is_link_up(&card->netif))
 		return;
@@ -152,11 +160,15 @@ static __attribute__((noinline)) TX_DERIVED void count_crash(void)
 }
 
 /* Counters that cannot be are not followed; the packets between are lost. Answers whether more are there. */
-static bool run_card(struct card *card, const struct nic_area *area)
+static bool run_card(struct card *card)
 {
-	uint32_t produced = area->received.produced;
+	const struct nic_area *area = area_of(card);
+	uint32_t produced;
 
 	look_at_link(card, area);
+	if (!area)
+		return false;
+	produced = area->received.produced;
 	if (nic_between(card->consumed, produced) > NIC_ENTRIES) {
 		card->consumed = produced;
 		tx_notice();
@@ -180,7 +192,7 @@ static bool run_card(struct card *card, const struct nic_area *area)
 void cards_run(uint64_t bits)
 {
 	for (unsigned i = 0; i < CARDS_MAX; i++)
-		if (bits & CARD_BIT(i) && areas[i] && run_card(&cards[i], areas[i]))
+		if (bits & CARD_BIT(i) && areas[i] && run_card(&cards[i]))
 			kcall(notify_signal, SLOT_NOTIFY, CARD_BIT(i));
 }
 
@@ -213,7 +225,7 @@ static void bring_up(struct card *card, uint64_t mac, uint64_t mtu)
 	for (unsigned i = 0; i < ETH_HWADDR_LEN; i++)
 		netif->hwaddr[i] = (u8_t)(mac >> 8 * i);
 	netif_set_default(netif);
-	if (areas[index_of(card)]->status & NIC_LINK_UP)
+	if (area_of(card) && area_of(card)->status & NIC_LINK_UP)
 		netif_set_link_up(netif);
 	netif_create_ip6_linklocal_address(netif, 1);
 	netif_set_ip6_autoconfig_enabled(netif, 1);
@@ -234,7 +246,6 @@ static void attached(struct acall *call)
 {
 	const struct nic_attach_reply *reply = acall_reply(call);
 	struct card *card = call->owner;
-	uint64_t size = 0;
 
 	if (call->status < 0 || call->received_count != 2) {
 		slog("a driver does not let us attach: error %ld", -call->status);
@@ -250,7 +261,7 @@ static void attached(struct acall *call)
 	card->notify = call->received[1].slot;
 	if (map_area(card))
 		return;
-	(void)size;
+	card->owner = (uint32_t)reply->owner;
 	card->produced = areas[index_of(card)]->sent.produced;
 	card->consumed = areas[index_of(card)]->received.consumed;
 	bring_up(card, reply->mac, reply->mtu);

@@ -41,6 +41,7 @@ struct card {
 	bool used, attached;
 	cap_t driver, memory, notify;
 	uint64_t number;             /* among the drivers of its class, at RS */
+	uint32_t owner;              /* what we are to the driver, unless another has come */
 	uint32_t consumed, produced; /* what the shared words are to say after the commit */
 };
 extern struct card cards[CARDS_MAX];

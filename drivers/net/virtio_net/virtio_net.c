@@ -28,6 +28,7 @@ static PRESERVED struct dma_memory memory;
 static PRESERVED struct {
 	cap_t notify;
 	uint64_t bits;
+	uint32_t owner;
 } peer;
 /* What this side believes of the rings: it is written before the shared word is. */
 static PRESERVED uint32_t received, given_back, sent;
@@ -37,6 +38,7 @@ static struct virtio_device device;
 static struct nic_area *area;
 static uint32_t submitted; /* of `sent`: at the device, or done */
 static bool at_device[NIC_ENTRIES], posted[NIC_ENTRIES];
+static bool at_server[NIC_ENTRIES]; /* when this incarnation began */
 
 static uint64_t buffer_address(unsigned buffer)
 {
@@ -70,26 +72,33 @@ static void take_back(void)
 	virtio_kick(&receive_queue);
 }
 
+/* Whether it is a packet, and the server's now. */
+static bool enter(unsigned buffer, uint32_t written)
+{
+	volatile struct nic_entry *entry = &area->received.entry[received % NIC_ENTRIES];
+
+	if (written < HEADER + FRAME_MIN || written > HEADER + NIC_PACKET_MAX)
+		return false;
+	entry->buffer = buffer;
+	entry->length = written - HEADER;
+	received_buffer[received % NIC_ENTRIES] = (uint16_t)buffer;
+	received++;
+	return true;
+}
+
 static bool receive(void)
 {
 	uint32_t written, before = received;
 	int buffer;
 
 	while ((buffer = virtio_take(&receive_queue, &written)) >= 0) {
-		volatile struct nic_entry *entry = &area->received.entry[received % NIC_ENTRIES];
-
 		if (!posted[buffer])
 			continue;
 		posted[buffer] = false;
-		if (written < HEADER + FRAME_MIN || written > HEADER + NIC_PACKET_MAX) {
-			post((unsigned)buffer);
-			virtio_kick(&receive_queue);
+		if (enter((unsigned)buffer, written))
 			continue;
-		}
-		entry->buffer = (uint32_t)buffer;
-		entry->length = written - HEADER;
-		received_buffer[received % NIC_ENTRIES] = (uint16_t)buffer;
-		received++;
+		post((unsigned)buffer);
+		virtio_kick(&receive_queue);
 	}
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	area->received.produced = received;
@@ -99,13 +108,6 @@ static bool receive(void)
 /* All buffers but those whose packets the server has not taken yet: of these it still knows the entries. */
 static void post_all(void)
 {
-	bool at_server[NIC_ENTRIES] = {};
-	uint32_t consumed = area->received.consumed;
-
-	if (nic_between(given_back, consumed) <= nic_between(given_back, received))
-		given_back = consumed;
-	for (uint32_t n = given_back; n != received; n++)
-		at_server[received_buffer[n % NIC_ENTRIES]] = true;
 	for (unsigned buffer = 0; buffer < NIC_ENTRIES; buffer++)
 		if (!at_server[buffer])
 			post(buffer);
@@ -155,6 +157,39 @@ static bool reap(void)
 	return full && sent != before;
 }
 
+/* --- after a restart ------------------------------------------------------------------------------------------ */
+
+/* Which buffers the server has: it still knows the entries. */
+static void count_buffers(void)
+{
+	uint32_t consumed = area->received.consumed;
+
+	if (nic_between(given_back, consumed) <= nic_between(given_back, received))
+		given_back = consumed;
+	for (uint32_t n = given_back; n != received; n++)
+		at_server[received_buffer[n % NIC_ENTRIES]] = true;
+}
+
+/* What the device had received and sent before it was reset. */
+static void take_left(void)
+{
+	bool done[NIC_ENTRIES] = {};
+	uint32_t written;
+	int slot;
+
+	if (virtio_queue_left(&receive_queue))
+		while ((slot = virtio_take(&receive_queue, &written)) >= 0)
+			if (!at_server[slot])
+				at_server[slot] = enter((unsigned)slot, written);
+	if (!virtio_queue_left(&send_queue))
+		return;
+	while ((slot = virtio_take(&send_queue, &written)) >= 0)
+		done[slot] = true;
+	for (; done[sent % NIC_ENTRIES % send_queue.slots]; sent++)
+		done[sent % NIC_ENTRIES % send_queue.slots] = false;
+	area->sent.consumed = sent;
+}
+
 /* --- the server --------------------------------------------------------------------------------------------- */
 
 static void tell_peer(void)
@@ -185,10 +220,13 @@ static long nic_attach(struct request *rq, const struct nic_attach_req *in, stru
 		status = request_give(rq, SLOT_NOTIFY, CAP_W, false);
 	if (status)
 		return status;
+	area->owner = ++peer.owner;
+	tell_peer();
 	if (peer.notify)
 		kcall(cap_close, peer.notify);
 	peer.notify = request_take(rq, 0);
 	peer.bits = 1ull << in->bit;
+	out->owner = peer.owner;
 	out->mac = mac();
 	out->mtu = device.features & F_MTU && configuration->mtu < MTU ? configuration->mtu : MTU;
 	return 0;
@@ -228,7 +266,7 @@ static long open_queues(void)
 		error = virtio_queue_open(&device, &receive_queue, 0, NIC_ENTRIES, 1);
 	if (!error)
 		error = virtio_queue_open(&device, &send_queue, 1, NIC_ENTRIES, 1);
-	return error ? error : dma_open(&memory, sizeof(struct nic_area));
+	return error;
 }
 
 static long start(bool restarted)
@@ -236,10 +274,17 @@ static long start(bool restarted)
 	long error = virtio_open(&device, F_MAC | F_STATUS | F_MTU);
 
 	if (!error)
-		error = open_queues();
+		error = dma_open(&memory, sizeof(struct nic_area));
 	if (error)
 		return error;
 	area = (struct nic_area *)memory.at;
+	if (restarted) {
+		count_buffers();
+		take_left();
+	}
+	error = open_queues();
+	if (error)
+		return error;
 	submitted = sent;
 	post_all();
 	virtio_run(&device);
