@@ -156,6 +156,12 @@ bool pty_slave_gone(const struct tty *tty)
 	return tty->was_open && !tty->opens;
 }
 
+static void number_removal(struct tty *tty)
+{
+	if (!tty->removal)
+		tty->removal = ++removals;
+}
+
 /* Once the master is gone, those who have the slave open read the end of the file (Linux: tty_vhangup). */
 void pty_closed(struct tty *tty, bool master)
 {
@@ -171,7 +177,7 @@ void pty_closed(struct tty *tty, bool master)
 	for (open = tty->opens; open; open = open->next)
 		open->hung_up = true;
 	tty_changed(tty);
-	tty->removal = ++removals;
+	number_removal(tty);
 	node_remove(tty);
 	free_unused(tty);
 }
@@ -274,14 +280,31 @@ long pty_ioctl(struct request *rq, struct tty *tty, uint64_t request)
 	return stream_put(rq, &value, sizeof(value));
 }
 
-/* progress[0]: 1 + the removals that had begun. */
+/* Whether the master was closed and this is only not told yet: calls may overtake the word of it. */
+static bool master_closing(const struct tty *tty)
+{
+	uint64_t badge = tty->master->d.badge, found;
+
+	return kcall(badge_list, SLOT_ENDPOINT, badge - 1, &found, 1) != 1 || found != badge;
+}
+
+static bool to_be_removed(const struct tty *tty, uint64_t before)
+{
+	return tty->removal && tty->removal < before && tty->node_state != NODE_NONE;
+}
+
+/* progress[0]: 1 + the removals that had begun or were due. */
 long ptys_settle(struct request *rq)
 {
+	uint32_t number;
+
+	for (number = 0; number < TTY_PTYS && !rq->progress[0]; number++)
+		if (ptys[number] && ptys[number]->master && master_closing(ptys[number]))
+			number_removal(ptys[number]);
 	if (!rq->progress[0])
 		rq->progress[0] = 1 + removals;
-	for (uint32_t number = 0; number < TTY_PTYS; number++)
-		if (ptys[number] && ptys[number]->node_state == NODE_REMOVING &&
-		    ptys[number]->removal < rq->progress[0])
+	for (number = 0; number < TTY_PTYS; number++)
+		if (ptys[number] && to_be_removed(ptys[number], rq->progress[0]))
 			return request_park(rq, &settling);
 	return 0;
 }

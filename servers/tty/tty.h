@@ -39,7 +39,7 @@ struct tty {
 	/* Of a pseudo-terminal: */
 	bool pty, locked, was_open;
 	uint32_t node_state;
-	uint64_t removal; /* of the node: the number of it */
+	uint64_t removal; /* of the node: the number of it, once it is known to be due */
 	struct open_tty *master;
 	struct waitq masters; /* who waits at the master */
 	uint64_t owner;       /* of the node: uid | gid << 32 */

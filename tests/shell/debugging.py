@@ -95,7 +95,8 @@ def nmi(directory):
         monitor.sendall(b"nmi\n")
         s.expect(r"dump: end", 30)
     text = s.text(0)
-    holds(r"\] +vfs \d+: waiting for messages", text)
+    holds(r"\] +\w+ \d+: waiting for messages", text)
+    holds(r"\] +vfs \d+: \w", text)
     same(s.must("echo alive"), "alive\n")
     s.guest.close()
 
