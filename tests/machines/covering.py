@@ -78,7 +78,7 @@ def scripts():
 
 def particular(source):
     with open(source.path) as f:
-        return re.search(r"icount=True|TXCHECK", f.read())
+        return re.search(r"icount|TXCHECK", f.read())
 
 
 def chosen(found, names, n, full):
