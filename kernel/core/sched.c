@@ -18,7 +18,7 @@
 #define TICK_NS (1ul << 22) /* 4.2 ms */
 #define BAND 8u
 #define LOWEST_TURN 32u /* every so many slices */
-#define REVIEW_NS (1ul << 27)
+#define REVIEW_NS (1ul << 26)
 #define REVIEW_THREADS 512u
 
 /* What only scheduling knows of a processor. */
@@ -361,18 +361,25 @@ void sched_charge(void)
 	charge_user(&scheds[this_cpu()->id], fair_payer(current_thread()), arch_now_ns());
 }
 
-/* Their users have used more or less of the processor since they were put into the queue. */
+/*
+ * Their users have used more or less of the processor since they were put into the queue. Of those that have sunk in one
+ * queue, who has waited longest rises again: others that never use up a slice, each perhaps with a new thread that has not
+ * sunk, could keep the processor for good.
+ */
 static unsigned review_queue(struct cpu *cpu, struct list_node *queue, unsigned budget)
 {
 	struct list_node *next;
+	bool risen = false;
 
 	for (struct list_node *node = queue->next; node != queue && budget; node = next, budget--) {
 		struct thread *thread = container_of(node, struct thread, ready_link);
 		uint8_t priority = fair_priority(thread);
+		bool sunk = thread->priority < priority && thread->priority == one_below(priority);
 
 		next = node->next;
-		if (thread->priority == priority || thread->priority == one_below(priority))
+		if (thread->priority == priority || (sunk && risen))
 			continue;
+		risen = risen || sunk;
 		dequeue(thread);
 		thread->priority = priority;
 		enqueue(cpu, thread, false);

@@ -269,6 +269,46 @@ static void test_nice(void)
 	CHECK("nice_has_an_effect", used[0] > 2 * used[1] && used[1] > 0);
 }
 
+/* Others come and go, of which none uses up a slice. */
+static pid_t forking(void)
+{
+	pid_t pid = fork();
+	cpu_set_t set;
+
+	NEED(pid >= 0);
+	if (pid)
+		return pid;
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	if (sched_setaffinity(0, sizeof(set), &set))
+		_exit(1);
+	while (!shared->stop) {
+		pid = fork();
+		if (!pid)
+			_exit(0);
+		if (pid < 0 || waitpid(pid, NULL, 0) != pid)
+			_exit(1);
+	}
+	_exit(0);
+}
+
+static int computes_beside(void)
+{
+	pid_t pids[4];
+	long used[4], passed;
+
+	begin();
+	pids[0] = busy(0, 0, 0);
+	for (int i = 1; i < 4; i++)
+		pids[i] = forking();
+	shared->go = 1;
+	usleep(1500000); /* until their user has used so much that all are as low as they get */
+	passed = run(pids, 1, 2000, used);
+	CHECK("short_ones_end", end(pids, 4) == 0);
+	printf("%ld ms of %ld beside programs that come and go\n", used[0], passed);
+	return used[0] > passed / 20;
+}
+
 #define WAKES 51
 #define SLICE_NS 10000000
 
@@ -348,6 +388,7 @@ int main(void)
 	test_affinity();
 	test_moving();
 	test_nice();
+	CHECK("computes_beside_short_programs", measured(computes_beside));
 	CHECK("who_sleeps_is_woken_soon", measured(woken_soon));
 	return check_result();
 }
