@@ -54,6 +54,7 @@ enum startup_kind {
 	STARTUP_FILE,        /* memory object: a file of the boot archive (manifest: file), size */
 	STARTUP_DEVICE,      /* badge at pci for the device; address = PCI address, size = identity */
 	STARTUP_TRACE,       /* the right to trace (manifest: trace) */
+	STARTUP_GUARD,       /* of what the standby makes the next RS */
 };
 
 struct startup_entry {
@@ -74,6 +75,7 @@ struct startup {
 	char arguments[256];   /* manifest: arguments; kernel command line where asked for */
 	struct startup_entry entries[STARTUP_ENTRIES];
 	uint64_t crashed; /* the incarnation before died of itself, not by request */
+	char reason[80];  /* ... of what */
 };
 
 #endif

@@ -14,10 +14,10 @@
 #define ROOT_TYPE_DEFAULT "ext2"
 #define PATIENCE_NS (10 * SECONDS)
 
-static unsigned devices_left; /* add_device calls that are out, and one while they are being sent */
-static cap_t text_memory = CAP_NONE;
-static uint64_t text_used;
-static const char *waiting_for;
+static PRESERVED unsigned devices_left; /* add_device calls that are out, and one while they are being sent */
+static PRESERVED cap_t text_memory;
+static PRESERVED uint64_t text_used;
+static PRESERVED const char *waiting_for; /* NULL: for nothing */
 static struct timer patience;
 
 /* Text for the in buffer of an asynchronous call; the object is kept for all of them. */
@@ -27,7 +27,7 @@ static struct call_buffer text_buffer(const char *text, size_t length)
 
 	if (kcall(mo_write, text_memory, text_used, text, length) != (long)length)
 		buffer.length = 0;
-	text_used += length;
+	tx_set(text_used, text_used + length);
 	return buffer;
 }
 
@@ -54,15 +54,27 @@ static void patience_over(struct timer *timer)
 
 static void wait_for(const char *what)
 {
-	waiting_for = what;
+	tx_set(waiting_for, what);
 	timer_start(&patience, clock_monotonic_ns() + PATIENCE_NS, patience_over);
+}
+
+static void wait_no_more(void)
+{
+	tx_set(waiting_for, NULL);
+	timer_stop(&patience);
+}
+
+void boot_go_on(void)
+{
+	if (waiting_for)
+		wait_for(waiting_for);
 }
 
 static void init_started(struct acall *call)
 {
 	uint64_t now = clock_monotonic_ns() - boot_info->kernel_entry_ns;
 
-	timer_stop(&patience);
+	wait_no_more();
 	if (call->status < 0)
 		slog("cannot start init: error %ld", -call->status);
 	else
@@ -87,9 +99,9 @@ static void start_init(void)
 
 static void root_mounted(struct acall *call)
 {
-	if (call->status < 0) {
+	if (call->status < 0 && call->status != -ERESTART) {
 		slog("cannot mount the root file system: error %ld", -call->status);
-		timer_stop(&patience);
+		wait_no_more();
 		return;
 	}
 	start_init();
@@ -116,17 +128,18 @@ static void mount_root(void)
 
 static void device_settled(void)
 {
-	static bool mounting;
+	static PRESERVED bool mounting;
 
-	if (--devices_left || mounting)
+	tx_set(devices_left, devices_left - 1);
+	if (devices_left || mounting)
 		return;
-	mounting = true;
+	tx_set(mounting, true);
 	mount_root();
 }
 
 static void device_added(struct acall *call)
 {
-	if (call->status < 0)
+	if (call->status < 0 && call->status != -ERESTART)
 		slog("vfs does not take device %lu:%lu: error %ld", call->tag[0], call->tag[1],
 		     -call->status);
 	device_settled();
@@ -149,7 +162,7 @@ static void add_node(struct child *vfs, const struct child *child, const struct 
 	call->in = text_buffer(node->name, strlen(node->name));
 	call->caps_count = 1;
 	call->caps[0] = (struct ipc_cap){ (cap_t)right, CAP_ALL, 0 };
-	devices_left++;
+	tx_set(devices_left, devices_left + 1);
 	vfs_send_add_device(call, vfs->control, &request);
 	kcall(cap_close, right);
 }
@@ -165,7 +178,7 @@ void boot_add_nodes(const struct child *child)
 /* The root is mounted when VFS knows all that are there now. */
 static void add_all_nodes(void)
 {
-	devices_left = 1;
+	tx_set(devices_left, 1);
 	wait_for("vfs to take the device numbers");
 	for (unsigned i = 0; i < CHILDREN; i++)
 		if (children[i].state != CHILD_FREE)
@@ -198,6 +211,7 @@ void boot_services(void)
 	while ((manifest = manifest_next(&index)))
 		if (!manifest->instance && !manifest->devices_count)
 			child_new(manifest);
+	standby_make();
 	start_all();
 	add_all_nodes();
 }

@@ -2,7 +2,7 @@
 /* Children: the record of each service and what outlives its incarnations. */
 #include "rs.h"
 
-struct child children[CHILDREN];
+PRESERVED struct child children[CHILDREN];
 
 struct child *child_find(const char *name)
 {
@@ -45,8 +45,10 @@ static uint32_t next_class_number(const char *class)
 
 void child_enter_class(struct child *child)
 {
-	if (child->class_number == NO_NUMBER && child->manifest->class[0])
-		child->class_number = next_class_number(child->manifest->class);
+	if (child->class_number != NO_NUMBER || !child->manifest->class[0])
+		return;
+	child_change(child);
+	child->class_number = next_class_number(child->manifest->class);
 }
 
 /* The badge may live, or its last capability may have gone without the receiver knowing yet. */
@@ -79,12 +81,12 @@ static bool make_objects(struct child *child)
 	cap_t *const made[] = { &child->endpoint,  &child->notify,  &child->table,
 				&child->preserved, &child->control, &child->fault };
 
-	child->endpoint = (cap_t)kcall(ep_create);
-	child->notify = (cap_t)kcall(notify_create);
-	child->table = (cap_t)kcall(table_create, TABLE_SLOTS, 0);
-	child->preserved = (cap_t)kcall(mo_create, child->manifest->preserved_size, 0);
-	child->control = (cap_t)child_right(child, BADGE_RS);
-	child->fault = (cap_t)rs_right(BADGE_FAULT + child->number);
+	child->endpoint = (cap_t)tx_made(kcall(ep_create));
+	child->notify = (cap_t)tx_made(kcall(notify_create));
+	child->table = (cap_t)tx_made(kcall(table_create, TABLE_SLOTS, 0));
+	child->preserved = (cap_t)tx_made(kcall(mo_create, child->manifest->preserved_size, 0));
+	child->control = (cap_t)tx_made(child_right(child, BADGE_RS));
+	child->fault = (cap_t)tx_made(rs_right(BADGE_FAULT + child->number));
 	for (unsigned i = 0; i < sizeof made / sizeof *made; i++)
 		if (*made[i] < 0)
 			return false;
@@ -102,7 +104,10 @@ struct child *child_new(const struct manifest *manifest)
 	if (child == children + CHILDREN)
 		return NULL;
 	choose_name(name, sizeof name, manifest);
+	child_change(child);
+	tx_fresh(child->entries, sizeof child->entries);
 	memset(child, 0, sizeof *child);
+	child->changed = tx_sequence();
 	strlcpy(child->name, name, sizeof child->name);
 	child->class_number = NO_NUMBER;
 	child->number = FIRST_NUMBER + (uint32_t)(child - children);
@@ -111,7 +116,7 @@ struct child *child_new(const struct manifest *manifest)
 		child_enter_class(child);
 	child->space = child->thread = CAP_NONE;
 	child->next_slot = SLOT_FIRST_NAMED & ~CAP_PRIVATE;
-	child->image = image_of(manifest->name);
+	child->image = image_of(manifest->program[0] ? manifest->program : manifest->name);
 	child->state = CHILD_MADE;
 	if (child->image && make_objects(child))
 		return child;
@@ -123,12 +128,13 @@ struct child *child_new(const struct manifest *manifest)
 static void close_slot(cap_t *slot)
 {
 	if (*slot > 0)
-		kcall(cap_close, *slot);
+		tx_close(*slot);
 	*slot = CAP_NONE;
 }
 
 void child_free(struct child *child)
 {
+	child_change(child);
 	timer_stop(&child->timer);
 	child_destroy(child);
 	close_slot(&child->control);
@@ -155,6 +161,8 @@ long child_give(struct child *child, enum startup_kind kind, const char *name, c
 		kcall(cap_close, cap);
 	if (slot < 0)
 		return slot;
+	child_change(child);
+	tx_save(entry, sizeof *entry);
 	strlcpy(entry->name, name, sizeof entry->name);
 	entry->kind = kind;
 	entry->slot = (cap_t)(CAP_PRIVATE | child->next_slot);

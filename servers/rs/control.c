@@ -6,22 +6,35 @@
 #include <proto/service.h>
 
 #define PATIENCE_NS (3 * SECONDS)
+#define LINE 128
+
+/* progress: 0: how far it is, 1: what it came to */
+enum { WAITS = 1, OVER };
 
 static struct child *child_of_request(struct request *rq)
 {
 	return rq->context;
 }
 
-/* Ordered end for a control request: it is answered when the child is where it should be. */
-static struct request *controlling[CHILDREN];
+/* Who waits for the child to be where it was told to be. The record may be another request's by then. */
+static PRESERVED struct waiting {
+	struct request *request;
+	uint64_t token;
+} controlling[CHILDREN];
 
 void control_answer(struct child *child, long status)
 {
-	struct request *rq = controlling[child - children];
+	struct waiting *waiting = &controlling[child - children];
+	struct request *rq = waiting->request;
 
-	controlling[child - children] = NULL;
-	if (rq)
-		request_answer(rq, status);
+	tx_save(waiting, sizeof *waiting);
+	waiting->request = NULL;
+	if (!rq || rq->token != waiting->token)
+		return;
+	request_change(rq);
+	rq->progress[0] = OVER;
+	rq->progress[1] = (uint64_t)status;
+	request_wake(rq);
 }
 
 static void stop_ended(struct child *child)
@@ -55,9 +68,15 @@ static long end_orderly(struct request *rq, void (*then)(struct child *))
 /* Until control_answer. -EBUSY if it does not run, or somebody else waits. */
 long control_wait(struct request *rq, struct child *child)
 {
-	if (child->state != CHILD_RUNNING || controlling[child - children])
+	struct waiting *waiting = &controlling[child - children];
+
+	if (child->state != CHILD_RUNNING)
 		return -EBUSY;
-	controlling[child - children] = rq;
+	if (waiting->request && waiting->request->token == waiting->token)
+		return -EBUSY;
+	tx_save(waiting, sizeof *waiting);
+	*waiting = (struct waiting){ rq, rq->token };
+	rq->progress[0] = WAITS;
 	return PARK;
 }
 
@@ -155,17 +174,43 @@ static long read_line(struct request *rq, char *line, size_t size)
 	return 0;
 }
 
+static bool may_control(const struct request *rq)
+{
+	return is_standby() ? rq->badge == BADGE_RS : asked_by(rq, "procfs") || asked_by(rq, "pm");
+}
+
+/* What needs somebody else to do it to RS. */
+static bool is_for_standby(const char *line)
+{
+	return !strcmp(line, "kill") || !strcmp(line, "restart") || !strcmp(line, "step");
+}
+
+static long command_of_service(struct request *rq, const char *line, char *words)
+{
+	const struct child *child = rq->context;
+
+	if (child == RS_RECORD && !is_standby() && (!strcmp(line, "stop") || !strcmp(line, "start")))
+		return -EPERM;
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+		if (!strcmp(line, commands[i].name))
+			return commands[i].run(rq, words);
+	return -EINVAL;
+}
+
 long control(struct request *rq, const struct rs_control_req *request, struct rs_control_reply *reply)
 {
-	char line[128] = "", *name, *words;
+	char line[LINE] = "", whole[LINE], *name, *words;
 	long error;
 
 	(void)request, (void)reply;
-	if (!asked_by(rq, "procfs") && !asked_by(rq, "pm"))
+	if (!may_control(rq))
 		return -EPERM;
+	if (rq->progress[0])
+		return rq->progress[0] == OVER ? (long)rq->progress[1] : PARK;
 	error = read_line(rq, line, sizeof line);
 	if (error)
 		return error;
+	memcpy(whole, line, sizeof whole);
 	name = next_word(line);
 	if (!*name)
 		return command_of_system(line);
@@ -173,8 +218,7 @@ long control(struct request *rq, const struct rs_control_req *request, struct rs
 	rq->context = child_find(name);
 	if (!rq->context)
 		return -ENOENT;
-	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
-		if (!strcmp(line, commands[i].name))
-			return commands[i].run(rq, words);
-	return -EINVAL;
+	if (rq->context == RS_RECORD && !is_standby() && is_for_standby(line))
+		return standby_asked(rq, whole);
+	return command_of_service(rq, line, words);
 }

@@ -10,8 +10,8 @@
 
 #define REPORTS 8
 
-static struct crash_report reports[REPORTS]; /* number n is in n % REPORTS */
-static uint64_t last;
+static PRESERVED struct crash_report reports[REPORTS]; /* number n is in n % REPORTS */
+static PRESERVED uint64_t last;
 static struct waitq readers;
 
 static void copy_stack(const struct child *child, struct crash_report *report)
@@ -27,10 +27,12 @@ static void copy_stack(const struct child *child, struct crash_report *report)
 
 void crash_note(const struct child *child, const char *reason)
 {
-	struct crash_report *report = &reports[++last % REPORTS];
+	struct crash_report *report = &reports[(last + 1) % REPORTS];
 	uint64_t now = clock_monotonic_ns();
 	long calls;
 
+	tx_set(last, last + 1);
+	tx_fresh(report, sizeof *report); /* nobody reads it before */
 	memset(report, 0, sizeof *report);
 	report->number = last;
 	report->time_ns = now;
@@ -38,7 +40,7 @@ void crash_note(const struct child *child, const char *reason)
 	report->incarnation = child->incarnation;
 	report->crashes = child->crashes;
 	strlcpy(report->name, child->name, sizeof report->name);
-	strlcpy(report->program, child->manifest->name, sizeof report->program);
+	strlcpy(report->program, child->image->name, sizeof report->program);
 	strlcpy(report->reason, reason, sizeof report->reason);
 	report->action = restart_action(child, &report->delay_ns);
 	strlcpy(report->script, child->manifest->script, sizeof report->script);

@@ -13,7 +13,7 @@
 struct waitq driver_waiters;
 
 /* The function being looked at. */
-static struct probe {
+static PRESERVED struct probe {
 	uint64_t index, bar;
 	uint64_t address, identity;
 	struct child *child; /* the driver's, NULL if no manifest wants it */
@@ -22,6 +22,7 @@ static struct probe {
 
 static void ask_function(void);
 static void ask_bar(void);
+static void ask_grant(void);
 
 static cap_t pci_cap(void)
 {
@@ -60,8 +61,23 @@ static struct acall *ask(void (*done)(struct acall *))
 	return call;
 }
 
+static void probe_change(void)
+{
+	tx_save(&probe, sizeof probe);
+}
+
+/* An answer that was lost with the incarnation of RS that had taken it: the question is asked again. */
+static bool ask_again(const struct acall *call, void (*question)(void))
+{
+	if (call->status != -ERESTART)
+		return false;
+	question();
+	return true;
+}
+
 static void next_function(void)
 {
+	probe_change();
 	probe.index++;
 	ask_function();
 }
@@ -77,6 +93,8 @@ static void granted(struct acall *call)
 {
 	long error = call->status;
 
+	if (ask_again(call, ask_grant))
+		return;
 	if (error >= 0 && !call->received_count)
 		error = -EIO;
 	if (error >= 0)
@@ -123,6 +141,9 @@ static void bar_told(struct acall *call)
 	const struct pci_bar_reply *bar = acall_reply(call);
 	long error = 0;
 
+	if (ask_again(call, ask_bar))
+		return;
+	probe_change();
 	if (call->status >= 0 && bar->size)
 		error = give_bar(bar);
 	if (error) {
@@ -164,11 +185,14 @@ static void function_told(struct acall *call)
 	const struct pci_enumerate_reply *function = acall_reply(call);
 	const struct manifest *manifest;
 
+	if (ask_again(call, ask_function))
+		return;
 	if (call->status < 0) {
 		if (call->status != -ENOENT)
 			slog("pci: enumerate: error %ld", -call->status);
 		return;
 	}
+	probe_change();
 	probe.address = function->address;
 	probe.identity = function->identity;
 	manifest = driver_for(probe.identity);
@@ -201,6 +225,7 @@ void drivers_enumerate(void)
 {
 	if (probe.running)
 		return;
+	probe_change();
 	probe.running = true;
 	ask_function();
 }

@@ -135,6 +135,8 @@ long child_grant(struct child *child)
 		error = grant_file(child, manifest->files[i]);
 	if (!error)
 		error = grant_hardware(child, manifest);
+	if (!error && manifest->standby)
+		error = standby_grant(child);
 	if (error)
 		slog("%s: cannot be given what its manifest says: error %ld", child->name, -error);
 	return error;

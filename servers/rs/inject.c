@@ -23,7 +23,7 @@ static cap_t memory_of(cap_t *memory, uint64_t bytes_each)
 	long made = *memory ? 0 : kcall(mo_create, CHILDREN * bytes_each, 0);
 
 	if (made > 0)
-		*memory = (cap_t)made;
+		tx_set(*memory, (cap_t)made);
 	return made < 0 ? (cap_t)made : *memory;
 }
 
@@ -41,6 +41,7 @@ static void injected(struct acall *call)
 {
 	struct child *child = call->owner;
 
+	child_change(child);
 	if (!call->status)
 		child->injected = call->tag[0];
 	control_answer(child, call->status);
@@ -58,7 +59,7 @@ static uint64_t kind_named(const char *word)
 /* KIND SKIP [POINT] */
 long inject(struct request *rq, char *words)
 {
-	static cap_t labels;
+	static PRESERVED cap_t labels;
 	struct child *child = rq->context;
 	char *skip = next_word(words), *label = next_word(skip);
 	struct service_inject_req request = { .kind = kind_named(words) };
@@ -114,6 +115,7 @@ long step(struct request *rq, char *words)
 	error = trap_each(child);
 	if (error)
 		return error;
+	child_change(child);
 	child->steps = (uint32_t)count;
 	child->injected = true;
 	return 0;
@@ -121,25 +123,27 @@ long step(struct request *rq, char *words)
 
 bool step_taken(struct child *child)
 {
-	return --child->steps != 0;
+	tx_set(child->steps, child->steps - 1);
+	return child->steps != 0;
 }
 
 /* --- labels --------------------------------------------------------------------------------------------- */
 
-static cap_t texts;
-static uint64_t lengths[CHILDREN];
-static unsigned asked;
-static bool complete;
+static PRESERVED cap_t texts;
+static PRESERVED uint64_t lengths[CHILDREN];
+static PRESERVED unsigned asked;
+static PRESERVED bool complete;
 static struct waitq waiting;
 
 static void told(struct acall *call)
 {
 	struct child *child = call->owner;
 
-	lengths[child - children] = call->status > 0 ? (uint64_t)call->status : 0;
-	if (--asked)
+	tx_set(lengths[child - children], call->status > 0 ? (uint64_t)call->status : 0);
+	tx_set(asked, asked - 1);
+	if (asked)
 		return;
-	complete = true;
+	tx_set(complete, true);
 	waitq_wake(&waiting);
 }
 
@@ -148,12 +152,12 @@ static void ask(struct child *child)
 	struct service_points_req request = { 0 };
 	struct acall *call = acall_new(told, child);
 
-	lengths[child - children] = 0;
+	tx_set(lengths[child - children], 0);
 	if (!call)
 		return;
 	call->out =
 	    (struct call_buffer){ texts, 0, (uint64_t)(child - children) * POINTS_BYTES, POINTS_BYTES };
-	asked++;
+	tx_set(asked, asked + 1);
 	service_send_points(call, child->control, &request);
 }
 
@@ -199,7 +203,7 @@ long points_give(struct request *rq, uint64_t offset)
 				ask(&children[i]);
 	if (asked)
 		return request_park(rq, &waiting);
-	complete = false;
+	tx_set(complete, false);
 	for (unsigned i = 0; i < CHILDREN && !status; i++)
 		if (children[i].state == CHILD_RUNNING && lengths[i])
 			status = give_lines(rq, &children[i], &at, offset, &done);

@@ -72,7 +72,7 @@ static void expand_arguments(char *to, size_t size, const char *from)
 static long map_startup(const struct child *child)
 {
 	static struct startup page;
-	long memory = kcall(mo_create, ANOLE_PAGE_SIZE, 0), error;
+	long memory = tx_made(kcall(mo_create, ANOLE_PAGE_SIZE, 0)), error;
 
 	if (memory < 0)
 		return memory;
@@ -83,12 +83,13 @@ static long map_startup(const struct child *child)
 	page.stamp = STAMP_SERVICE | child->number;
 	page.preserved_size = child->manifest->preserved_size;
 	page.crashed = child->crashed;
+	strlcpy(page.reason, child->reason, sizeof page.reason);
 	expand_arguments(page.arguments, sizeof page.arguments, child->manifest->arguments);
 	memcpy(page.entries, child->entries, child->entry_count * sizeof *page.entries);
 	error = kcall(mo_write, memory, 0, &page, sizeof page);
 	if (error == (long)sizeof page)
 		error = map(child, STARTUP_PAGE, ANOLE_PAGE_SIZE, VM_R | VM_SHARED, (cap_t)memory, 0);
-	kcall(cap_close, memory);
+	tx_close((cap_t)memory);
 	return error;
 }
 
@@ -144,26 +145,29 @@ static long make_thread(const struct child *child)
 		.flags = THREAD_NO_FPU,
 	};
 
-	return kcall(thread_create, &create);
+	return tx_made(kcall(thread_create, &create));
 }
 
+/* The thread ends at once: nothing is to be delivered to it when its calls are put back. If the transaction is undone,
+ * a dead one is found in its record (children_go_on). */
 void child_destroy(struct child *child)
 {
+	child_change(child);
 	if (child->thread > 0) {
 		kcall(table_remove, child->table, SLOT_THREAD & ~CAP_PRIVATE);
 		kcall(thread_kill, child->thread);
-		kcall(cap_close, child->thread);
+		tx_close(child->thread);
 	}
 	if (child->space > 0) {
 		kcall(table_remove, child->table, SLOT_SPACE & ~CAP_PRIVATE);
-		kcall(cap_close, child->space);
+		tx_close(child->space);
 	}
 	child->thread = child->space = CAP_NONE;
 }
 
 static long launch(struct child *child)
 {
-	long result = kcall(space_create, root_quota);
+	long result = tx_made(kcall(space_create, root_quota));
 
 	if (result < 0)
 		return result;
@@ -180,13 +184,15 @@ static long launch(struct child *child)
 	kcall(table_put, child->table, SLOT_SPACE & ~CAP_PRIVATE, child->space, CAP_ALL);
 	kcall(table_put, child->table, SLOT_THREAD & ~CAP_PRIVATE, child->thread, CAP_ALL);
 	kcall(table_put, child->table, SLOT_PRESERVED & ~CAP_PRIVATE, child->preserved, CAP_ALL);
-	return kcall(thread_start, child->thread);
+	tx_start(child->thread);
+	return 0;
 }
 
 long child_launch(struct child *child)
 {
 	long error;
 
+	child_change(child);
 	child->incarnation++;
 	child->ready = false;
 	child->after_shut_down = NULL;

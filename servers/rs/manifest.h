@@ -26,6 +26,8 @@ struct manifest {
 	uint32_t devices_count, nodes_count, msi;
 	uint64_t preserved_size;
 	bool dma, root, quota, trace, instance, manual;
+	bool standby;                /* the service that RS makes to watch itself (standby.c) */
+	char program[MANIFEST_NAME]; /* "": the service's name */
 	char class[MANIFEST_NAME];
 	char uses[MANIFEST_USES][MANIFEST_NAME];
 	char hands[MANIFEST_HANDS][MANIFEST_NAME];

@@ -12,12 +12,12 @@ struct shared_memory {
 	cap_t memory;
 };
 
-static struct manifest manifests[MANIFESTS];
-static unsigned manifest_count;
-static struct shared_memory shares[SHARES];
-static unsigned share_count;
-static struct image images[IMAGES];
-static unsigned image_count;
+static PRESERVED struct manifest manifests[MANIFESTS];
+static PRESERVED unsigned manifest_count;
+static PRESERVED struct shared_memory shares[SHARES];
+static PRESERVED unsigned share_count;
+static PRESERVED struct image images[IMAGES];
+static PRESERVED unsigned image_count;
 
 static bool has_suffix(const char *name, const char *suffix)
 {
@@ -106,19 +106,20 @@ struct image *image_of(const char *name)
 	if (image_count == IMAGES || !archive_find(&boot_archive, name, &file))
 		return NULL;
 	image = &images[image_count];
+	tx_save(image, sizeof *image);
 	if (!elf_read(file.data, file.size, &image->elf))
 		return NULL;
-	memory = kcall(mo_create, (file.size + ANOLE_PAGE_SIZE - 1) & ~(ANOLE_PAGE_SIZE - 1), 0);
+	memory = tx_made(kcall(mo_create, (file.size + ANOLE_PAGE_SIZE - 1) & ~(ANOLE_PAGE_SIZE - 1), 0));
 	if (memory < 0)
 		return NULL;
 	if (kcall(mo_write, memory, 0, file.data, file.size) != (long)file.size) {
-		kcall(cap_close, memory);
+		tx_close((cap_t)memory);
 		return NULL;
 	}
 	strlcpy(image->name, name, sizeof image->name);
 	image->data = file.data;
 	image->size = file.size;
 	image->memory = (cap_t)memory;
-	image_count++;
+	tx_set(image_count, image_count + 1);
 	return image;
 }

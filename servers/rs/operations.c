@@ -37,20 +37,11 @@ static int list_line(char *to, size_t size, const struct child *child)
 			child->reason[0] ? child->reason : "-");
 }
 
-static int list_own(char *to, size_t size)
-{
-	uint64_t uptime = clock_monotonic_ns();
-
-	return snprintf(to, size, "%-14s %-8s %11u %4lu.%03lu %8u %7luK %s\n", "rs", "running", 1,
-			uptime / SECONDS, uptime % SECONDS / MILLISECONDS, 0, memory_kib(SLOT_SPACE), "-");
-}
-
 long list_text(char *to, size_t size)
 {
 	size_t length = (size_t)snprintf(to, size, "%-14s %-8s %11s %8s %8s %8s %s\n", "name", "state",
 					 "incarnation", "uptime", "restarts", "memory", "last end");
 
-	length += (size_t)list_own(to + length, size - length);
 	for (unsigned i = 0; i < CHILDREN && length < size - 1; i++)
 		if (children[i].state != CHILD_FREE)
 			length += (size_t)list_line(to + length, size - length, &children[i]);
@@ -69,39 +60,34 @@ static long do_list(struct request *rq, const struct rs_list_req *request, struc
 	return request_write(rq, 0, text + request->offset, part < rq->out_length ? part : rq->out_length);
 }
 
-/* RS knows itself by its own slots. */
 static bool tell_service(struct service_info *info, const struct child *child)
 {
 	struct thread_info thread;
 
-	if (child && child->state != CHILD_RUNNING)
-		return false;
-	if (kcall(thread_info, child ? child->thread : SLOT_THREAD, &thread) < 0)
+	if (child->state != CHILD_RUNNING || kcall(thread_info, child->thread, &thread) < 0)
 		return false;
 	*info = (struct service_info){
-		.number = child ? child->number : FIRST_NUMBER - 1,
+		.number = child->number,
 		.user_ns = thread.user_ns,
 		.system_ns = thread.system_ns,
-		.start_ns = child ? child->started_ns : 0,
-		.incarnation = child ? child->incarnation : 1,
+		.start_ns = child->started_ns,
+		.incarnation = child->incarnation,
 		.priority = thread.priority,
 		.processor = thread.processor,
 		.state = thread.state,
 	};
-	strlcpy(info->name, child ? child->name : "rs", sizeof info->name);
-	return kcall(space_stat, child ? child->space : SLOT_SPACE, &info->memory) == 0;
+	strlcpy(info->name, child->name, sizeof info->name);
+	return kcall(space_stat, child->space, &info->memory) == 0;
 }
 
 static long do_services(struct request *rq, const struct rs_services_req *request,
 			struct rs_services_reply *reply)
 {
-	static struct service_info found[CHILDREN + 1];
+	static struct service_info found[CHILDREN];
 	uint64_t room = rq->out_length / sizeof *found, count = 0;
 	long status;
 
 	(void)reply;
-	if (request->from < FIRST_NUMBER && room)
-		count += tell_service(&found[0], NULL);
 	for (unsigned i = 0; i < CHILDREN && count < room; i++)
 		if (children[i].state == CHILD_RUNNING && children[i].number >= request->from)
 			count += tell_service(&found[count], &children[i]);
@@ -118,6 +104,7 @@ static long do_ready(struct request *rq, const struct rs_ready_req *request, str
 	(void)request, (void)reply;
 	if (!child)
 		return -ESRCH;
+	child_change(child);
 	child->ready = true;
 	boot_ready(child);
 	return 0;
@@ -197,7 +184,7 @@ static long do_report(struct request *rq, const struct rs_report_req *request, s
 	if (status < 0)
 		return status;
 	child = child_find(name);
-	if (!child || child->state != CHILD_RUNNING)
+	if (!child || child->state != CHILD_RUNNING || child == RS_RECORD)
 		return -ENOENT;
 	snprintf(reason, sizeof reason, "broke the protocol (%lu), says %s", request->reason, reporter->name);
 	slog("%s: %s", child->name, reason);

@@ -29,6 +29,7 @@ static void refuse(struct child *child)
 static void give_up(struct child *child)
 {
 	slog("%s: given up after %u crashes: %s", child->name, child->crashes, child->reason);
+	child_change(child);
 	child->state = CHILD_FAILED;
 	refuse(child);
 }
@@ -36,18 +37,20 @@ static void give_up(struct child *child)
 /* Drop what it remembers; the calls in service come to it as new ones. */
 static void forget(struct child *child)
 {
-	long fresh = kcall(mo_create, child->manifest->preserved_size, 0);
+	long fresh = tx_made(kcall(mo_create, child->manifest->preserved_size, 0));
 
 	if (fresh < 0)
 		return;
+	child_change(child);
 	slog("%s: started clean: its open objects are lost", child->name);
-	kcall(cap_close, child->preserved);
+	tx_close(child->preserved);
 	child->preserved = (cap_t)fresh;
 	child->incarnation = 0;
 }
 
 static void reincarnate(struct child *child)
 {
+	child_change(child);
 	kcall(ep_reset, child->endpoint);
 	if (child->crashes == child->manifest->restart.clean)
 		forget(child);
@@ -84,6 +87,7 @@ static void succeed(struct child *child)
 	} else if (!delay_ns) {
 		reincarnate(child);
 	} else {
+		child_change(child);
 		child->state = CHILD_WAITING;
 		timer_start(&child->timer, clock_monotonic_ns() + delay_ns, back_off_over);
 	}
@@ -103,6 +107,7 @@ void child_end(struct child *child, const char *reason, void (*ended)(struct chi
 	struct pci_quiesce_req request = { child->address };
 	struct acall *call;
 
+	child_change(child);
 	strlcpy(child->reason, reason, sizeof child->reason);
 	timer_stop(&child->timer);
 	child_destroy(child);
@@ -121,6 +126,7 @@ void child_crashed(struct child *child, const char *reason)
 		child_shut_down_over(child);
 		return;
 	}
+	child_change(child);
 	if (clock_monotonic_ns() - child->started_ns > QUICK_NS)
 		child->crashes = 0;
 	child->crashes += !child->injected;
@@ -132,6 +138,7 @@ void child_crashed(struct child *child, const char *reason)
 void child_kill(struct child *child, const char *reason)
 {
 	slog("%s: %s", child->name, reason);
+	child_change(child);
 	child->crashed = false;
 	child->crashes = 0;
 	child_end(child, reason, succeed);
@@ -139,6 +146,7 @@ void child_kill(struct child *child, const char *reason)
 
 void child_stopped(struct child *child)
 {
+	child_change(child);
 	child->state = CHILD_STOPPED;
 	refuse(child);
 }
@@ -146,6 +154,7 @@ void child_stopped(struct child *child)
 void child_start(struct child *child)
 {
 	kcall(ep_refuse, child->endpoint, 0);
+	child_change(child);
 	child->crashes = 0;
 	child->crashed = false;
 	child_enter_class(child);
@@ -159,6 +168,7 @@ void child_shut_down_over(struct child *child)
 {
 	void (*then)(struct child *) = child->after_shut_down;
 
+	child_change(child);
 	child->after_shut_down = NULL;
 	timer_stop(&child->timer);
 	if (then)
@@ -186,6 +196,7 @@ void child_shut_down(struct child *child, uint64_t patience_ns, void (*then)(str
 	struct service_shutdown_req request = {};
 	struct acall *call = acall_new(shut_down_answered, child);
 
+	child_change(child);
 	child->after_shut_down = then;
 	if (!call) {
 		child_shut_down_over(child);
@@ -194,6 +205,28 @@ void child_shut_down(struct child *child, uint64_t patience_ns, void (*then)(str
 	call->tag[0] = child->incarnation;
 	timer_start(&child->timer, clock_monotonic_ns() + patience_ns, patience_over);
 	service_send_shutdown(call, child->control, &request);
+}
+
+/* --- a new incarnation of RS -------------------------------------------------------------- */
+
+static bool has_ended(const struct child *child)
+{
+	struct thread_info info;
+
+	return kcall(thread_info, child->thread, &info) < 0 || info.state == THREAD_DEAD;
+}
+
+void children_go_on(void)
+{
+	for (struct child *child = children; child < children + CHILDREN; child++) {
+		struct timer *timer = &child->timer;
+
+		if (child->state == CHILD_RUNNING && has_ended(child))
+			child_crashed(child, "ended together with rs");
+		else if (child->state == CHILD_WAITING ||
+			 (child->state == CHILD_RUNNING && child->after_shut_down))
+			timer_start(timer, timer->deadline, timer->fire);
+	}
 }
 
 /* --- faults ------------------------------------------------------------------------------- */
@@ -234,6 +267,15 @@ static void end_instance(struct child *child)
 	child_free(child);
 }
 
+/* Not one of the incarnation before, whose end was settled otherwise. */
+static bool stands(const struct child *child)
+{
+	struct thread_info info;
+
+	return child->state == CHILD_RUNNING && kcall(thread_info, child->thread, &info) == 0 &&
+	       (info.state == THREAD_FAULTED || info.state == THREAD_STOPPED);
+}
+
 long fault_taken(struct request *rq)
 {
 	struct child *child = child_of_badge(rq->badge);
@@ -241,7 +283,7 @@ long fault_taken(struct request *rq)
 	char reason[80];
 	bool ended;
 
-	if (!child || child->state != CHILD_RUNNING)
+	if (!child || !stands(child))
 		return -EIO;
 	if (rq->words[0] == VECTOR_DEBUG && child->steps) {
 		if (step_taken(child))

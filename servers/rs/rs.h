@@ -15,11 +15,15 @@
 #define TABLE_SLOTS 65536u /* of a lent table; it grows as it is used */
 #define NO_NUMBER UINT32_MAX
 
-/* RS is service 1; a child's number is its place in the table of children plus this. */
-#define FIRST_NUMBER 2u
+/* A service's number is its place in the table of children plus this: the first is RS itself. */
+#define FIRST_NUMBER 1u
+#define RS_RECORD (&children[0])
 _Static_assert(FIRST_NUMBER + CHILDREN <= SERVICES_MAX, "numbers have pids");
 /* Badges at RS's endpoint: BADGE_SERVICE | number calls, this plus number has faulted. */
 #define BADGE_FAULT BADGE_FIRST_OWN
+
+#define RS_PRESERVED_SIZE (64ul << 20)
+#define RS_PRIORITY 24u
 
 #define MILLISECONDS 1000000ul
 #define SECONDS 1000000000ul
@@ -43,7 +47,9 @@ struct image {
 	cap_t memory;
 };
 
+/* What child_change saves comes first. */
 struct child {
+	uint64_t changed;
 	char name[32];
 	const struct manifest *manifest;
 	struct image *image;
@@ -74,8 +80,31 @@ struct child {
 /* Where the boot capabilities stand, and what the kernel told. */
 extern cap_t root_cap, root_quota;
 extern struct archive boot_archive;
-extern const struct boot_info *boot_info;
+extern const struct boot_info *const boot_info;
 extern struct child children[CHILDREN];
+
+/* Before anything in a record is changed but its entries: once in each transaction it is saved. */
+static inline void child_change(struct child *child)
+{
+	if (child->changed == tx_sequence())
+		return;
+	tx_save(child, offsetof(struct child, entries));
+	child->changed = tx_sequence();
+}
+
+/* standby.c: RS's program with RS for its only child. */
+bool is_standby(void);
+void standby_make(void);
+long standby_grant(struct child *standby);
+void standby_main(void) __attribute__((noreturn));
+void own_record(bool restarted); /* RS's own: RS_RECORD */
+/* A request to do something to RS itself: the standby does it. */
+long standby_asked(struct request *rq, const char *line);
+
+/* world.c: what the kernel gave, in slots and at addresses that every incarnation finds again. */
+void world_first(void); /* by the kernel's first program */
+void world_again(void); /* by any other */
+extern cap_t archive_memory, info_memory, own_table;
 
 /* main.c */
 bool word_of_command_line(const char *key, char *value, size_t size); /* key "root=" */
@@ -112,6 +141,7 @@ void child_destroy(struct child *child); /* thread and address space */
 
 /* restart.c */
 void child_start(struct child *child);
+void children_go_on(void); /* what the last incarnation of RS had begun, and whoever has ended meanwhile */
 void child_crashed(struct child *child, const char *reason);
 void child_kill(struct child *child, const char *reason);
 /* End it without a successor: `ended` is called when its device is quiet. */
@@ -150,6 +180,8 @@ extern struct waitq driver_waiters;
 /* watchdog.c, boot.c, shutdown.c, operations.c */
 void watchdog_start(void);
 void boot_services(void);
+void boot_go_on(void); /* timers of the last incarnation */
+void shutdown_go_on(void);
 void boot_ready(struct child *child);
 void boot_add_nodes(const struct child *child); /* tell VFS what it serves */
 void shutdown_begin(uint64_t how);

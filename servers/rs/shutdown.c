@@ -15,9 +15,9 @@
 enum how { POWER_OFF = 0, REBOOT = 1, HALT = 2 };
 enum stage { STAGE_NONE, STAGE_FILE_SYSTEMS, STAGE_DRIVERS, STAGE_POWER };
 
-static enum stage stage;
-static uint64_t how;
-static unsigned outstanding;
+static PRESERVED enum stage stage;
+static PRESERVED uint64_t how;
+static PRESERVED unsigned outstanding;
 static struct timer power_timer;
 
 static void enter_stage(enum stage next);
@@ -65,18 +65,19 @@ static bool of_stage(const struct child *child)
 static void ended(struct child *child)
 {
 	child_end(child, "shut down", child_stopped);
-	if (--outstanding == 0)
+	tx_set(outstanding, outstanding - 1);
+	if (!outstanding)
 		enter_stage(stage + 1);
 }
 
 static void enter_stage(enum stage next)
 {
-	stage = next;
+	tx_set(stage, next);
 	if (stage == STAGE_POWER) {
 		power();
 		return;
 	}
-	outstanding = 1;
+	tx_set(outstanding, 1);
 	for (unsigned i = 0; i < CHILDREN; i++) {
 		if (!of_stage(&children[i]))
 			continue;
@@ -91,7 +92,14 @@ void shutdown_begin(uint64_t wanted)
 {
 	if (stage != STAGE_NONE)
 		return;
-	how = wanted;
+	tx_set(how, wanted);
 	slog("shutting down");
 	enter_stage(STAGE_FILE_SYSTEMS);
+}
+
+/* After the power stage has begun nothing answers any more. */
+void shutdown_go_on(void)
+{
+	if (stage == STAGE_POWER)
+		timer_start(&power_timer, clock_monotonic_ns() + POWER_NS, by_kernel);
 }

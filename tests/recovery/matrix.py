@@ -132,7 +132,6 @@ def services_and_points(machine):
             labels = found.setdefault(line[1:], [])
         else:
             labels.append(line)
-    found.pop("rs", None)
     return found
 
 
