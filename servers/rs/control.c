@@ -179,18 +179,10 @@ static bool may_control(const struct request *rq)
 	return is_standby() ? rq->badge == BADGE_RS : asked_by(rq, "procfs") || asked_by(rq, "pm");
 }
 
-/* What needs somebody else to do it to RS. */
-static bool is_for_standby(const char *line)
-{
-	return !strcmp(line, "kill") || !strcmp(line, "restart") || !strcmp(line, "step");
-}
-
 static long command_of_service(struct request *rq, const char *line, char *words)
 {
-	const struct child *child = rq->context;
-
-	if (child == RS_RECORD && !is_standby() && (!strcmp(line, "stop") || !strcmp(line, "start")))
-		return -EPERM;
+	if (is_standby() && (!strcmp(line, "stop") || !strcmp(line, "start")))
+		return -EPERM; /* without RS nobody could ask for anything again */
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (!strcmp(line, commands[i].name))
 			return commands[i].run(rq, words);
@@ -218,7 +210,7 @@ long control(struct request *rq, const struct rs_control_req *request, struct rs
 	rq->context = child_find(name);
 	if (!rq->context)
 		return -ENOENT;
-	if (rq->context == RS_RECORD && !is_standby() && is_for_standby(line))
+	if (rq->context == RS_RECORD && !is_standby())
 		return standby_asked(rq, whole);
 	return command_of_service(rq, line, words);
 }

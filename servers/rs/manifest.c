@@ -10,6 +10,7 @@
 #define DEFAULT_PRIORITY 16
 #define DEFAULT_PRESERVED (16ul << 20)
 #define DEFAULT_DELAY_MS 50
+#define LONGEST_DELAY_MS 300000u
 #define DEFAULT_CLEAN 6
 #define DEFAULT_LIMIT 10
 
@@ -385,8 +386,8 @@ int manifest_parse(const char *text, size_t length, struct manifest *manifest)
 	memset(manifest, 0, sizeof *manifest);
 	manifest->priority = DEFAULT_PRIORITY;
 	manifest->preserved_size = DEFAULT_PRESERVED;
-	manifest->restart =
-	    (struct manifest_restart){ false, DEFAULT_DELAY_MS, DEFAULT_CLEAN, DEFAULT_LIMIT };
+	manifest->restart = (struct manifest_restart){ false, DEFAULT_DELAY_MS, LONGEST_DELAY_MS,
+						       DEFAULT_CLEAN, DEFAULT_LIMIT };
 	for (; length; number++) {
 		const char *end = memchr(text, '\n', length);
 		size_t line = end ? (size_t)(end - text) : length;

@@ -54,11 +54,11 @@ struct manifest {
 	} nodes[MANIFEST_NODES];
 	char arguments[MANIFEST_ARGUMENTS];
 	/* What follows on deaths in quick succession: the first restart is made at once, further ones after
-	 * `delay_ms`, which doubles; the one after `clean` deaths starts without what was preserved, that after
+	 * `delay_ms`, which doubles up to `longest_ms`; the one after `clean` deaths starts without what was preserved, that after
 	 * `limit` is not made. */
 	struct manifest_restart {
 		bool never;
-		uint32_t delay_ms, clean, limit;
+		uint32_t delay_ms, longest_ms, clean, limit;
 	} restart;
 	char script[MANIFEST_SCRIPT]; /* that crashd runs after each death; "": none */
 };

@@ -11,7 +11,6 @@
 #include <proto/service.h>
 
 #define QUICK_NS (10 * SECONDS) /* a crash within this of its start is one of a series */
-#define DELAY_LIMIT_NS (300 * SECONDS)
 #define VECTOR_DEBUG 1
 
 static struct child *child_of_timer(struct timer *timer)
@@ -73,7 +72,7 @@ enum crash_action restart_action(const struct child *child, uint64_t *delay_ns)
 		return CRASH_GIVEN_UP;
 	if (child->crashes >= 2)
 		*delay_ns = policy->delay_ms * MILLISECONDS;
-	for (uint32_t i = 2; i < child->crashes && *delay_ns < DELAY_LIMIT_NS; i++)
+	for (uint32_t i = 2; i < child->crashes && *delay_ns < policy->longest_ms * MILLISECONDS; i++)
 		*delay_ns *= 2;
 	return child->crashes == policy->clean ? CRASH_STARTED_CLEAN : CRASH_RESTARTED;
 }

@@ -17,13 +17,13 @@ static struct manifest standby_manifest = {
 	.standby = true,
 	.priority = RS_PRIORITY,
 	.preserved_size = 4ul << 20,
-	.restart = { .delay_ms = 50, .clean = UINT32_MAX, .limit = UINT32_MAX },
+	.restart = { .delay_ms = 50, .longest_ms = 1000, .clean = UINT32_MAX, .limit = UINT32_MAX },
 };
 static struct manifest rs_manifest = {
 	.name = "rs",
 	.priority = RS_PRIORITY,
 	.preserved_size = RS_PRESERVED_SIZE,
-	.restart = { .delay_ms = 50, .clean = UINT32_MAX, .limit = UINT32_MAX },
+	.restart = { .delay_ms = 50, .longest_ms = 1000, .clean = UINT32_MAX, .limit = UINT32_MAX },
 };
 
 bool is_standby(void)
