@@ -11,7 +11,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from guest import Guest, GuestError  # noqa: E402
 
 SERVICES = ["virtio_blk", "block", "ext2", "tmpfs", "pipe", "procfs", "vfs", "tty", "uart16550", "rtc", "mem", "pci", "acpi",
-            "pm"]
+            "pm", "rs", "standby"]
 
 # Each round goes through files on both file systems, pipes, processes and /proc; the sum must always be the same.
 LOAD = """
