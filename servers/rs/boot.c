@@ -164,7 +164,7 @@ static void add_node(struct child *vfs, const struct child *child, const struct 
 	call->caps[0] = (struct ipc_cap){ (cap_t)right, CAP_ALL, 0 };
 	tx_set(devices_left, devices_left + 1);
 	vfs_send_add_device(call, vfs->control, &request);
-	kcall(cap_close, right);
+	tx_close((cap_t)right); /* the call goes out with the commit */
 }
 
 void boot_add_nodes(const struct child *child)

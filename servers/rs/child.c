@@ -158,7 +158,7 @@ long child_give(struct child *child, enum startup_kind kind, const char *name, c
 		   ? -ENOSPC
 		   : kcall(table_put, child->table, child->next_slot, cap, rights);
 	if (close)
-		kcall(cap_close, cap);
+		tx_close(cap);
 	if (slot < 0)
 		return slot;
 	child_change(child);
