@@ -31,7 +31,6 @@ void control_answer(struct child *child, long status)
 	waiting->request = NULL;
 	if (!rq || rq->token != waiting->token)
 		return;
-	request_change(rq);
 	rq->progress[0] = OVER;
 	rq->progress[1] = (uint64_t)status;
 	request_wake(rq);

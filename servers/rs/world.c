@@ -67,6 +67,8 @@ void world_first(void)
 	      root = move_away(BOOT_CAP_ROOT), quota = move_away(BOOT_CAP_QUOTA),
 	      archive = move_away(BOOT_CAP_ARCHIVE), table = move_away(BOOT_CAP_TABLE);
 
+	expect(kcall(vm_map, CAP_SELF_SPACE, TX_SHADOW, TX_SHADOW_SIZE, VM_R | VM_W | VM_FIXED, CAP_NONE, 0),
+	       "rs: shadow\n");
 	place(kcall(ep_create), SLOT_ENDPOINT);
 	place(kcall(notify_create), SLOT_NOTIFY);
 	place(space, SLOT_SPACE);
