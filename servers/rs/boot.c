@@ -137,8 +137,10 @@ static void device_settled(void)
 	mount_root();
 }
 
+/* Only now is the right closed that went with the call: it may have gone out after the commit. */
 static void device_added(struct acall *call)
 {
+	tx_close(call->caps[0].slot);
 	if (call->status < 0 && call->status != -ERESTART)
 		slog("vfs does not take device %lu:%lu: error %ld", call->tag[0], call->tag[1],
 		     -call->status);
@@ -164,7 +166,6 @@ static void add_node(struct child *vfs, const struct child *child, const struct 
 	call->caps[0] = (struct ipc_cap){ (cap_t)right, CAP_ALL, 0 };
 	tx_set(devices_left, devices_left + 1);
 	vfs_send_add_device(call, vfs->control, &request);
-	tx_close((cap_t)right); /* the call goes out with the commit */
 }
 
 void boot_add_nodes(const struct child *child)
