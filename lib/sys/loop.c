@@ -288,8 +288,8 @@ static void start(void)
 
 	if (restarted)
 		tx_undo();
-	tx_guard_statics();
 	txcheck_start();
+	tx_guard_statics();
 	pheap_start();
 	clock_start();
 	requests_start(restarted);

@@ -32,16 +32,18 @@ bool word_of_command_line(const char *key, char *value, size_t size)
 /* Until the standby runs nobody could go on with what is not committed; and it is much. */
 static void first_start(void)
 {
-	tx_on = false;
+	tx_suspend();
+	own_record(false);
 	manifests_load();
 	boot_services();
-	tx_on = true;
+	tx_resume();
 }
 
 static long start(bool restarted)
 {
-	own_record(restarted);
-	if (!restarted)
+	if (restarted)
+		own_record(true);
+	else
 		first_start();
 	boot_go_on();
 	shutdown_go_on();

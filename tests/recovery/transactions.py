@@ -48,7 +48,7 @@ def saved(_):
     s.must(FILES)
     for program in PROGRAMS:
         s.guest.run(f"mkdir -p /tmp/run; cd /tmp/run; /usr/lib/anole/tests/{program}", timeout=120)
-    same(re.findall(r"tx: .*", s.must("dmesg")), [], "changes that were not saved")
+    same(re.findall(r"\S+: tx: .*", s.must("dmesg")), [], "changes that were not saved")
     s.guest.close()
 
 
