@@ -27,7 +27,7 @@ static struct call_buffer text_buffer(const char *text, size_t length)
 
 	if (kcall(mo_write, text_memory, text_used, text, length) != (long)length)
 		buffer.length = 0;
-	tx_set(text_used, text_used + length);
+	text_used += length;
 	return buffer;
 }
 
@@ -54,13 +54,13 @@ static void patience_over(struct timer *timer)
 
 static void wait_for(const char *what)
 {
-	tx_set(waiting_for, what);
+	waiting_for = what;
 	timer_start(&patience, clock_monotonic_ns() + PATIENCE_NS, patience_over);
 }
 
 static void wait_no_more(void)
 {
-	tx_set(waiting_for, NULL);
+	waiting_for = NULL;
 	timer_stop(&patience);
 }
 
@@ -130,10 +130,10 @@ static void device_settled(void)
 {
 	static PRESERVED bool mounting;
 
-	tx_set(devices_left, devices_left - 1);
+	devices_left--;
 	if (devices_left || mounting)
 		return;
-	tx_set(mounting, true);
+	mounting = true;
 	mount_root();
 }
 
@@ -164,7 +164,7 @@ static void add_node(struct child *vfs, const struct child *child, const struct 
 	call->in = text_buffer(node->name, strlen(node->name));
 	call->caps_count = 1;
 	call->caps[0] = (struct ipc_cap){ (cap_t)right, CAP_ALL, 0 };
-	tx_set(devices_left, devices_left + 1);
+	devices_left++;
 	vfs_send_add_device(call, vfs->control, &request);
 }
 
@@ -179,7 +179,7 @@ void boot_add_nodes(const struct child *child)
 /* The root is mounted when VFS knows all that are there now. */
 static void add_all_nodes(void)
 {
-	tx_set(devices_left, 1);
+	devices_left = 1;
 	wait_for("vfs to take the device numbers");
 	for (unsigned i = 0; i < CHILDREN; i++)
 		if (children[i].state != CHILD_FREE)

@@ -47,7 +47,6 @@ void child_enter_class(struct child *child)
 {
 	if (child->class_number != NO_NUMBER || !child->manifest->class[0])
 		return;
-	child_change(child);
 	child->class_number = next_class_number(child->manifest->class);
 }
 
@@ -104,10 +103,8 @@ struct child *child_new(const struct manifest *manifest)
 	if (child == children + CHILDREN)
 		return NULL;
 	choose_name(name, sizeof name, manifest);
-	child_change(child);
 	tx_fresh(child->entries, sizeof child->entries);
 	memset(child, 0, sizeof *child);
-	child->changed = tx_sequence();
 	strlcpy(child->name, name, sizeof child->name);
 	child->class_number = NO_NUMBER;
 	child->number = FIRST_NUMBER + (uint32_t)(child - children);
@@ -134,8 +131,7 @@ static void close_slot(cap_t *slot)
 
 void child_free(struct child *child)
 {
-	child_change(child);
-	timer_stop(&child->timer);
+	child_timer_stop(child);
 	child_destroy(child);
 	close_slot(&child->control);
 	close_slot(&child->table);
@@ -161,8 +157,6 @@ long child_give(struct child *child, enum startup_kind kind, const char *name, c
 		tx_close(cap);
 	if (slot < 0)
 		return slot;
-	child_change(child);
-	tx_save(entry, sizeof *entry);
 	strlcpy(entry->name, name, sizeof entry->name);
 	entry->kind = kind;
 	entry->slot = (cap_t)(CAP_PRIVATE | child->next_slot);

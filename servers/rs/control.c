@@ -27,7 +27,6 @@ void control_answer(struct child *child, long status)
 	struct waiting *waiting = &controlling[child - children];
 	struct request *rq = waiting->request;
 
-	tx_save(waiting, sizeof *waiting);
 	waiting->request = NULL;
 	if (!rq || rq->token != waiting->token)
 		return;
@@ -73,7 +72,6 @@ long control_wait(struct request *rq, struct child *child)
 		return -EBUSY;
 	if (waiting->request && waiting->request->token == waiting->token)
 		return -EBUSY;
-	tx_save(waiting, sizeof *waiting);
 	*waiting = (struct waiting){ rq, rq->token };
 	rq->progress[0] = WAITS;
 	return PARK;

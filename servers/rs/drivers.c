@@ -61,11 +61,6 @@ static struct acall *ask(void (*done)(struct acall *))
 	return call;
 }
 
-static void probe_change(void)
-{
-	tx_save(&probe, sizeof probe);
-}
-
 /* An answer that was lost with the incarnation of RS that had taken it: the question is asked again. */
 static bool ask_again(const struct acall *call, void (*question)(void))
 {
@@ -77,7 +72,6 @@ static bool ask_again(const struct acall *call, void (*question)(void))
 
 static void next_function(void)
 {
-	probe_change();
 	probe.index++;
 	ask_function();
 }
@@ -143,7 +137,6 @@ static void bar_told(struct acall *call)
 
 	if (ask_again(call, ask_bar))
 		return;
-	probe_change();
 	if (call->status >= 0 && bar->size)
 		error = give_bar(bar);
 	if (error) {
@@ -192,7 +185,6 @@ static void function_told(struct acall *call)
 			slog("pci: enumerate: error %ld", -call->status);
 		return;
 	}
-	probe_change();
 	probe.address = function->address;
 	probe.identity = function->identity;
 	manifest = driver_for(probe.identity);
@@ -225,7 +217,6 @@ void drivers_enumerate(void)
 {
 	if (probe.running)
 		return;
-	probe_change();
 	probe.running = true;
 	ask_function();
 }

@@ -23,7 +23,7 @@ static cap_t memory_of(cap_t *memory, uint64_t bytes_each)
 	long made = *memory ? 0 : kcall(mo_create, CHILDREN * bytes_each, 0);
 
 	if (made > 0)
-		tx_set(*memory, (cap_t)made);
+		*memory = (cap_t)made;
 	return made < 0 ? (cap_t)made : *memory;
 }
 
@@ -41,7 +41,6 @@ static void injected(struct acall *call)
 {
 	struct child *child = call->owner;
 
-	child_change(child);
 	if (!call->status)
 		child->injected = call->tag[0];
 	control_answer(child, call->status);
@@ -115,7 +114,6 @@ long step(struct request *rq, char *words)
 	error = trap_each(child);
 	if (error)
 		return error;
-	child_change(child);
 	child->steps = (uint32_t)count;
 	child->injected = true;
 	return 0;
@@ -123,7 +121,7 @@ long step(struct request *rq, char *words)
 
 bool step_taken(struct child *child)
 {
-	tx_set(child->steps, child->steps - 1);
+	child->steps--;
 	return child->steps != 0;
 }
 
@@ -139,11 +137,11 @@ static void told(struct acall *call)
 {
 	struct child *child = call->owner;
 
-	tx_set(lengths[child - children], call->status > 0 ? (uint64_t)call->status : 0);
-	tx_set(asked, asked - 1);
+	lengths[child - children] = call->status > 0 ? (uint64_t)call->status : 0;
+	asked--;
 	if (asked)
 		return;
-	tx_set(complete, true);
+	complete = true;
 	waitq_wake(&waiting);
 }
 
@@ -152,12 +150,12 @@ static void ask(struct child *child)
 	struct service_points_req request = { 0 };
 	struct acall *call = acall_new(told, child);
 
-	tx_set(lengths[child - children], 0);
+	lengths[child - children] = 0;
 	if (!call)
 		return;
 	call->out =
 	    (struct call_buffer){ texts, 0, (uint64_t)(child - children) * POINTS_BYTES, POINTS_BYTES };
-	tx_set(asked, asked + 1);
+	asked++;
 	service_send_points(call, child->control, &request);
 }
 
@@ -203,7 +201,7 @@ long points_give(struct request *rq, uint64_t offset)
 				ask(&children[i]);
 	if (asked)
 		return request_park(rq, &waiting);
-	tx_set(complete, false);
+	complete = false;
 	for (unsigned i = 0; i < CHILDREN && !status; i++)
 		if (children[i].state == CHILD_RUNNING && lengths[i])
 			status = give_lines(rq, &children[i], &at, offset, &done);

@@ -152,7 +152,6 @@ static long make_thread(const struct child *child)
  * a dead one is found in its record (children_go_on). */
 void child_destroy(struct child *child)
 {
-	child_change(child);
 	if (child->thread > 0) {
 		kcall(table_remove, child->table, SLOT_THREAD & ~CAP_PRIVATE);
 		kcall(thread_kill, child->thread);
@@ -192,7 +191,6 @@ long child_launch(struct child *child)
 {
 	long error;
 
-	child_change(child);
 	child->incarnation++;
 	child->ready = false;
 	child->after_shut_down = NULL;

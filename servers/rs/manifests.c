@@ -106,7 +106,6 @@ struct image *image_of(const char *name)
 	if (image_count == IMAGES || !archive_find(&boot_archive, name, &file))
 		return NULL;
 	image = &images[image_count];
-	tx_save(image, sizeof *image);
 	if (!elf_read(file.data, file.size, &image->elf))
 		return NULL;
 	memory = tx_made(kcall(mo_create, (file.size + ANOLE_PAGE_SIZE - 1) & ~(ANOLE_PAGE_SIZE - 1), 0));
@@ -120,6 +119,6 @@ struct image *image_of(const char *name)
 	image->data = file.data;
 	image->size = file.size;
 	image->memory = (cap_t)memory;
-	tx_set(image_count, image_count + 1);
+	image_count++;
 	return image;
 }

@@ -104,7 +104,6 @@ static long do_ready(struct request *rq, const struct rs_ready_req *request, str
 	(void)request, (void)reply;
 	if (!child)
 		return -ESRCH;
-	child_change(child);
 	child->ready = true;
 	boot_ready(child);
 	return 0;

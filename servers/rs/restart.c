@@ -13,9 +13,20 @@
 #define QUICK_NS (10 * SECONDS) /* a crash within this of its start is one of a series */
 #define VECTOR_DEBUG 1
 
-static struct child *child_of_timer(struct timer *timer)
+static void due(struct timer *timer);
+
+/* One for each child: a back-off, or the patience with an orderly end. */
+static struct timer timers[CHILDREN];
+
+static void child_timer_start(struct child *child, uint64_t deadline_ns)
 {
-	return (struct child *)((char *)timer - offsetof(struct child, timer));
+	child->deadline_ns = deadline_ns;
+	timer_start(&timers[child - children], deadline_ns, due);
+}
+
+void child_timer_stop(struct child *child)
+{
+	timer_stop(&timers[child - children]);
 }
 
 /* From now on its endpoint answers EIO, also the calls that it had in service. */
@@ -28,7 +39,6 @@ static void refuse(struct child *child)
 static void give_up(struct child *child)
 {
 	slog("%s: given up after %u crashes: %s", child->name, child->crashes, child->reason);
-	child_change(child);
 	child->state = CHILD_FAILED;
 	refuse(child);
 }
@@ -40,7 +50,6 @@ static void forget(struct child *child)
 
 	if (fresh < 0)
 		return;
-	child_change(child);
 	slog("%s: started clean: its open objects are lost", child->name);
 	tx_close(child->preserved);
 	child->preserved = (cap_t)fresh;
@@ -49,18 +58,12 @@ static void forget(struct child *child)
 
 static void reincarnate(struct child *child)
 {
-	child_change(child);
 	kcall(ep_reset, child->endpoint);
 	if (child->crashes == child->manifest->restart.clean)
 		forget(child);
 	child->restarts++;
 	if (child_launch(child))
 		give_up(child);
-}
-
-static void back_off_over(struct timer *timer)
-{
-	reincarnate(child_of_timer(timer));
 }
 
 enum crash_action restart_action(const struct child *child, uint64_t *delay_ns)
@@ -86,9 +89,8 @@ static void succeed(struct child *child)
 	} else if (!delay_ns) {
 		reincarnate(child);
 	} else {
-		child_change(child);
 		child->state = CHILD_WAITING;
-		timer_start(&child->timer, clock_monotonic_ns() + delay_ns, back_off_over);
+		child_timer_start(child, clock_monotonic_ns() + delay_ns);
 	}
 }
 
@@ -106,9 +108,8 @@ void child_end(struct child *child, const char *reason, void (*ended)(struct chi
 	struct pci_quiesce_req request = { child->address };
 	struct acall *call;
 
-	child_change(child);
 	strlcpy(child->reason, reason, sizeof child->reason);
-	timer_stop(&child->timer);
+	child_timer_stop(child);
 	child_destroy(child);
 	child->state = CHILD_ENDING;
 	child->ended = ended;
@@ -125,7 +126,6 @@ void child_crashed(struct child *child, const char *reason)
 		child_shut_down_over(child);
 		return;
 	}
-	child_change(child);
 	if (clock_monotonic_ns() - child->started_ns > QUICK_NS)
 		child->crashes = 0;
 	child->crashes += !child->injected;
@@ -137,7 +137,6 @@ void child_crashed(struct child *child, const char *reason)
 void child_kill(struct child *child, const char *reason)
 {
 	slog("%s: %s", child->name, reason);
-	child_change(child);
 	child->crashed = false;
 	child->crashes = 0;
 	child_end(child, reason, succeed);
@@ -145,7 +144,6 @@ void child_kill(struct child *child, const char *reason)
 
 void child_stopped(struct child *child)
 {
-	child_change(child);
 	child->state = CHILD_STOPPED;
 	refuse(child);
 }
@@ -153,7 +151,6 @@ void child_stopped(struct child *child)
 void child_start(struct child *child)
 {
 	kcall(ep_refuse, child->endpoint, 0);
-	child_change(child);
 	child->crashes = 0;
 	child->crashed = false;
 	child_enter_class(child);
@@ -167,9 +164,8 @@ void child_shut_down_over(struct child *child)
 {
 	void (*then)(struct child *) = child->after_shut_down;
 
-	child_change(child);
 	child->after_shut_down = NULL;
-	timer_stop(&child->timer);
+	child_timer_stop(child);
 	if (then)
 		then(child);
 }
@@ -182,10 +178,14 @@ static void shut_down_answered(struct acall *call)
 		child_shut_down_over(child);
 }
 
-static void patience_over(struct timer *timer)
+static void due(struct timer *timer)
 {
-	struct child *child = child_of_timer(timer);
+	struct child *child = &children[timer - timers];
 
+	if (child->state == CHILD_WAITING) {
+		reincarnate(child);
+		return;
+	}
 	slog("%s: does not end by itself", child->name);
 	child_shut_down_over(child);
 }
@@ -195,14 +195,13 @@ void child_shut_down(struct child *child, uint64_t patience_ns, void (*then)(str
 	struct service_shutdown_req request = {};
 	struct acall *call = acall_new(shut_down_answered, child);
 
-	child_change(child);
 	child->after_shut_down = then;
 	if (!call) {
 		child_shut_down_over(child);
 		return;
 	}
 	call->tag[0] = child->incarnation;
-	timer_start(&child->timer, clock_monotonic_ns() + patience_ns, patience_over);
+	child_timer_start(child, clock_monotonic_ns() + patience_ns);
 	service_send_shutdown(call, child->control, &request);
 }
 
@@ -218,13 +217,11 @@ static bool has_ended(const struct child *child)
 void children_go_on(void)
 {
 	for (struct child *child = children; child < children + CHILDREN; child++) {
-		struct timer *timer = &child->timer;
-
 		if (child->state == CHILD_RUNNING && has_ended(child))
 			child_crashed(child, "ended together with rs");
 		else if (child->state == CHILD_WAITING ||
 			 (child->state == CHILD_RUNNING && child->after_shut_down))
-			timer_start(timer, timer->deadline, timer->fire);
+			child_timer_start(child, child->deadline_ns);
 	}
 }
 

@@ -47,9 +47,7 @@ struct image {
 	cap_t memory;
 };
 
-/* What child_change saves comes first. */
 struct child {
-	uint64_t changed;
 	char name[32];
 	const struct manifest *manifest;
 	struct image *image;
@@ -64,8 +62,8 @@ struct child {
 	uint32_t steps; /* instructions to go until it is taken for crashed; 0: not counted */
 	uint64_t started_ns;
 	char reason[80];
-	struct timer timer;                           /* back-off, or the patience with an orderly end */
-	void (*ended)(struct child *child);           /* once it is quiesced */
+	uint64_t deadline_ns;               /* of the back-off, or of the patience with an orderly end */
+	void (*ended)(struct child *child); /* once it is quiesced */
 	void (*after_shut_down)(struct child *child); /* set while it is asked to end */
 	cap_t endpoint, notify, table, preserved;
 	cap_t control; /* send right with BADGE_RS */
@@ -82,15 +80,6 @@ extern cap_t root_cap, root_quota;
 extern struct archive boot_archive;
 extern const struct boot_info *const boot_info;
 extern struct child children[CHILDREN];
-
-/* Before anything in a record is changed but its entries: once in each transaction it is saved. */
-static inline void child_change(struct child *child)
-{
-	if (child->changed == tx_sequence())
-		return;
-	tx_save(child, offsetof(struct child, entries));
-	child->changed = tx_sequence();
-}
 
 /* standby.c: RS's program with RS for its only child. */
 bool is_standby(void);
@@ -150,6 +139,7 @@ void child_end(struct child *child, const char *reason, void (*ended)(struct chi
 void child_shut_down(struct child *child, uint64_t patience_ns, void (*then)(struct child *));
 void child_shut_down_over(struct child *child);
 void child_stopped(struct child *child);
+void child_timer_stop(struct child *child);
 /* What follows on the crash that has just been counted, and after which delay. */
 enum crash_action restart_action(const struct child *child, uint64_t *delay_ns);
 long fault_taken(struct request *rq);

@@ -65,19 +65,19 @@ static bool of_stage(const struct child *child)
 static void ended(struct child *child)
 {
 	child_end(child, "shut down", child_stopped);
-	tx_set(outstanding, outstanding - 1);
+	outstanding--;
 	if (!outstanding)
 		enter_stage(stage + 1);
 }
 
 static void enter_stage(enum stage next)
 {
-	tx_set(stage, next);
+	stage = next;
 	if (stage == STAGE_POWER) {
 		power();
 		return;
 	}
-	tx_set(outstanding, 1);
+	outstanding = 1;
 	for (unsigned i = 0; i < CHILDREN; i++) {
 		if (!of_stage(&children[i]))
 			continue;
@@ -92,7 +92,7 @@ void shutdown_begin(uint64_t wanted)
 {
 	if (stage != STAGE_NONE)
 		return;
-	tx_set(how, wanted);
+	how = wanted;
 	slog("shutting down");
 	enter_stage(STAGE_FILE_SYSTEMS);
 }

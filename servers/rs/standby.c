@@ -37,7 +37,6 @@ void own_record(bool restarted)
 {
 	struct child *own = RS_RECORD;
 
-	child_change(own);
 	strlcpy(own->name, "rs", sizeof own->name);
 	own->manifest = &rs_manifest;
 	own->state = CHILD_RUNNING;
@@ -96,7 +95,7 @@ long standby_asked(struct request *rq, const char *line)
 	struct acall *call = standby ? acall_new(has_answered, NULL) : NULL;
 
 	if (made > 0)
-		tx_set(text, (cap_t)made);
+		text = (cap_t)made;
 	if (made < 0 || !call || kcall(mo_write, text, 0, line, strlen(line)) < 0)
 		return -ENOMEM;
 	status = control_wait(rq, RS_RECORD);
@@ -129,7 +128,6 @@ static void find_world(void)
 /* RS as it was started by the kernel. */
 static void adopt(struct child *rs)
 {
-	child_change(rs);
 	strlcpy(rs->name, "rs", sizeof rs->name);
 	rs->manifest = &rs_manifest;
 	rs->image = image_of("rs");
