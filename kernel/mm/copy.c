@@ -79,28 +79,62 @@ long copy_to_user(struct space *space, uint64_t to, const void *from, size_t len
 	return 0;
 }
 
-long copy_user_user(struct space *to_space, uint64_t to, struct space *from_space, uint64_t from,
-		    size_t length, bool *to_side, uint64_t *fault)
+/* Most copies are within one page on both sides. */
+static inline __attribute__((always_inline)) long copy_within_page(struct space *to_space, uint64_t to,
+								   struct space *from_space, uint64_t from,
+								   size_t length, bool *to_side,
+								   uint64_t *fault)
 {
-	size_t done = 0;
+	int error;
+	/* The destination first: making it writable may replace the frame of the source, if both are the same page. */
+	void *target = space_page(to_space, to, true, &error);
+	const void *source;
 
-	while (done < length) {
-		int error;
-		size_t chunk = in_page(to + done, in_page(from + done, length - done));
-		/* The destination first: making it writable may replace the frame of
-		 * the source, if both are the same page. */
-		void *target = space_page(to_space, to + done, true, &error);
+	*to_side = !target;
+	if (!target)
+		return failed(fault, to);
+	source = space_page(from_space, from, false, &error);
+	if (!source)
+		return failed(fault, from);
+	copy_bytes(target, source, length);
+	return (long)length;
+}
 
-		*to_side = !target;
-		if (!target)
-			return failed(fault, to + done);
-		const void *source = space_page(from_space, from + done, false, &error);
+/* Where one side comes to its next page, the other's is known already. */
+static __attribute__((noinline)) long copy_pages(struct space *to_space, uint64_t to,
+						 struct space *from_space, uint64_t from, size_t length,
+						 bool *to_side, uint64_t *fault)
+{
+	char *target = NULL;
+	const char *source = NULL;
+	size_t done = 0, chunk;
+	int error;
+
+	for (; done < length; done += chunk, target += chunk, source += chunk) {
+		chunk = in_page(to + done, in_page(from + done, length - done));
+		if (!target || !((to + done) & PAGE_MASK)) {
+			target = space_page(to_space, to + done, true, &error);
+			*to_side = !target;
+			if (!target)
+				return failed(fault, to + done);
+			if (to_space == from_space)
+				source = NULL;
+		}
+		if (!source || !((from + done) & PAGE_MASK))
+			source = space_page(from_space, from + done, false, &error);
 		if (!source)
 			return failed(fault, from + done);
 		copy_bytes(target, source, chunk);
-		done += chunk;
 	}
-	return done;
+	return (long)done;
+}
+
+long copy_user_user(struct space *to_space, uint64_t to, struct space *from_space, uint64_t from,
+		    size_t length, bool *to_side, uint64_t *fault)
+{
+	if (in_page(to, in_page(from, length)) == length)
+		return length ? copy_within_page(to_space, to, from_space, from, length, to_side, fault) : 0;
+	return copy_pages(to_space, to, from_space, from, length, to_side, fault);
 }
 
 /* A page of an object for a copy, at the offset's address; NULL: stop there. */

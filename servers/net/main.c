@@ -7,11 +7,8 @@
 
 #include "net.h"
 
-#define LOOP_MTU (TCP_MSS + 60)
-
 static PRESERVED bool running; /* lwIP has been started */
 static struct timer tick;
-static bool in_loop;
 
 /* --- time -------------------------------------------------------------------------------------------------------- */
 
@@ -36,61 +33,12 @@ static void set_timer(void)
 		timer_start(&tick, deadline, timed);
 }
 
-/* --- packets to ourselves ------------------------------------------------------------------------------------------- */
-
-static bool looping(void)
-{
-	struct netif *netif;
-
-	if (running)
-		NETIF_FOREACH(netif)
-		{
-			if (netif->loop_first)
-				return true;
-		}
-	return false;
-}
-
-/* The first packet of the queue; a packet is all buffers up to the one that holds all that is left. */
-static void loop_packet(struct netif *netif)
-{
-	struct pbuf *first = netif->loop_first, *last = first;
-
-	for (netif->loop_cnt_current--; last->len != last->tot_len; last = last->next)
-		netif->loop_cnt_current--;
-	netif->loop_first = last->next;
-	if (!last->next)
-		netif->loop_last = NULL;
-	last->next = NULL;
-	if (ip_input(first, netif) != ERR_OK)
-		pbuf_free(first);
-}
-
-static void loop_packets(void)
-{
-	struct netif *netif;
-
-	in_loop = true;
-	for (unsigned n = 0; n < 64 && looping(); n++) {
-		NETIF_FOREACH(netif)
-		{
-			if (!netif->loop_first)
-				continue;
-			loop_packet(netif);
-			tx_notice();
-			tx_checkpoint();
-		}
-	}
-	in_loop = false;
-	tx_notice();
-}
-
 /* --- events ------------------------------------------------------------------------------------------------------------ */
 
 static void committed(void)
 {
 	cards_publish();
-	if (!in_loop && looping())
+	if (!loop_runs() && looping())
 		kcall(notify_signal, SLOT_NOTIFY, LOOP_BIT);
 }
 
@@ -103,16 +51,11 @@ void net_settle(void)
 
 void net_need(void)
 {
-	struct netif *loop;
-
 	if (running)
 		return;
 	random_start();
 	lwip_init();
-	NETIF_FOREACH(loop)
-	{
-		loop->mtu = LOOP_MTU;
-	}
+	loop_start();
 	running = true;
 	datagram_start();
 }

@@ -119,6 +119,22 @@ static struct block *take_fresh(unsigned c)
 	return block;
 }
 
+static struct block *offered;
+
+void net_offer(void *memory)
+{
+	offered = (struct block *)memory - 1;
+}
+
+void net_withdraw(void)
+{
+	struct block *block = offered;
+
+	offered = NULL;
+	if (block)
+		net_free(block + 1);
+}
+
 void *net_allocate(size_t size)
 {
 	struct block *block;
@@ -128,6 +144,11 @@ void *net_allocate(size_t size)
 		c++;
 	if (c == CLASSES)
 		return NULL;
+	if (offered && offered->size_class == c) {
+		block = offered;
+		offered = NULL;
+		return block + 1;
+	}
 	block = lists[c].first;
 	block = block && block->freed != (uint32_t)tx_sequence() ? take_first(c) : take_fresh(c);
 	return block ? block + 1 : NULL;

@@ -34,6 +34,16 @@ const ip_addr_t *dns_getserver(u8_t number);
 
 /* --- memory.c ------------------------------------------------------------------------------------------------------ */
 void memory_start(void); /* of a new incarnation */
+/* The next block of the size of this one, which is allocated and not used, is this one; until it is withdrawn. */
+void net_offer(void *memory);
+void net_withdraw(void);
+
+/* --- loop.c: packets to ourselves ---------------------------------------------------------------------------------- */
+void loop_start(void);
+bool looping(void);      /* there are some */
+void loop_packets(void); /* each is a transaction */
+/* Whether the transaction that ends is one of these. */
+bool loop_runs(void);
 
 /* --- card.c: drivers and their rings ------------------------------------------------------------------------------ */
 struct card {

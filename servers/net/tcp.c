@@ -6,10 +6,10 @@
 
 #include "net.h"
 
-#define BOUNCE 65536u
-#define WRITE_MAX 32768u
+#define WRITE_MAX 65535u
+#define IN_PLACE_MIN 4096u
 
-static char bounce[BOUNCE];
+static char bounce[WRITE_MAX + 1];
 
 static void note_names(struct sock *s)
 {
@@ -327,6 +327,39 @@ void tcp_socket_taken(struct sock *s, uint32_t bytes)
 	}
 }
 
+/* The next bytes of the caller's are in `data`. */
+static long queue_piece(struct request *rq, struct sock *s, const void *data, uint32_t length)
+{
+	bool more = rq->progress[0] + length < rq->in_length;
+	long status =
+	    tcp_write(s->tcp, data, (u16_t)length, TCP_WRITE_FLAG_COPY | (more ? TCP_WRITE_FLAG_MORE : 0));
+
+	if (status != ERR_OK)
+		return status == ERR_MEM ? 0 : error_of((int)status);
+	rq->progress[0] += length;
+	FAULT_POINT("data was queued");
+	return length;
+}
+
+/* A buffer such as lwIP will ask for is filled beforehand, so that there is nothing for it to copy. */
+static long send_in_place(struct request *rq, struct sock *s, uint32_t length)
+{
+	struct pbuf *packet = pbuf_alloc(PBUF_TRANSPORT, (u16_t)length, PBUF_RAM);
+	long status;
+
+	if (!packet)
+		return 0;
+	status = request_read(rq, rq->progress[0], packet->payload, length);
+	if (status < 0) {
+		pbuf_free(packet);
+		return status;
+	}
+	net_offer(packet);
+	status = queue_piece(rq, s, packet->payload, length);
+	net_withdraw();
+	return status;
+}
+
 /* One piece: what was taken, 0 if there is no room, or -errno. */
 static long send_piece(struct request *rq, struct sock *s)
 {
@@ -340,16 +373,10 @@ static long send_piece(struct request *rq, struct sock *s)
 		part = (uint32_t)rest;
 	if (!part)
 		return 0;
+	if (part >= IN_PLACE_MIN && s->tcp->mss >= IN_PLACE_MIN && !s->tcp->unsent)
+		return send_in_place(rq, s, part < s->tcp->mss ? part : s->tcp->mss);
 	status = request_read(rq, rq->progress[0], bounce, part);
-	if (status < 0)
-		return status;
-	status = tcp_write(s->tcp, bounce, (u16_t)part,
-			   TCP_WRITE_FLAG_COPY | (part < rest ? TCP_WRITE_FLAG_MORE : 0));
-	if (status != ERR_OK)
-		return status == ERR_MEM ? 0 : error_of((int)status);
-	rq->progress[0] += part;
-	FAULT_POINT("data was queued");
-	return part;
+	return status < 0 ? status : queue_piece(rq, s, bounce, part);
 }
 
 /* progress[0]: how many bytes have gone. */

@@ -92,10 +92,13 @@ void net_free(void *memory);
 #define LWIP_HAVE_LOOPIF 1
 #define LWIP_LOOPBACK_MAX_PBUFS 2048
 #define LWIP_NETIF_TX_SINGLE_PBUF 0
+#define LWIP_SUPPORT_CUSTOM_PBUF 1
 #define LWIP_SINGLE_NETIF 0
-#define LWIP_CHECKSUM_ON_COPY 1
+#define LWIP_CHECKSUM_CTRL_PER_NETIF 1
 
-#define TCP_MSS 8192
+/* As large as the loopback interface has it; a card's is cut to its MTU. */
+#define TCP_MSS 65475
+#define LWIP_DISABLE_TCP_SANITY_CHECKS 1 /* they take 64 KiB for the largest buffer there is */
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 3
 #define TCP_WND 262144

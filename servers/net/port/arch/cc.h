@@ -28,6 +28,13 @@ void check_failed(const char *file, int line, const char *what) __attribute__((n
 #define LWIP_PLATFORM_ASSERT(text) check_failed(__FILE__, __LINE__, text)
 #define LWIP_PLATFORM_DIAG(arguments) ((void)0)
 
+/* tcp.c may have put the data where lwIP is going to. */
+static inline void *net_copy(void *to, const void *from, size_t length)
+{
+	return to == from ? to : memcpy(to, from, length);
+}
+#define MEMCPY(to, from, length) net_copy(to, from, length)
+
 uint32_t net_random(void);
 #define LWIP_RAND() net_random()
 
