@@ -10,7 +10,7 @@ DEPS :=
 ALL :=
 BOOT_FILES :=
 SYMBOLS :=
-leaf_variables = NAME SERVER DRIVER LIB SRCS SUBDIRS LIBS INCLUDES CFLAGS LINKER_SCRIPT BOOT MANIFEST
+leaf_variables = NAME SERVER DRIVER LIB SRCS SUBDIRS LIBS INCLUDES CFLAGS LINKER_SCRIPT BOOT MANIFEST TX_LOG
 
 define read_leaf
 $(foreach v,$(leaf_variables),undefine $(v)$(newline))
@@ -75,7 +75,7 @@ define link_rules
 $(2): $(OBJECTS) $(libraries) $(3) $(BUILD)/obj/$(D)/.sources
 	$$(call say,LD,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(LDFLAGS_$(1)) -Wl,-T,$(3) -Wl,-Map,$$@.map -o $$@.new $(OBJECTS) \
+	$$(Q)$$(CC) $$(LDFLAGS_$(1)) $(if $(TX_LOG),-Wl$(comma)--defsym=TX_LOG=$(TX_LOG)) -Wl,-T,$(3) -Wl,-Map,$$@.map -o $$@.new $(OBJECTS) \
 		$(if $(LIBS),-Wl$(comma)--start-group $(libraries) -Wl$(comma)--end-group) -lgcc && mv $$@.new $$@
 .PHONY: $(D)
 $(D): $(2)

@@ -68,6 +68,11 @@ struct ipc_cap {
 };
 
 /*
+ * A service's page outlives it. `unnoted` is the slot of the capability that a kernel call has made last, or how many of
+ * `caps` a call has brought; the service clears it when it has noted them elsewhere. What is there in the next
+ * incarnation nobody knows of.
+ */
+/*
  * The message page, one per thread, pinned, at an address fixed at thread
  * creation. The kernel reads and writes only the part up to `user`; the rest
  * of the page belongs to libposix and PM (libposix/thread_page.h) or is unused
@@ -78,7 +83,7 @@ struct ipc_page {
 	uint32_t caps_count;             /* sent; overwritten with those received */
 	uint32_t recv_count;             /* slots to reserve for the reply (IPC_RECV_CAPS) */
 	cap_t recv_min;                  /* lowest slot to reserve, 0 normally */
-	uint32_t reserved;
+	uint32_t unnoted;                /* what was put into the private table last: see below */
 	struct ipc_cap caps[IPC_MAX_CAPS];
 	uint64_t fault_addr;  /* after EFAULT from a copy: the address that was absent, or 0 */
 	uint64_t watches[64]; /* the words that watches or events into */

@@ -106,5 +106,14 @@ long cap_install(struct object *object, uint32_t rights)
 		return slot;
 	}
 	table_fill(table, slot, object, rights, false);
+	cap_made(slot);
 	return slot | CAP_PRIVATE;
+}
+
+void cap_made(long slot)
+{
+	struct thread *thread = current_thread();
+
+	if (thread->message_page)
+		thread->message_page->unnoted = slot | CAP_PRIVATE;
 }

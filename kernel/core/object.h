@@ -92,5 +92,7 @@ struct object *cap_lookup(cap_t handle, enum cap_type type, uint32_t rights, int
 /* Put an object into the current thread's private table; takes over the caller's
  * count, also on failure. Answers the handle or -ENFILE, -ENOMEM. */
 long cap_install(struct object *object, uint32_t rights);
+/* The slot of the current thread's table has been filled for it: its message page says so, too. */
+void cap_made(long slot);
 
 #endif

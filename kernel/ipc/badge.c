@@ -158,6 +158,7 @@ long sys_badge_create(uint64_t handle, uint64_t number)
 	badge->number = number;
 	badge_insert(endpoint, badge);
 	table_fill(table, slot, &badge->object, CAP_ALL, false);
+	cap_made(slot);
 	return slot | CAP_PRIVATE;
 }
 

@@ -36,6 +36,49 @@ long sys_call_create(void)
 	return cap_install(&call->object, CAP_ALL);
 }
 
+void callobj_take(struct callobj *call, struct endpoint *endpoint)
+{
+	if (endpoint && endpoint->taken)
+		endpoint->taken->taken_at = NULL;
+	if (call->taken_at)
+		call->taken_at->taken = NULL;
+	if (endpoint)
+		endpoint->taken = call;
+	call->taken_at = endpoint;
+}
+
+void callobj_put_back(struct endpoint *endpoint)
+{
+	struct callobj *call = endpoint->taken;
+
+	if (!call)
+		return;
+	callobj_take(call, NULL);
+	call->again = true;
+	call->caller.state = CALLER_ANSWERED;
+	object_get(call);
+	call->reply_to = object_get(endpoint);
+	list_push_front(&endpoint->answers, &call->answer_link);
+	endpoint->pending |= PENDING_ANSWER;
+}
+
+/* What has been delivered before is of no interest to who sends it again. */
+static void drop_delivered(struct callobj *call)
+{
+	struct endpoint *endpoint = call->reply_to;
+
+	callobj_take(call, NULL);
+	if (call->caller.state != CALLER_ANSWERED || !call->again)
+		return;
+	list_remove(&call->answer_link);
+	if (list_empty(&endpoint->answers))
+		endpoint->pending &= ~PENDING_ANSWER;
+	call->caller.state = CALLER_IDLE;
+	call->reply_to = NULL;
+	object_put(endpoint);
+	object_put(call);
+}
+
 static void range_drop(struct call_range *range)
 {
 	if (range->memory)
@@ -134,6 +177,7 @@ long sys_call_send(uint64_t handle, uint64_t destination, uint64_t address)
 	badge = (struct badge *)cap_lookup(destination, CAPT_BADGE, 0, &code);
 	if (!badge)
 		return -code;
+	drop_delivered(call);
 	if (call->caller.state != CALLER_IDLE)
 		return -EBUSY;
 	error = copy_from_user(thread->space, &send, address, sizeof(send), NULL);
@@ -170,6 +214,7 @@ void callobj_answered(struct callobj *call, struct answer *answer)
 	for (unsigned i = IPC_WORDS; i < IPC_ALL_WORDS && !(answer->flags & IPC_EXTRA); i++)
 		call->answer.words[i] = 0; /* not what lay on the stack */
 	call->caller.state = CALLER_ANSWERED;
+	call->again = false;
 	object_get(call);
 	list_push_back(&reply_to->answers, &call->answer_link);
 	reply_to->pending |= PENDING_ANSWER;
@@ -207,6 +252,7 @@ void callobj_destroy(struct object *object)
 		if (caller->state != CALLER_IDLE)
 			return;
 	}
+	callobj_take(call, NULL);
 	drop_buffers(call);
 	if (call->reply_to)
 		object_put(call->reply_to);

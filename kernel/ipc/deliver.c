@@ -156,6 +156,7 @@ static bool deliver_answer(struct endpoint *endpoint, struct thread *receiver)
 	answer_page(call, receiver);
 	call->caller.state = CALLER_IDLE;
 	call->reply_to = NULL;
+	callobj_take(call, endpoint);
 	object_put(call);
 	object_put(endpoint);
 	return true;

@@ -214,6 +214,7 @@ long sys_ep_reset(uint64_t handle)
 		put_back(endpoint, container_of(endpoint->in_service.prev, struct caller, link));
 	}
 	releases_put_back(endpoint);
+	callobj_put_back(endpoint);
 	count = endpoint->reset_count;
 	endpoint->reset_count = 0;
 	endpoint_poll(endpoint);
@@ -330,6 +331,8 @@ bool endpoint_reap(struct endpoint *endpoint, unsigned budget)
 {
 	endpoint->refuse = EIO;
 	endpoint_unbind(endpoint);
+	if (endpoint->taken)
+		callobj_take(endpoint->taken, NULL);
 	wake_receivers(endpoint);
 	for (; !list_empty(&endpoint->in_service); budget--) {
 		if (!budget)

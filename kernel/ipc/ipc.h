@@ -42,6 +42,7 @@ struct endpoint {
 	struct list_node releases;           /* badges without a capability, not yet delivered */
 	struct list_node delivered_releases; /* delivered, not acknowledged */
 	struct notify *notify;               /* bound; counted */
+	struct callobj *taken;               /* whose answer was delivered last, if it was not sent again */
 	struct badge *badges;                /* treap by number */
 	uint64_t reset_count;                /* calls put back so far by an ep_reset under way */
 	struct list_node reap_link;
@@ -151,7 +152,9 @@ struct callobj {
 	struct ipc_cap received[IPC_MAX_CAPS]; /* with it */
 	unsigned received_count;
 	struct list_node answer_link;
-	uint64_t *pins; /* frames pinned by buf_phys, a word per page of both buffers */
+	struct endpoint *taken_at; /* which has it as `taken` */
+	bool again;                /* the answer has been delivered before */
+	uint64_t *pins;            /* frames pinned by buf_phys, a word per page of both buffers */
 	uint32_t pin_count;
 };
 static inline struct callobj *caller_callobj(struct caller *caller)
@@ -159,6 +162,10 @@ static inline struct callobj *caller_callobj(struct caller *caller)
 	return container_of(caller, struct callobj, caller);
 }
 void callobj_answered(struct callobj *call, struct answer *answer);
+/* Its answer was delivered last at the endpoint (NULL: it was not any more). */
+void callobj_take(struct callobj *call, struct endpoint *endpoint);
+/* The answer delivered last is to be delivered once more, before all others: who took it may not have got to noting it. */
+void callobj_put_back(struct endpoint *endpoint);
 
 /* ipc/notify.c */
 struct notify {

@@ -207,5 +207,6 @@ long message_install(struct thread *receiver, struct endpoint *endpoint, struct 
 	for (unsigned i = 0; i < caller->caps_count; i++)
 		page->caps[i] = out[i];
 	page->caps_count = caller->caps_count;
+	page->unnoted = caller->caps_count;
 	return 0;
 }

@@ -70,6 +70,7 @@ struct acall *acall_new(void (*done)(struct acall *call), void *owner)
 		if (object < 0)
 			return NULL;
 		call->object = (cap_t)object;
+		message_page->unnoted = 0;
 	}
 	free_calls = call->next;
 	tx_unguard(call, OWN_LENGTH);
@@ -291,9 +292,9 @@ static void recover(struct acall *call)
 		if (!call->keep)
 			put_free(call);
 		break;
-	case ACALL_SENT: /* out or answered: the loop gets it; idle: the answer was taken and lost */
+	case ACALL_SENT: /* out or answered: the loop gets it; idle: it was just about to be sent */
 		if (kcall(call_state, call->object) == 0)
-			fail_later(call, -ERESTART);
+			send_now(call);
 		break;
 	case ACALL_ANSWERED: recover_answered(call); break;
 	default: put_free(call);

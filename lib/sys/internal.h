@@ -6,6 +6,8 @@
 #include <sys/server.h>
 #include <util/string.h>
 
+/* What is stored before it is there before what is stored behind it, whatever instruction is the last. */
+#define BARRIER() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 #define ROUND_PAGE(x) (((x) + ANOLE_PAGE_SIZE - 1) & ~(ANOLE_PAGE_SIZE - 1))
 
 /* The preserved segment of the binary (mk/server.ld). */
@@ -24,6 +26,7 @@ extern char __preserved_guarded[];
 extern void (*tx_committed)(void); /* service->committed */
 extern bool tx_effects;            /* something waits for the commit besides what the log has saved */
 void tx_undo(void);
+void tx_take_steps(void); /* closes and starts what the last commit has said */
 void tx_guard_statics(void);
 void tx_full(void) __attribute__((noreturn));
 /* Of memory that is not guarded: eight aligned bytes that will be changed. */
@@ -38,6 +41,7 @@ void tx_unguard(void *memory, size_t length);
 /* A block whose header is about to say that it is used: its payload is guarded from the commit on. */
 void tx_allocated(void *payload, size_t length, uint64_t *header);
 void pheap_guard(const uint64_t *header);
+bool pheap_frees_many(void);
 void tx_finish(void);
 void tx_finish_lines(void);
 static inline void tx_next(void)
@@ -70,6 +74,7 @@ static inline void txcheck_changes(void *memory, size_t length)
 
 static inline void tx_end(void)
 {
+	message_page->unnoted = 0;
 	if (__builtin_expect(tx_effects, 0))
 		tx_finish();
 	else if ((uint32_t)tx_log.word)
@@ -96,6 +101,7 @@ enum request_state {
 	REQUEST_PARKED,  /* answered later; on `queue` if that is set */
 	REQUEST_READY,   /* woken; on the loop's list */
 	REQUEST_DONE,    /* status and reply are final; the kernel may not have them yet */
+	REQUEST_OVER,    /* the kernel has them; what came with it is being closed */
 };
 extern const struct service *service;
 extern struct request *running_request;

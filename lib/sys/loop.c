@@ -294,6 +294,7 @@ static void start(void)
 	clock_start();
 	requests_start(restarted);
 	acalls_start(restarted);
+	tx_take_steps();
 	watches_start(restarted);
 	tx_next();
 	error = service->start ? service->start(restarted) : 0;

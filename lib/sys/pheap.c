@@ -29,7 +29,7 @@ struct heap {
 };
 
 static PRESERVED struct heap heap;
-#define FREES_MAX 4096u
+#define FREES_MAX 65536u
 static struct block *frees[FREES_MAX];    /* in this transaction */
 static unsigned frees_count, freed_count; /* freed_count: by the commit */
 #define TRIM_AFTER (4ul << 20)
@@ -282,7 +282,12 @@ void pheap_trim(void)
 		}
 }
 
-/* What a transaction frees stays as it is until the commit, unless it frees very much. */
+bool pheap_frees_many(void)
+{
+	return frees_count > FREES_MAX / 4;
+}
+
+/* What a transaction frees stays as it is until the commit. */
 void pheap_free(void *memory)
 {
 	struct block *block;
@@ -296,8 +301,7 @@ void pheap_free(void *memory)
 		pheap_trim();
 		return;
 	}
-	if (frees_count == FREES_MAX)
-		pheap_commit();
+	CHECK(frees_count < FREES_MAX);
 	frees[frees_count++] = block;
 	tx_effects = true;
 }

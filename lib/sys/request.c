@@ -260,40 +260,45 @@ void requests_grow(void)
 	tx_keep_set(chunk_count, chunk_count + 1);
 }
 
+/* A crash while it is delivered again leaves two: the older delivery's has what was done. */
 struct request *request_find(uint64_t token)
 {
+	struct request *found = NULL;
+
 	for (unsigned c = 0; c < chunk_count; c++)
-		for (unsigned i = 0; i < CHUNK_REQUESTS; i++)
-			if (chunks[c][i].state != REQUEST_FREE && chunks[c][i].token == token)
-				return &chunks[c][i];
-	return NULL;
+		for (unsigned i = 0; i < CHUNK_REQUESTS; i++) {
+			struct request *rq = &chunks[c][i];
+
+			if (rq->state != REQUEST_FREE && rq->token == token &&
+			    (!found || rq->received >> 16 < found->received >> 16))
+				found = rq;
+		}
+	return found;
 }
 
+/* Should it be cut short, all of them are closed once more, before anything could fill a slot. */
 static void close_received(struct request *rq)
 {
-	unsigned count = rq->caps_count;
-
-	rq->caps_count = 0;
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < rq->caps_count; i++)
 		if (rq->caps[i].slot != CAP_NONE && !(rq->caps_taken & 1u << i))
 			kcall(cap_close, rq->caps[i].slot);
+	rq->caps_count = 0;
 	rq->caps_taken = 0;
 }
 
 void request_close_given(struct request *rq)
 {
-	unsigned count = rq->reply_caps_count;
-
-	rq->reply_caps_count = 0;
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < rq->reply_caps_count; i++)
 		if (rq->reply_caps_close[i])
 			kcall(cap_close, rq->reply_caps[i].slot);
+	rq->reply_caps_count = 0;
 }
 
 /* A free record is clean: what receive.S does not overwrite is zero. */
 void request_release(struct request *rq)
 {
-	rq->state = REQUEST_FREE;
+	rq->state = REQUEST_OVER;
+	BARRIER();
 	unguard(rq);
 	close_received(rq);
 	request_close_given(rq);
@@ -303,18 +308,23 @@ void request_release(struct request *rq)
 	rq->deliveries = 0;
 	rq->context = NULL;
 	rq->queue = NULL;
+	BARRIER();
+	rq->state = REQUEST_FREE;
 	rq->next = free_requests;
 	free_requests = rq;
 }
 
-/* What is left of an incarnation is not in any list. */
+/* What is left of an incarnation is not in any list. Its call comes with new capabilities. */
 static void make_stale(struct request *rq)
 {
 	rq->queue = NULL;
 	if ((tx_on ? undo(rq) : rq->state == REQUEST_RUNNING) && startup->crashed)
 		rq->crashes++;
-	if (rq->state != REQUEST_DONE)
+	if (rq->state != REQUEST_DONE) {
 		rq->state = REQUEST_RUNNING;
+		close_received(rq);
+		request_close_given(rq);
+	}
 	rq->cancel_told = rq->guarded = false;
 	request_guard(rq);
 	stale_count++;
@@ -330,12 +340,14 @@ void requests_start(bool restarted)
 		for (unsigned i = 0; i < CHUNK_REQUESTS; i++) {
 			struct request *rq = &chunks[c][i];
 
-			if (rq->state != REQUEST_FREE) {
+			if (rq->state == REQUEST_FREE) {
+				rq->next = free_requests;
+				free_requests = rq;
+			} else if (rq->state == REQUEST_OVER) {
+				request_release(rq);
+			} else {
 				make_stale(rq);
-				continue;
 			}
-			rq->next = free_requests;
-			free_requests = rq;
 		}
 	}
 	if (!free_requests)
@@ -353,8 +365,11 @@ void request_receive_rest(struct request *rq)
 	if (!(rq->received & IPC_EXTRA))
 		return;
 	memcpy(rq->words + IPC_WORDS, message_page->extra, 8 * IPC_EXTRA_WORDS);
-	rq->caps_count = (uint16_t)(count < IPC_MAX_CAPS ? count : IPC_MAX_CAPS);
 	memcpy(rq->caps, message_page->caps, sizeof rq->caps);
+	BARRIER();
+	rq->caps_count = (uint16_t)(count < IPC_MAX_CAPS ? count : IPC_MAX_CAPS);
+	BARRIER();
+	message_page->unnoted = 0;
 }
 
 /* Calls that are delivered again come before all others: once a new one is there, the kernel had
@@ -384,8 +399,8 @@ struct request *request_receive_again(struct request *rq)
 
 	rq->token = 0;
 	old = request_find(token);
-	rq->token = token;
 	if (!old) {
+		rq->token = token;
 		rq->state = REQUEST_PARKED; /* not one of those that are dropped */
 		drop_stale();
 		return rq;
@@ -395,11 +410,11 @@ struct request *request_receive_again(struct request *rq)
 		request_release(rq);
 		return old;
 	}
-	close_received(old);
-	request_close_given(old);
 	old->received = rq->received;
-	old->caps_count = rq->caps_count;
 	memcpy(old->caps, rq->caps, sizeof old->caps);
+	BARRIER();
+	old->caps_count = rq->caps_count;
+	BARRIER();
 	old->cancelled = rq->cancelled;
 	old->deliveries = rq->deliveries;
 	rq->caps_count = 0; /* they are the old record's now */

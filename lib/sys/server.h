@@ -149,8 +149,8 @@ cap_t request_take(struct request *rq, unsigned i);
  * acall_new() (NULL: none free), fill in buffers and capabilities, X_send_OP(call, to, &req); `done` runs
  * from the loop when the answer is there; the call is freed after it unless `keep` or it was sent
  * again. What goes wrong in sending comes to `done` as well (X_send_OP answers 0), so there is one
- * place for errors. A call whose answer died with the incarnation that had just taken it comes
- * with -ERESTART; after a crash `done` may run a second time for the same answer. */
+ * place for errors. After a crash `done` may run a second time for the same answer, in a service without
+ * transactions. */
 struct acall {
 	void (*done)(struct acall *call) __attribute__((aligned(64)));
 	void *owner;                /* whose it is: preserved memory or NULL */

@@ -7,7 +7,6 @@
  */
 #include "internal.h"
 
-#define BARRIER() __atomic_signal_fence(__ATOMIC_SEQ_CST)
 #define STEPS_MAX 4096u
 #define KIND_MASK 7ul
 
@@ -20,10 +19,12 @@ enum kind {
 };
 static const uint8_t kind_size[KIND_MASK + 1] = { TX_LINE, 8, 8, 0, 8 };
 
-_Static_assert(TX_LOG_SIZE == 256 << 10 && TX_SHADOW == 0x38000000 && TX_LINE == 64, "see tx_line.S");
+_Static_assert(TX_SHADOW == 0x38000000 && TX_LINE == 64, "see tx_line.S");
 _Static_assert(offsetof(struct tx_log, bytes) == 8, "see tx_line.S");
 
-PRESERVED struct tx_log tx_log;
+/* Both are the linker script's: a record of LINE can begin there at the latest. */
+extern const uint64_t tx_log_last;
+#define LOG_SIZE (tx_log_last + TX_LINE + 8)
 
 enum step { STEP_CLOSE, STEP_START, STEP_KILL };
 
@@ -56,7 +57,7 @@ static void append(const void *old, uint64_t at, enum kind kind)
 	uint8_t *to = tx_log.bytes + used();
 	size_t size = kind_size[kind];
 
-	if (used() > TX_LOG_SIZE - size - 8)
+	if (used() > LOG_SIZE - size - 8)
 		tx_full();
 	memcpy(to, old, size);
 	*(uint64_t *)(to + size) = at | kind;
@@ -238,13 +239,25 @@ static void guard_again(void)
 	}
 }
 
+/* The pages of a long transaction go back. */
+static void shorten(void)
+{
+	uintptr_t from = ROUND_PAGE((uintptr_t)tx_log.bytes + TX_LOG_SIZE);
+
+	kcall(mo_discard, SLOT_PRESERVED, from - PRESERVED_BASE, (uintptr_t)tx_log.bytes + LOG_SIZE - from);
+}
+
 void tx_finish_lines(void)
 {
+	bool was_long = used() > TX_LOG_SIZE;
+
 	FAULT_POINT("tx: before the commit");
 	check_saved();
 	guard_again();
 	pheap_unguard_freed();
 	tx_next();
+	if (was_long)
+		shorten();
 	FAULT_POINT("tx: after the commit");
 }
 
@@ -252,8 +265,10 @@ void tx_finish_lines(void)
 
 long tx_made(long slot)
 {
-	if (slot >= 0 && tx_on)
+	if (slot >= 0 && tx_on) {
 		append(NULL, (uint64_t)slot << 3, CAPABILITY);
+		message_page->unnoted = 0;
+	}
 	return slot;
 }
 
@@ -269,7 +284,7 @@ static void take_step(enum step what, cap_t slot)
 
 /* One that was taken just before a crash is taken again: a slot that is empty then is still empty, for this comes
  * before anything that could fill it. */
-static void take_steps(void)
+void tx_take_steps(void)
 {
 	for (; later.done < later.count; later.done++) {
 		take_step(later.step[later.done].what, later.step[later.done].slot);
@@ -316,24 +331,37 @@ bool tx_is_long(void)
 #ifdef TXCHECK
 	return true; /* whoever forgets to save again after a commit in between is found */
 #endif
-	return used() > TX_LOG_SIZE / 4 || (later.sequence == tx_sequence() && later.count > STEPS_MAX / 4);
+	return used() > LOG_SIZE / 4 || pheap_frees_many() ||
+	       (later.sequence == tx_sequence() && later.count > STEPS_MAX / 4);
 }
 
 /* --- beginning and end -------------------------------------------------------------------- */
+
+/* What the incarnation before was given and had not noted yet. */
+static void close_unnoted(void)
+{
+	uint32_t unnoted = message_page->unnoted;
+
+	for (uint32_t i = 0; i < unnoted && unnoted <= IPC_MAX_CAPS; i++)
+		if (message_page->caps[i].slot != CAP_NONE)
+			kcall(cap_close, message_page->caps[i].slot);
+	if (unnoted > IPC_MAX_CAPS && tx_on)
+		kcall(cap_close, (cap_t)unnoted);
+	message_page->unnoted = 0;
+}
 
 void tx_undo(void)
 {
 	uint32_t size = used();
 	uint64_t record;
 
+	close_unnoted();
 	while ((record = last_record(&size)))
 		put_back(record, tx_log.bytes + size);
 	BARRIER();
 	tx_log.word &= ~(uint64_t)UINT32_MAX;
 	if (later.sequence == tx_sequence())
 		later.count = later.done = 0;
-	else
-		take_steps();
 }
 
 void tx_guard_statics(void)
@@ -348,8 +376,8 @@ void tx_finish(void)
 	pheap_commit();
 	tx_finish_lines();
 	tx_effects = false;
-	take_steps();
 	acalls_flush();
+	tx_take_steps();
 	requests_flush();
 	if (noticed) {
 		noticed = false;

@@ -25,7 +25,7 @@
 
 #define TX_LINE_SHIFT 6
 #define TX_LINE (1ul << TX_LINE_SHIFT)
-#define TX_LOG_SIZE (256u << 10)
+#define TX_LOG_SIZE (256u << 10) /* if the Makefile does not say TX_LOG = SIZE */
 
 /* One store commits: the number of the transaction in the upper half, the bytes that its log has in the lower. */
 struct tx_log {

@@ -4,10 +4,9 @@
  * register, which it may change; every other one is as it was. mk/tx.cc makes the calls, tx.c has the layout of a record
  * and the same in C.
  */
-/* TX_SHADOW and TX_LOG_SIZE, which tx.c asserts. */
+/* TX_SHADOW, which tx.c asserts. */
 #define LINE 64
 #define RECORD (LINE + 8)
-#define LOG_SIZE (256 << 10)
 #define SHADOW 0x38000000
 
 	.macro save line, a, b
@@ -19,7 +18,7 @@ tx_line_\line:
 	pushq %r\a
 	pushq %r\b
 	movl tx_log, %e\a
-	cmpl $(LOG_SIZE - RECORD), %e\a
+	cmpl tx_log_last, %e\a
 	ja tx_full
 	.irp at, 0, 8, 16, 24, 32, 40, 48, 56
 	movq \at(%\line), %r\b

@@ -250,6 +250,7 @@ static const struct service service = {
 	.start = start,
 	.release = release,
 	.cancel = cancel,
+	.transactional = true,
 };
 
 int main(void)

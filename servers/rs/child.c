@@ -74,6 +74,11 @@ long rs_right(uint64_t badge)
 	return right_at(SLOT_ENDPOINT, badge);
 }
 
+long child_memory(const struct child *child)
+{
+	return kcall(mo_create, page_up(child->manifest->preserved_size) + ANOLE_PAGE_SIZE, 0);
+}
+
 /* Each of these is made once and lives as long as the record. */
 static bool make_objects(struct child *child)
 {
@@ -83,7 +88,7 @@ static bool make_objects(struct child *child)
 	child->endpoint = (cap_t)tx_made(kcall(ep_create));
 	child->notify = (cap_t)tx_made(kcall(notify_create));
 	child->table = (cap_t)tx_made(kcall(table_create, TABLE_SLOTS, 0));
-	child->preserved = (cap_t)tx_made(kcall(mo_create, child->manifest->preserved_size, 0));
+	child->preserved = (cap_t)tx_made(child_memory(child));
 	child->control = (cap_t)tx_made(child_right(child, BADGE_RS));
 	child->fault = (cap_t)tx_made(rs_right(BADGE_FAULT + child->number));
 	for (unsigned i = 0; i < sizeof made / sizeof *made; i++)

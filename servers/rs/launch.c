@@ -9,7 +9,7 @@ static uint64_t page_down(uint64_t value)
 	return value & ~(ANOLE_PAGE_SIZE - 1);
 }
 
-static uint64_t page_up(uint64_t value)
+uint64_t page_up(uint64_t value)
 {
 	return page_down(value + ANOLE_PAGE_SIZE - 1);
 }
@@ -122,8 +122,8 @@ static long map_all(const struct child *child)
 	if (!error)
 		error = map_startup(child);
 	if (!error)
-		error =
-		    map(child, SERVICE_MESSAGE_PAGE, ANOLE_PAGE_SIZE, VM_R | VM_W | VM_PINNED, CAP_NONE, 0);
+		error = map(child, SERVICE_MESSAGE_PAGE, ANOLE_PAGE_SIZE, VM_R | VM_W | VM_SHARED,
+			    child->preserved, page_up(child->manifest->preserved_size));
 	if (!error)
 		error = map(child, SERVICE_STACK_TOP - STACK_SIZE, STACK_SIZE, VM_R | VM_W, CAP_NONE, 0);
 	return error ? error : map_shares(child);

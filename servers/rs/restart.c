@@ -46,7 +46,7 @@ static void give_up(struct child *child)
 /* Drop what it remembers; the calls in service come to it as new ones. */
 static void forget(struct child *child)
 {
-	long fresh = tx_made(kcall(mo_create, child->manifest->preserved_size, 0));
+	long fresh = tx_made(child_memory(child));
 
 	if (fresh < 0)
 		return;

@@ -114,6 +114,9 @@ struct child *child_new(const struct manifest *manifest);
 /* A driver gets its number in its class when it is first to run. */
 void child_enter_class(struct child *child);
 void child_free(struct child *child);
+/* Memory for what the incarnations of a child hand down: its preserved memory, and behind that its message page. */
+long child_memory(const struct child *child);
+uint64_t page_up(uint64_t value);
 /* A send right in RS's table at a child's endpoint, made or copied. */
 long child_right(const struct child *child, uint64_t badge);
 long rs_right(uint64_t badge); /* the same at RS's own endpoint */

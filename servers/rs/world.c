@@ -73,7 +73,7 @@ void world_first(void)
 	place(kcall(notify_create), SLOT_NOTIFY);
 	place(space, SLOT_SPACE);
 	place(thread, SLOT_THREAD);
-	place(kcall(mo_create, RS_PRESERVED_SIZE, 0), SLOT_PRESERVED);
+	place(kcall(mo_create, RS_PRESERVED_SIZE + ANOLE_PAGE_SIZE, 0), SLOT_PRESERVED); /* as child_memory */
 	expect(kcall(ep_bind, SLOT_ENDPOINT, SLOT_NOTIFY), "rs: ep_bind\n");
 	expect(kcall(vm_map, CAP_SELF_SPACE, PRESERVED_BASE, RS_PRESERVED_SIZE,
 		     VM_R | VM_W | VM_SHARED | VM_FIXED, SLOT_PRESERVED, 0),

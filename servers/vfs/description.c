@@ -289,7 +289,7 @@ static long dir_getdents(F(getdents))
 	if (!job)
 		return job_wait(rq);
 	job->out_length = rq->out_length < GETDENTS_MAX ? (uint32_t)rq->out_length : GETDENTS_MAX;
-	job->big = pheap_alloc(job->out_length + 8);
+	job->big = pheap_alloc_data(job->out_length + 8);
 	if (!job->big) {
 		job_free(job);
 		return -ENOMEM;

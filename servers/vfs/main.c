@@ -76,6 +76,7 @@ static const struct service service = {
 	.release = description_release,
 	.cancel = job_cancel,
 	.shutdown = shutdown,
+	.transactional = true,
 };
 
 int main(void)

@@ -146,6 +146,85 @@ static void test_async_redelivery(void)
 	pair_close(&own);
 }
 
+/* Who takes an answer may end before it has noted it. */
+static void test_async_answer_again(void)
+{
+	struct service_pair s = pair_create(3), own = pair_create(1);
+	cap_t object = (cap_t)kcall(call_create), other = (cap_t)kcall(call_create);
+	struct call_send send = { .reply_to = own.endpoint,
+				  .cookie = 7,
+				  .in = { .memory = CAP_NONE },
+				  .out = { .memory = CAP_NONE } };
+	struct ipc_msg m;
+
+	EQUAL(kcall(call_send, object, s.badge, &send), 0);
+	EQUAL(receive(s.endpoint, &m), IPC_CALL);
+	EQUAL(answer(s.endpoint, m.token, 5), 0);
+	for (int i = 0; i < 3; i++) {
+		EQUAL(receive(own.endpoint, &m), IPC_REPLY);
+		EQUAL(m.op, 5);
+		EQUAL(m.badge, 7);
+		EQUAL(kcall(call_state, object), 0);
+		EQUAL(kcall(ep_reset, own.endpoint), 0);
+		EQUAL(kcall(call_state, object), 3);
+	}
+	/* Sent again it is of no interest any more; the next one that is taken is. */
+	EQUAL(kcall(call_send, object, s.badge, &send), 0);
+	EQUAL(receive_soon(own.endpoint, &m), -ETIMEDOUT);
+	send.cookie = 8;
+	EQUAL(kcall(call_send, other, s.badge, &send), 0);
+	for (int i = 0; i < 2; i++) {
+		EQUAL(receive(s.endpoint, &m), IPC_CALL);
+		EQUAL(answer(s.endpoint, m.token, 0), 0);
+		EQUAL(receive(own.endpoint, &m), IPC_REPLY);
+	}
+	EQUAL(kcall(ep_reset, own.endpoint), 0);
+	EQUAL(receive(own.endpoint, &m), IPC_REPLY);
+	EQUAL(m.badge, 8);
+	EQUAL(receive_soon(own.endpoint, &m), -ETIMEDOUT);
+	/* An object that goes takes it along. */
+	EQUAL(kcall(cap_close, other), 0);
+	EQUAL(kcall(ep_reset, own.endpoint), 0);
+	EQUAL(receive_soon(own.endpoint, &m), -ETIMEDOUT);
+	kcall(cap_close, object);
+	pair_close(&s);
+	pair_close(&own);
+}
+
+/* The page says which capabilities have been made or have come since it was cleared. */
+static void test_async_unnoted(void)
+{
+	struct service_pair s = pair_create(3);
+	cap_t object = (cap_t)kcall(call_create), memory;
+	struct call_send send = { .op = 1,
+				  .reply_to = s.endpoint,
+				  .in = { .memory = CAP_NONE },
+				  .out = { .memory = CAP_NONE },
+				  .flags = IPC_EXTRA,
+				  .caps_count = 1 };
+	struct ipc_msg m;
+
+	EQUAL(main_page->unnoted, (uint32_t)object);
+	memory = (cap_t)kcall(mo_create, PAGE, 0);
+	EQUAL(main_page->unnoted, (uint32_t)memory);
+	main_page->unnoted = 0;
+	send.caps[0] = (struct ipc_cap){ memory, CAP_ALL, 0 };
+	EQUAL(kcall(call_send, object, s.badge, &send), 0);
+	EQUAL(main_page->unnoted, 0);
+	EQUAL(receive(s.endpoint, &m), IPC_CALL);
+	EQUAL(main_page->unnoted, 1);
+	EQUAL(kcall(cap_close, main_page->caps[0].slot), 0);
+	kcall(cap_close, memory);
+	kcall(cap_close, object);
+	pair_close(&s);
+}
+
 const struct test async_tests[] = {
-	TEST(async_answer), TEST(async_buffers), TEST(async_cancel), TEST(async_redelivery), { 0 },
+	TEST(async_answer),
+	TEST(async_buffers),
+	TEST(async_cancel),
+	TEST(async_redelivery),
+	TEST(async_answer_again),
+	TEST(async_unnoted),
+	{ 0 },
 };

@@ -31,6 +31,12 @@ const struct startup *const startup = &page;
 __asm__(".pushsection .data\n.globl __preserved_start, __preserved_guarded, __preserved_end\n"
 	"__preserved_start:\n__preserved_guarded:\n__preserved_end:\n.quad 0\n.popsection");
 
+struct tx_log tx_log;
+static struct ipc_page message;
+struct ipc_page *message_page = &message;
+extern const uint64_t tx_log_last;
+const uint64_t tx_log_last = TX_LOG_SIZE - TX_LINE - 8;
+
 /* A crash at a point of fault injection. */
 bool fault_armed;
 static unsigned crash_in;
