@@ -314,7 +314,8 @@ void request_release(struct request *rq)
 	free_requests = rq;
 }
 
-/* What is left of an incarnation is not in any list. Its call comes with new capabilities. */
+/* What is left of an incarnation is not in any list. Its call comes with new capabilities. What a service without
+ * transactions has given stays until then, for what it stands for is there. */
 static void make_stale(struct request *rq)
 {
 	rq->queue = NULL;
@@ -323,7 +324,8 @@ static void make_stale(struct request *rq)
 	if (rq->state != REQUEST_DONE) {
 		rq->state = REQUEST_RUNNING;
 		close_received(rq);
-		request_close_given(rq);
+		if (tx_on)
+			request_close_given(rq);
 	}
 	rq->cancel_told = rq->guarded = false;
 	request_guard(rq);
@@ -410,6 +412,8 @@ struct request *request_receive_again(struct request *rq)
 		request_release(rq);
 		return old;
 	}
+	close_received(old);
+	request_close_given(old);
 	old->received = rq->received;
 	memcpy(old->caps, rq->caps, sizeof old->caps);
 	BARRIER();
@@ -472,6 +476,13 @@ void request_answer(struct request *rq, long status)
 	rq->next = answers;
 	answers = rq;
 	tx_effects = true;
+}
+
+void request_settle(struct request *rq, long status)
+{
+	rq->status = status;
+	BARRIER();
+	rq->state = REQUEST_DONE;
 }
 
 void requests_flush(void)

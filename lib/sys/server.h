@@ -131,6 +131,9 @@ void waitq_wake_one(struct waitq *queue);
 void request_wake(struct request *rq); /* just this one */
 /* Answer a parked request now, out of turn. */
 void request_answer(struct request *rq, long status);
+/* This is the answer that the handler is about to give, with what it has given so far. For a service with an undo log of
+ * its own, which has saved rq->state: whether the request has been done is part of what it commits. */
+void request_settle(struct request *rq, long status);
 /* Copy from the caller's in buffer (at offset) or into its out buffer. Answer length or -errno
  * (EFAULT: answer that; libposix brings the page in and calls again). */
 long request_read(struct request *rq, uint64_t offset, void *to, size_t length);

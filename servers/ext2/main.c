@@ -92,13 +92,11 @@ static long handle(struct request *rq)
 	return -ENOSYS;
 }
 
-/* The note that the request is done is part of its transaction. */
+/* That the request is done, with this answer, is part of its transaction. */
 static void commit(struct request *rq, long status)
 {
-	tx_add_word(&fs, &rq->progress[PROGRESS_STATUS]);
-	tx_add_word(&fs, &rq->progress[PROGRESS_DONE]);
-	rq->progress[PROGRESS_STATUS] = (uint64_t)status;
-	rq->progress[PROGRESS_DONE] = 1;
+	tx_add(&fs, &rq->state, sizeof rq->state);
+	request_settle(rq, status);
 	tx_commit(&fs);
 }
 
@@ -162,8 +160,6 @@ static long dispatch(struct request *rq)
 {
 	long status;
 
-	if (__builtin_expect(rq->progress[PROGRESS_DONE], 0))
-		return (long)rq->progress[PROGRESS_STATUS];
 	if (__builtin_expect(fs.crowded, 0) && adds(rq->op))
 		return write_result() < 0 ? -EIO : write_throttle(rq);
 	fs.privileged = false;

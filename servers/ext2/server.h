@@ -21,10 +21,6 @@
 #define PAGE_BITS 12u
 #define PAGE_BYTES 4096ul
 
-/* Indexes of rq->progress. The others are each handler's own. */
-#define PROGRESS_STATUS 5
-#define PROGRESS_DONE 6
-
 /* What a badge, an address in preserved memory, points to begins with its tag, since clients choose operations freely. */
 enum tag { TAG_DESCRIPTION = 0x64657363, TAG_PAGES = 0x70616765 };
 

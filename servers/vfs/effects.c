@@ -85,21 +85,8 @@ static void stat_done(struct job *job)
 	node->stat_epoch = job->epoch;
 }
 
-/* A repeated creation that finds its name there has made it the first time: ask what it is. */
-static bool made_before(struct job *job)
-{
-	struct fs_lookup_req request;
-
-	if (!job->repeated || job->status != -EEXIST || job->op == fs_op_lookup)
-		return false;
-	request = (struct fs_lookup_req){ job->dir->node->number, 0 };
-	job->in_length = job->name_length;
-	job_send(job, fs_op_lookup, OP_IN | OP_PARK, &request, sizeof(request));
-	return true;
-}
-
 /* The server does not know create_open: then only create. */
-static bool make_simply(struct job *job)
+bool job_make_again(struct job *job)
 {
 	const struct fs_create_open_req asked = *(const struct fs_create_open_req *)job->words;
 	struct fs_create_req request = { asked.dir, asked.mode, asked.owner, 0, asked.stamp };
@@ -140,8 +127,6 @@ static void link_done(struct job *job)
 	vnode_changed(job->dir->node);
 	vnode_changed(job->node);
 	aliases_forget(job->dir, job_name(job), job->name_length);
-	if (job->repeated && job->status == -EEXIST)
-		job->status = 0;
 	if (job->status < 0)
 		return;
 	vnode_get(job->node);
@@ -158,8 +143,6 @@ static void unlink_done(struct job *job)
 	aliases_forget(job->dir, dentry_name(d), d->length);
 	if (d->node)
 		vnode_changed(d->node);
-	if (job->repeated && job->status == -ENOENT)
-		job->status = 0;
 	if ((job->status == -ESTALE || job->status == -ENOENT) && d->hashed)
 		dentry_forget(d);
 	if (job->status < 0)
@@ -183,8 +166,6 @@ static void rename_done(struct job *job)
 			    name_hash(job_name(job), job->name_length));
 	if (there && there->node)
 		vnode_changed(there->node);
-	if (job->repeated && job->status == -ENOENT)
-		job->status = 0;
 	if (job->status < 0)
 		return;
 	if (job->words[3] & 2) {
@@ -234,9 +215,4 @@ void job_conclude(struct job *job)
 	case JOB_SETTLE:
 	case JOB_OTHER: break;
 	}
-}
-
-bool job_make_again(struct job *job)
-{
-	return made_before(job) || make_simply(job);
 }

@@ -206,8 +206,6 @@ cap_t job_take_second_cap(struct job *job)
 	return cap;
 }
 
-static void job_dispatch(struct job *job);
-
 static void take_answer(struct job *job, struct acall *call)
 {
 	job->status = call->status;
@@ -238,11 +236,6 @@ static void answered(struct acall *call)
 	if (!job || !job->used || job->done || job->call != call)
 		return;
 	job->call = NULL;
-	if (call->status == -ERESTART) {
-		job->repeated = true;
-		job_dispatch(job);
-		return;
-	}
 	take_answer(job, call);
 	if (job->kind == JOB_MAKE && job_make_again(job))
 		return;

@@ -55,7 +55,6 @@ enum job_kind {
 struct job {
 	bool used, done;
 	uint32_t payer; /* whose share it is of */
-	bool repeated;  /* sent a second time: the answer to the first was lost */
 	enum job_kind kind;
 	uint64_t token;     /* of the request */
 	struct request *rq; /* NULL: its client has gone */
