@@ -5,30 +5,39 @@
 TEST: slow timeout=1200
 
 A cell is a service, a way to die and a load; tests/recovery/effects does the work in the guest and tells whether each
-effect has happened once and was reported so. As a test some cells are drawn from those that have to pass, for a limited
-time, longer with --full. The seed is printed; --seed N takes another. --full N runs every cell N times and writes the
-tables of docs/recovery.md; --only SERVICE[,WAY] limits that and writes nothing.
+effect has happened once and was reported so. Time is counted in instructions: a busy build machine changes nothing, and
+waiting costs none. As a test some cells are drawn from those that have to pass, for a limited time, longer with --full.
+The seed is printed; --seed N takes another. --full N runs every cell N times, by --jobs J guests at once, and writes the
+tables of docs/recovery.md; --resume FILE keeps there what has been run, and goes on from it; --only SERVICE[,WAY[,LOAD]]
+limits that and writes nothing. --cost measures what a restart costs who waits for it.
 """
 import argparse
 import datetime
 import glob
+import itertools
+import json
 import os
 import random
 import re
 import sys
+import tempfile
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "lib"))
-from guest import TOP, Guest, GuestError  # noqa: E402
+from guest import BUILD, TOP, Guest, GuestError, network  # noqa: E402
 
 EFFECTS = "/usr/lib/anole/tests/effects"
-SAMPLE_SECONDS, FULL_SECONDS = 70, 600
-CELL_TIMEOUT = 60
+SAMPLE_SECONDS, FULL_SECONDS = 70, 400
+CELL_TIMEOUT = 300      # of the build machine's time
+SHIFT = 6               # an instruction takes 2**SHIFT ns: hanging is only noticed after so many of them
 STEPS = 3000
+TRIES = 2               # after which a fault that does not come with this load is given up
+COSTS = 60
 FAULTS = ["segfault", "abort", "exit", "loop", "silent", "wild"]
 WAYS = ["kill", *FAULTS, "step"]
-LOADS = ["idle", "load", "build"]
-LINE = re.compile(r"^cell \d+ (\w+) (\d+) (.*); (.*)$", re.M)
+LOADS = ["idle", "pipeline", "files", "shell", "build"]
+LINE = re.compile(r"^cell (\w+) (\d+) (.*); (.*)$", re.M)
 PAGE = os.path.join(TOP, "docs", "recovery.md")
 
 # Servers whose handlers are no transactions yet: what interrupts one of their handlers may show.
@@ -40,7 +49,7 @@ echo 'int f1(void), f2(void), f3(void); int main(void) { return f1() + f2() + f3
 printf 'OBJECTS = main.o f1.o f2.o f3.o\nprogram: $(OBJECTS)\n\ttcc -o $@ $(OBJECTS)\n%%.o: %%.c\n\ttcc -c -o $@ $<\nclean:\n\trm -f program $(OBJECTS)\n' >Makefile
 """
 BUILDS = ("(cd /tmp/project; while [ ! -e over ]; do make -s clean program && ./program; "
-          "[ $? = 36 ] || { echo 'cell 1 failed 0 -; a build'; break; }; done) & sleep 0.1; ")
+          "[ $? = 36 ] || { echo 'cell failed 0 -; a build'; break; }; done) & sleep 0.1; ")
 
 
 def transactional():
@@ -59,6 +68,7 @@ class Cell:
     def __init__(self, service, way, load):
         self.service, self.way, self.load = service, way, load
         self.results = []       # (verdict, pause in us, what)
+        self.running = False
 
     def __str__(self):
         return f"{self.service}, {self.way}, {self.load}"
@@ -79,12 +89,16 @@ class Cell:
 class Machine:
     """A guest that is booted again when it has come to harm."""
 
-    def __init__(self):
-        self.guest = None
-        self.project = False
+    def __init__(self, shift=SHIFT):
+        self.guest, self.project, self.shift = None, False, shift
+        self.folder = tempfile.TemporaryDirectory(prefix="matrix")
+        with open(os.path.join(self.folder.name, "matrix"), "w") as f:
+            f.write("for others.c to find\n")
 
     def get(self):
-        self.guest = self.guest or Guest(timeout=60, mem=256)
+        if not self.guest:
+            self.guest = Guest(timeout=CELL_TIMEOUT, mem=256, icount=self.shift, share=self.folder.name,
+                               extra=("-device", "virtio-rng-pci") + network())
         return self.guest
 
     def drop(self):
@@ -93,8 +107,10 @@ class Machine:
         self.guest, self.project = None, False
 
     def run(self, cell, rng):
+        """(verdict, the longest that a client waited in us, for what or what was wrong)"""
+        command = cell.command(rng)
         try:
-            output = self.attempt(cell, cell.command(rng))
+            output = self.attempt(cell, command)
         except GuestError as error:
             self.drop()
             return "failed", 0, "hangs: " + str(error).split("\n", 1)[0]
@@ -105,11 +121,22 @@ class Machine:
             return "failed", 0, "effects has died: " + output.strip()[-100:]
         verdict, pause, slowest, failure = bad[-1]
         if verdict == "failed":
+            self.keep(f"{cell}: {command}: {failure}")
             self.drop()
         return verdict, int(pause), failure if verdict == "failed" else slowest
 
+    def keep(self, what):
+        """What RS says of it."""
+        try:
+            said = self.guest.run("dmesg | tail -40; service", CELL_TIMEOUT)[1]
+        except GuestError as error:
+            said = str(error)
+        os.makedirs(os.path.join(BUILD, "log"), exist_ok=True)
+        with open(os.path.join(BUILD, "log", "recovery.matrix.failures"), "a") as f:
+            f.write(f"=== {what}\n{said}\n")
+
     def attempt(self, cell, command):
-        load = "idle" if cell.load == "idle" else "load"
+        load = "idle" if cell.load == "build" else cell.load
         line = f"{EFFECTS} {load} {cell.service} {command}"
         if cell.load == "build":
             if not self.project:
@@ -139,7 +166,7 @@ def all_cells(machine):
     cells = []
     for service, labels in services_and_points(machine).items():
         for way in WAYS + labels:
-            cells += [Cell(service, way, load) for load in LOADS if load != "build" or way in WAYS]
+            cells += [Cell(service, way, load) for load in LOADS if way in WAYS or load in ("idle", "files")]
     return cells
 
 
@@ -153,7 +180,7 @@ def sample(cells, machine, rng, seconds):
     drawn = [c for c in cells if required(c) and c.way != "wild"]
     rng.shuffle(drawn)
     drawn.sort(key=lambda c: c.way in ("loop", "silent"))
-    slow = [c for c in drawn if c.way in ("loop", "silent")][:2]
+    slow = [c for c in drawn if c.way in ("loop", "silent")][:4]
     end = time.monotonic() + seconds
     for cell in slow + drawn:
         if time.monotonic() > end:
@@ -205,15 +232,15 @@ def row(service, cells):
     points = [c.way for c in cells if c.way not in WAYS]
     pauses = [p for c in cells if c.way not in ("loop", "silent") for v, p, _ in c.results if v == "recovered"]
     waits = [p for c in cells if c.way in ("loop", "silent") for v, p, _ in c.results if v == "recovered"]
-    numbers = [percentile(pauses, 0.5) / 1e3, percentile(pauses, 0.99) / 1e3, percentile(waits, 0.5) / 1e3]
+    numbers = [percentile(pauses, 0.5), percentile(pauses, 0.99), percentile(waits, 0.5)]
     return "| " + " | ".join([f"`{service}`", *(of(way) for way in WAYS), of(*points),
-                              *(f"{n:.0f}" for n in numbers)]) + " |"
+                              *(f"{n / (1 << SHIFT):,.0f}" for n in numbers)]) + " |"
 
 
 def tables(cells, runs):
     services = sorted({c.service for c in cells})
-    head = ["service", *WAYS, "points", "median ms", "99 % ms", "hang ms"]
-    lines = [f"Each cell {runs} times; {sum(len(c.results) for c in cells)} deaths asked for.", "",
+    head = ["service", *WAYS, "points", "median", "99 %", "hang"]
+    lines = [f"{len(cells)} cells, each up to {runs} times if the load reaches it; {sum(len(c.results) for c in cells)} runs.", "",
              "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     lines += [row(s, [c for c in cells if c.service == s]) for s in services]
     whole = [c for c in cells if c.way != "wild"]
@@ -238,15 +265,70 @@ def write_page(text):
         f.write(head + begin + text + end + rest.split(end)[1])
 
 
-def full(machine, args, rng):
-    cells = all_cells(machine)
-    if args.only:
-        service, _, way = args.only.partition(",")
-        cells = [c for c in cells if c.service == service and (not way or c.way == way)]
-    for n in range(args.full):
-        for cell in cells:
-            cell.results.append(machine.run(cell, rng))
-            print(f"{n + 1}: {cell}: {' '.join(map(str, cell.results[-1]))}", flush=True)
+# --- all of it ----------------------------------------------------------------------------------------------
+
+class Record:
+    """What has been run, also by runs before if there is a file."""
+
+    def __init__(self, path, cells):
+        self.lock, self.file = threading.Lock(), None
+        by_name = {str(cell): cell for cell in cells}
+        if path and os.path.exists(path):
+            with open(path) as f:
+                for name, *result in map(json.loads, f):
+                    if name in by_name:
+                        by_name[name].results.append(tuple(result))
+        if path:
+            self.file = open(path, "a")
+
+    def add(self, cell, result):
+        with self.lock:
+            cell.results.append(result)
+            print(f"{len(cell.results)}: {cell}: {' '.join(map(str, result))}", flush=True)
+            if self.file:
+                print(json.dumps([str(cell), *result]), file=self.file, flush=True)
+
+
+def is_wanted(cell, runs):
+    """Not if the fault has never come with this load."""
+    verdicts = [r[0] for r in cell.results]
+    return len(verdicts) < runs and (len(verdicts) < TRIES or not set(verdicts) <= {"unreached", "refused"})
+
+
+def run_wanted(cells, runs, record, rng):
+    machine = Machine()
+    taken = itertools.count()
+    try:
+        while True:
+            with record.lock:
+                wanted = [c for c in cells if is_wanted(c, runs) and not c.running]
+                if not wanted:
+                    return
+                cell = min(wanted, key=lambda c: (len(c.results), rng.random()))
+                cell.running = True
+            record.add(cell, machine.run(cell, rng))
+            cell.running = False
+            if next(taken) % 400 == 399:
+                machine.drop()      # a fresh one now and then
+    finally:
+        machine.drop()
+
+
+def chosen(cells, only):
+    wanted = only.split(",") if only else []
+    return [c for c in cells if all(a in (b, "") for a, b in zip(wanted, (c.service, c.way, c.load)))]
+
+
+def full(machine, args):
+    cells = chosen(all_cells(machine), args.only)
+    machine.drop()
+    record = Record(args.resume, cells)
+    threads = [threading.Thread(target=run_wanted, args=(cells, args.full, record, random.Random(f"{args.seed} {n}")))
+               for n in range(args.jobs)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     text = tables(cells, args.full)
     print(text)
     if not args.only:
@@ -254,20 +336,39 @@ def full(machine, args, rng):
     return any(required(c) and c.count("failed") for c in cells)
 
 
+def costs():
+    """What a kill costs who waits for the service, in instructions."""
+    machine = Machine(True)
+    lines = ["| service | median | 99 % | longest |", "|" + " --- |" * 4]
+    try:
+        for service in services_and_points(machine):
+            output = machine.get().run(f"{EFFECTS} cost {service} {COSTS}")[1].split()
+            if output[0] == "cost" and len(output) == 5:
+                lines.append(f"| `{service}` | " + " | ".join(f"{int(n) / 1000:,.0f}" for n in output[2:]) + " |")
+    finally:
+        machine.drop()
+    print("\n".join(lines))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--full", nargs="?", type=int, const=0)
     parser.add_argument("--only")
+    parser.add_argument("--resume")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--cost", action="store_true")
     parser.add_argument("--seed", type=int, default=datetime.date.today().toordinal())
     args, _ = parser.parse_known_args()
-    rng, machine = random.Random(args.seed), Machine()
     print(f"seed {args.seed}", flush=True)
+    if args.cost:
+        return costs()
+    rng, machine = random.Random(args.seed), Machine()
     try:
         if args.full:
-            return full(machine, args, rng)
+            return full(machine, args)
         failed = report(sample(all_cells(machine), machine, rng,
                                FULL_SECONDS if args.full == 0 else SAMPLE_SECONDS))
-        good, _ = exactly_once(machine, sorted(transactional()), 8 if args.full is None else 60, args.seed)
+        good, _ = exactly_once(machine, sorted(transactional()), 2 if args.full is None else 30, args.seed)
         return failed or not good
     finally:
         machine.drop()
