@@ -269,16 +269,57 @@ static void test_thread_exit_wakes(void)
 	EQUAL(kcall(thread_start, task->thread), -ESRCH);
 }
 
+/* What a thread_create answers; one that was made is ended. */
+static long try_create(cap_t space, cap_t quota, uint64_t stamp)
+{
+	struct thread_create create = model;
+	long slot;
+
+	create.space = space;
+	create.quota = quota;
+	create.stamp = stamp;
+	create.message_page = BOOT_MESSAGE_PAGE;
+	slot = kcall(thread_create, &create);
+	if (slot < 0)
+		return slot;
+	kcall(thread_kill, slot);
+	kcall(cap_close, slot);
+	return 0;
+}
+
+/* Who calls is believed, so nobody may make threads that are called what they are not his to name. */
+static void test_thread_stamps(void)
+{
+	cap_t below = (cap_t)kcall(quota_create, BOOT_CAP_QUOTA, QUOTA_NO_LIMIT);
+	cap_t other = (cap_t)kcall(quota_create, BOOT_CAP_QUOTA, QUOTA_NO_LIMIT);
+	cap_t reader = (cap_t)kcall(cap_copy, BOOT_CAP_QUOTA, CAP_R, CAP_PRIVATE, 0);
+	cap_t space = (cap_t)kcall(space_create, below);
+
+	CHECK(below > 0 && other > 0 && reader > 0 && space > 0);
+	EQUAL(kcall(vm_map, space, BOOT_MESSAGE_PAGE, PAGE, VM_R | VM_W | VM_FIXED | VM_PINNED, CAP_NONE, 0),
+	      BOOT_MESSAGE_PAGE);
+	EQUAL(try_create(space, BOOT_CAP_QUOTA, STAMP_SERVICE | 5), 0);
+	EQUAL(try_create(space, BOOT_CAP_QUOTA, 5), 0);
+	EQUAL(try_create(space, below, 5), 0);
+	EQUAL(try_create(space, below, STAMP_SERVICE | 5), -EPERM);
+	EQUAL(try_create(space, other, 5), -EPERM);
+	EQUAL(try_create(space, other, STAMP_SERVICE | 5), -EPERM);
+	EQUAL(try_create(space, reader, 5), -EPERM);
+	EQUAL(try_create(space, CAP_NONE, 5), -EBADF);
+	/* Its own space is the root quota's. */
+	EQUAL(try_create(CAP_SELF_SPACE, below, 5), -EPERM);
+	EQUAL(try_create(CAP_SELF_SPACE, CAP_NONE, STAMP_SERVICE | 99), -EBADF);
+	kcall(cap_close, space);
+	kcall(cap_close, reader);
+	kcall(cap_close, other);
+	kcall(cap_close, below);
+}
+
 const struct test thread_tests[] = {
-	TEST(thread_stop),
-	TEST(thread_fault),
-	TEST(thread_fault_unhandled),
-	TEST(thread_exceptions),
-	TEST(thread_reflect),
-	TEST(thread_upcall),
-	TEST(thread_regs_are_sanitised),
-	TEST(thread_copy),
-	TEST(thread_priority),
-	TEST(thread_exit_wakes),
-	{ 0 },
+	TEST(thread_stamps),     TEST(thread_stop),
+	TEST(thread_fault),      TEST(thread_fault_unhandled),
+	TEST(thread_exceptions), TEST(thread_reflect),
+	TEST(thread_upcall),     TEST(thread_regs_are_sanitised),
+	TEST(thread_copy),       TEST(thread_priority),
+	TEST(thread_exit_wakes), { 0 },
 };
