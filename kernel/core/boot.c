@@ -199,4 +199,9 @@ void boot_rs(const struct boot_module *archive, uint64_t rsdp, const char *comma
 	give(BOOT_CAP_ARCHIVE, rs.archive, CAP_R | CAP_X);
 	give(BOOT_CAP_QUOTA, &root_quota, CAP_ALL);
 	thread_begin(rs.thread);
+	/* From here on they are RS's: the first incarnation goes like any other. */
+	object_put(rs.thread);
+	object_put(rs.archive);
+	object_put(rs.table);
+	object_put(rs.space);
 }
