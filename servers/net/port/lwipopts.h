@@ -99,6 +99,7 @@ void net_free(void *memory);
 /* As large as the loopback interface has it; a card's is cut to its MTU. */
 #define TCP_MSS 65475
 #define LWIP_DISABLE_TCP_SANITY_CHECKS 1 /* they take 64 KiB for the largest buffer there is */
+#define TCP_WND_UPDATE_THRESHOLD 16384   /* also where the other side scales no windows */
 #define LWIP_WND_SCALE 1
 #define TCP_RCV_SCALE 3
 #define TCP_WND 262144
