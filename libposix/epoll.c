@@ -80,21 +80,56 @@ long lp_epoll_ctl(uint64_t epoll, uint64_t operation, uint64_t descriptor, uint6
 
 /* --- waiting ------------------------------------------------------------------------------------------------- */
 
-/* One wait's copy of the list; polled[0] is the epoll descriptor itself. */
+/* One wait's copy of the list, of `room` at most; polled[0] is the epoll descriptor itself. */
 struct round {
 	cap_t epoll;
-	uint64_t count;
-	struct epoll_entry entry[EPOLL_ENTRIES];
-	struct pollfd polled[EPOLL_ENTRIES + 1];
+	uint64_t count, room, mapped; /* mapped: bytes, of a long list */
+	struct epoll_entry *entry;
+	struct pollfd *polled;
 };
+
+static void unmap(struct round *round)
+{
+	if (round->mapped)
+		kcall(vm_unmap, CAP_SELF_SPACE, round->entry, round->mapped);
+	round->mapped = 0;
+}
+
+static long enlarge(struct round *round, uint64_t count)
+{
+	uint64_t room = count + EPOLL_FEW;
+	uint64_t size = room * sizeof(*round->entry) + (room + 1) * sizeof(*round->polled);
+	long at;
+
+	unmap(round);
+	size = (size + ANOLE_PAGE_SIZE - 1) & ~(ANOLE_PAGE_SIZE - 1);
+	at = kcall(vm_map, CAP_SELF_SPACE, 0, size, VM_R | VM_W, CAP_NONE, 0);
+	if (at < 0)
+		return at;
+	round->mapped = size;
+	round->room = room;
+	round->entry = (struct epoll_entry *)at;
+	round->polled = (struct pollfd *)(round->entry + room);
+	return 0;
+}
 
 static long fetch(struct round *round)
 {
-	struct call_options options = { .out = round->entry, .out_length = sizeof(round->entry) };
-	long count = pipe_call_epoll_list(round->epoll, &options, &(struct pipe_epoll_list_req){}, NULL);
+	long count, status;
 
-	if (count < 0)
-		return count == -ENOSYS ? -EINVAL : count;
+	for (;;) {
+		struct call_options options = { .out = round->entry,
+						.out_length = round->room * sizeof(*round->entry) };
+
+		count = pipe_call_epoll_list(round->epoll, &options, &(struct pipe_epoll_list_req){}, NULL);
+		if (count < 0)
+			return count == -ENOSYS ? -EINVAL : count;
+		if ((uint64_t)count <= round->room)
+			break;
+		status = enlarge(round, (uint64_t)count);
+		if (status < 0)
+			return status;
+	}
 	round->count = (uint64_t)count;
 	round->polled[0] = (struct pollfd){ round->epoll, POLLPRI, 0 };
 	for (uint64_t i = 0; i < round->count; i++) {
@@ -165,7 +200,9 @@ static long wait_until(struct round *round, struct epoll_event *to, uint64_t lim
 static long wait_for(uint64_t epoll, uint64_t to, int32_t limit, uint64_t timeout)
 {
 	uint64_t deadline = timeout == UINT64_MAX ? UINT64_MAX : timeout ? lp_deadline(timeout) : 0;
-	struct round round = { .epoll = fd_cap(epoll) };
+	struct epoll_entry entry[EPOLL_FEW];
+	struct pollfd polled[EPOLL_FEW + 1];
+	struct round round = { .epoll = fd_cap(epoll), .room = EPOLL_FEW, .entry = entry, .polled = polled };
 	long status;
 
 	if (limit <= 0)
@@ -174,6 +211,7 @@ static long wait_for(uint64_t epoll, uint64_t to, int32_t limit, uint64_t timeou
 		return -EBADF;
 	lp_writable((void *)to, (uint64_t)limit * sizeof(struct epoll_event));
 	status = wait_until(&round, (struct epoll_event *)to, (uint64_t)limit, deadline);
+	unmap(&round);
 	return deadline && deadline != UINT64_MAX ? lp_deadline_end(status) : status;
 }
 

@@ -70,6 +70,7 @@ $(eval $(call guest_programs,tests/posix,/usr/lib/anole/tests))
 $(eval $(call guest_programs,tests/bench,/usr/lib/anole/bench))
 $(eval $(call guest_program_of,tests/fuzz/guest,$(BUILD)/programs/usr/lib/anole/tests/fuzz))
 $(eval $(call guest_program_of,tests/recovery/effects,$(BUILD)/programs/usr/lib/anole/tests/effects))
+$(eval $(call guest_program_of,tests/recovery/crowd,$(BUILD)/programs/usr/lib/anole/tests/crowd))
 $(eval $(call guest_program_of,tests/recovery/power,$(BUILD)/programs/usr/lib/anole/tests/power))
 $(eval $(foreach s,$(wildcard tests/bench/*.c),$(call stock_program,$(s),$(BUILD)/programs/usr/lib/anole/bench/$(basename $(notdir $(s))).stock)))
 # A source that is gone must not stay on the image.

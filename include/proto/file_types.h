@@ -100,7 +100,8 @@ struct file_dirent {
 #define EPOLL_CTL_DEL 2u
 #define EPOLL_CTL_MOD 3u
 #define EPOLL_CTL_DISARM 4u /* after EPOLLONESHOT has been served; no program's */
-#define EPOLL_ENTRIES 256u
+#define EPOLL_ENTRIES 4096u
+#define EPOLL_FEW 128u /* of a short list */
 struct epoll_entry {
 	uint64_t data, device, node;
 	uint32_t fd, events;

@@ -15,7 +15,7 @@ static struct timer tick;
 static void timed(struct timer *timer)
 {
 	(void)timer;
-	sys_check_timeouts();
+	crowd_timers();
 	net_settle();
 }
 
@@ -172,6 +172,7 @@ static long start(bool restarted)
 		return 0;
 	memory_start();
 	cards_start();
+	crowd_restart();
 	while ((s = description_next(&index))) {
 		s->timer = (struct timer){ 0 };
 		sock_tell(s);

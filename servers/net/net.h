@@ -45,6 +45,15 @@ void loop_packets(void); /* each is a transaction */
 /* Whether the transaction that ends is one of these. */
 bool loop_runs(void);
 
+/* Memory is nearly used up: who has much of it already gets no more. */
+bool memory_short(void);
+
+/* --- crowd.c: many connections -------------------------------------------------------------------------------------- */
+void crowd_timers(void);  /* those of lwIP that are due */
+void crowd_restart(void); /* in a new incarnation */
+bool crowd_is_full(void); /* no further connection can be made */
+void net_pause(void);     /* where the event may be committed half done, if it has become long */
+
 /* --- card.c: drivers and their rings ------------------------------------------------------------------------------ */
 struct card {
 	struct netif netif;

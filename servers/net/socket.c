@@ -10,6 +10,7 @@
 #define SOMAXCONN 4096u
 #define BUFFER_SIZE 212992u
 #define PARCELS_MAX 2048u /* that wait at one socket: memory is bounded also if they are small */
+#define PARCELS_SHORT 4u
 
 PRESERVED struct description_table descriptions;
 
@@ -82,7 +83,8 @@ void sock_free(struct sock *s)
 
 bool parcel_add(struct sock *s, struct pbuf *data, const struct endpoint *from, const ip_addr_t *to)
 {
-	struct parcel *parcel = s->parcels < PARCELS_MAX ? net_allocate(sizeof(*parcel)) : NULL;
+	unsigned most = memory_short() ? PARCELS_SHORT : PARCELS_MAX;
+	struct parcel *parcel = s->parcels < most ? net_allocate(sizeof(*parcel)) : NULL;
 
 	if (!parcel)
 		return false;

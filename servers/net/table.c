@@ -14,7 +14,7 @@
 #define RTF_GATEWAY 2u
 
 static struct text {
-	char at[65536];
+	char at[524288];
 	size_t used;
 } text;
 
@@ -260,6 +260,15 @@ static void name_server_table(void)
 	}
 }
 
+static size_t whole_lines(size_t room)
+{
+	size_t length = text.used < room ? text.used : room;
+
+	while (length && text.at[length - 1] != '\n')
+		length--;
+	return length;
+}
+
 long net_table(struct request *rq, const struct net_table_req *in, struct net_table_reply *out)
 {
 	(void)out;
@@ -279,7 +288,5 @@ long net_table(struct request *rq, const struct net_table_req *in, struct net_ta
 	case NET_TABLE_NAME_SERVERS: name_server_table(); break;
 	default: return -EINVAL;
 	}
-	return text.used
-		   ? request_write(rq, 0, text.at, text.used < rq->out_length ? text.used : rq->out_length)
-		   : 0;
+	return text.used ? request_write(rq, 0, text.at, whole_lines(rq->out_length)) : 0;
 }

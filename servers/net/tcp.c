@@ -72,6 +72,7 @@ static void failed(void *arg, err_t err)
 	s->state = SOCK_OVER;
 	s->ended = true;
 	sock_tell(s);
+	net_pause();
 }
 
 static err_t connected(void *arg, struct tcp_pcb *pcb, err_t err)
@@ -165,14 +166,15 @@ static void end_connection(struct sock *s)
 
 void tcp_socket_end(struct sock *s)
 {
-	struct sock *pending, *next;
+	struct sock *pending;
 
-	for (pending = s->pending; pending; pending = next) {
-		next = pending->next_pending;
+	while ((pending = s->pending)) {
+		s->pending = pending->next_pending;
+		s->pending_count--;
 		sock_free(pending);
+		net_pause();
 	}
-	s->pending = s->last_pending = NULL;
-	s->pending_count = 0;
+	s->last_pending = NULL;
 	if (!s->tcp)
 		return;
 	if (s->state == SOCK_LISTENING) {
@@ -240,6 +242,8 @@ static long start_connecting(struct sock *s, const struct endpoint *to)
 
 	if (!s->tcp)
 		return -EINVAL;
+	if (crowd_is_full())
+		return -EAGAIN;
 	if (!reachable(&s->tcp->local_ip, &to->address))
 		return -ENETUNREACH;
 	status = s->tcp->local_port ? 0 : bind_anywhere(s);
@@ -292,6 +296,8 @@ long tcp_socket_shutdown(struct sock *s)
 static uint32_t room(const struct sock *s)
 {
 	if (!s->tcp || s->state != SOCK_CONNECTED || tcp_sndqueuelen(s->tcp) + 8 >= TCP_SND_QUEUELEN)
+		return 0;
+	if (memory_short() && tcp_sndqueuelen(s->tcp))
 		return 0;
 	return s->tcp->snd_buf; /* tcp_sndbuf would cut it to 16 bits */
 }

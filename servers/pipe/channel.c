@@ -44,6 +44,21 @@ struct channel *channel_new(uint64_t stamp)
 	return channel;
 }
 
+bool channel_charge(uint32_t payer, uint32_t rings)
+{
+	return share_take(&share, payer, rings);
+}
+
+void channel_count_rings(uint32_t payer, uint32_t rings)
+{
+	share_force(&share, payer, rings);
+}
+
+void channel_discharge(uint32_t payer, uint32_t rings)
+{
+	share_give(&share, payer, rings);
+}
+
 struct channel *channel_find_fifo(uint64_t device, uint64_t node)
 {
 	struct channel *channel;

@@ -31,7 +31,7 @@ void pipe_free(struct pipe *p)
 	if (p->kind == TIMER)
 		timer_stop(&p->timer);
 	if (p->entries)
-		pheap_free(p->entries);
+		epoll_free(p);
 	if (p->socket)
 		socket_free(p);
 	channel_detach(p);
@@ -75,6 +75,8 @@ void pipes_start(bool restarted)
 		count_channels(p);
 	index = 0;
 	while (restarted && (p = description_next(&index))) {
+		if (p->kind == EPOLL)
+			epoll_count(p);
 		if (p->kind == TIMER)
 			event_timer_arm(p);
 		pipe_tell(p);

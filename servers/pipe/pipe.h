@@ -39,10 +39,15 @@ struct pipe {
 	uint32_t clock;
 	uint64_t deadline, interval; /* TIMER: monotonic ns */
 	struct timer timer;
-	struct epoll_entry *entries; /* EPOLL: EPOLL_ENTRIES of them, once there is one */
-	uint32_t entries_used;
+	struct epoll_entry *entries; /* EPOLL: room for entries_room */
+	uint32_t entries_used, entries_room;
+	uint32_t payer;        /* of the rings that a long list counts as */
 	struct socket *socket; /* SOCKET; of a NAME only the name */
 };
+
+/* epoll.c */
+void epoll_count(const struct pipe *p); /* in a new incarnation */
+void epoll_free(struct pipe *p);
 
 /* open.c */
 struct pipe *pipe_new(enum description_kind kind, uint32_t flags, uint64_t stamp);
@@ -54,6 +59,10 @@ void pipes_start(bool restarted);
 /* channel.c */
 /* For the caller with this stamp; NULL: none left, or its user has too many. */
 struct channel *channel_new(uint64_t stamp);
+/* Other memory counts as so many rings. */
+bool channel_charge(uint32_t payer, uint32_t rings);
+void channel_count_rings(uint32_t payer, uint32_t rings); /* in a new incarnation */
+void channel_discharge(uint32_t payer, uint32_t rings);
 void channel_free(struct channel *channel);
 void channels_start(void); /* before any is made or counted */
 void channel_count(const struct channel *channel);

@@ -5,7 +5,7 @@
 #include <fs/stream.h>
 #include <util/string.h>
 
-#define TEXT_MAX 65536u
+#define TEXT_MAX 524288u
 
 PRESERVED struct description_table descriptions;
 static PRESERVED cap_t control_slot; /* memory for a command on its way to RS */

@@ -8,7 +8,7 @@
 #include <util/string.h>
 
 #define GATHERS 24u
-#define SLOT_BYTES 32768ul /* of the shared memory, for each gathering */
+#define SLOT_BYTES 524288ul /* of the shared memory, for each gathering */
 #define TIMES_AT 0u
 #define HOST_AT 64u
 #define LIMITS_AT 256u

@@ -53,7 +53,7 @@ void put_bytes(struct text *text, const void *bytes, size_t length);
 #define NEED_POINTS 0x40000u /* at which services can be made to fail */
 #define NEED_NET 0x80000u    /* table gather.fd of the network server */
 
-#define GATHER_TEXT 24576u /* of each kind of text */
+#define GATHER_TEXT 507904u /* of each kind of text */
 
 struct gather {
 	bool used;

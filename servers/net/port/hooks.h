@@ -8,4 +8,10 @@
 uint32_t net_sequence_number(const ip_addr_t *local, uint16_t local_port, const ip_addr_t *remote,
 			     uint16_t remote_port);
 
+struct tcp_pcb;
+struct tcp_hdr;
+signed char net_segment(struct tcp_pcb *pcb, struct tcp_hdr *header);
+unsigned net_out_of_order_max(void);
+void net_tcp_tmr(void);
+
 #endif

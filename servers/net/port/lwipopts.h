@@ -109,6 +109,7 @@ void net_free(void *memory);
 #define TCP_SNDQUEUELOWAT 700
 #define TCP_QUEUE_OOSEQ 1
 #define TCP_OOSEQ_MAX_PBUFS 256
+#define TCP_OOSEQ_PBUFS_LIMIT(pcb) net_out_of_order_max()
 #define LWIP_TCP_SACK_OUT 1
 #define LWIP_TCP_TIMESTAMPS 0
 #define LWIP_TCP_KEEPALIVE 1
@@ -119,14 +120,12 @@ void net_free(void *memory);
 #define SO_REUSE 1
 #define SO_REUSE_RXTOALL 1
 
-#define MEMP_NUM_TCP_PCB 4096
-#define MEMP_NUM_TCP_SEG 65535
-#define MEMP_NUM_RAW_PCB 64
-#define MEMP_NUM_UDP_PCB 2048
 #define MEMP_NUM_SYS_TIMEOUT 32
 
 #define LWIP_HOOK_FILENAME "hooks.h"
 #define LWIP_HOOK_TCP_ISN net_sequence_number
+#define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options_length, first_length, second, packet) \
+	net_segment(pcb, header)
 
 unsigned short net_checksum(const void *data, int length);
 #define LWIP_CHKSUM net_checksum
