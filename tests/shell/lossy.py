@@ -70,7 +70,7 @@ def refused(_):
 def transfers(directory):
     whole, forward = random_file(directory, "whole", 1 << 20), free_port()
     port, s = serve(directory), guest((forward, 5000))
-    accidents.start(s, "any drop 150", "any duplicate 40", "any reorder 60", "any delay 40 0 0 20")
+    accidents.start(s, "any drop 300", "any duplicate 40", "any reorder 60", "any delay 40 0 0 20")
     fetched(s, port, whole)
     data = os.urandom(1 << 20)
     listen(s, "nc -l -p 5000 | md5sum >/tmp/sum")
