@@ -32,6 +32,7 @@ SAMPLE_SECONDS, FULL_SECONDS = 70, 400
 CELL_TIMEOUT = 300      # of the build machine's time
 SHIFT = 6               # an instruction takes 2**SHIFT ns: hanging is only noticed after so many of them
 STEPS = 3000
+BATCH = 8               # cells in one script
 TRIES = 2               # after which a fault that does not come with this load is given up
 COSTS = 60
 FAULTS = ["segfault", "abort", "exit", "loop", "silent", "wild"]
@@ -91,6 +92,7 @@ class Machine:
 
     def __init__(self, shift=SHIFT):
         self.guest, self.project, self.shift = None, False, shift
+        self.mark = 0           # what the console had said before the script
         self.folder = tempfile.TemporaryDirectory(prefix="matrix")
         with open(os.path.join(self.folder.name, "matrix"), "w") as f:
             f.write("for others.c to find\n")
@@ -106,24 +108,27 @@ class Machine:
             self.guest.close()
         self.guest, self.project = None, False
 
-    def run(self, cell, rng):
-        """(verdict, the longest that a client waited in us, for what or what was wrong)"""
-        command = cell.command(rng)
-        try:
-            output = self.attempt(cell, command)
-        except GuestError as error:
+    def run(self, cells, rng):
+        """For each cell, up to the first that fails: (verdict, the longest that a client waited in us, for what or what was
+        wrong). One script runs them all: typing takes longer than a cell."""
+        commands = [cell.command(rng) for cell in cells]
+        with open(os.path.join(self.folder.name, "cells"), "w") as f:
+            f.write("".join(map(script, itertools.count(), cells, commands)))
+        error = self.attempt(any(cell.load == "build" for cell in cells))
+        said = self.guest.seen[self.mark:].replace(b"\r", b"").decode(errors="replace")
+        results = []
+        for text in said.split("\ncell begins ")[1:]:
+            results.append(result_of(text))
+            if results[-1][0] == "failed":
+                break
+        if not results:
+            results = [("failed", 0, "")]
+        if error and results[-1][0] != "failed":
+            results[-1] = ("failed", 0, error)
+        if results[-1][0] == "failed":
+            self.keep(f"{cells[len(results) - 1]}: {commands[len(results) - 1]}: {results[-1][2]}")
             self.drop()
-            return "failed", 0, "hangs: " + str(error).split("\n", 1)[0]
-        lines = LINE.findall(output)
-        bad = [line for line in lines if line[0] == "failed"] or lines
-        if not bad:
-            self.drop()
-            return "failed", 0, "effects has died: " + output.strip()[-100:]
-        verdict, pause, slowest, failure = bad[-1]
-        if verdict == "failed":
-            self.keep(f"{cell}: {command}: {failure}")
-            self.drop()
-        return verdict, int(pause), failure if verdict == "failed" else slowest
+        return results
 
     def keep(self, what):
         """What RS says of it."""
@@ -135,19 +140,38 @@ class Machine:
         with open(os.path.join(BUILD, "log", "recovery.matrix.failures"), "a") as f:
             f.write(f"=== {what}\n{said}\n")
 
-    def attempt(self, cell, command):
-        load = "idle" if cell.load == "build" else cell.load
-        line = f"{EFFECTS} {load} {cell.service} {command}"
-        if cell.load == "build":
-            if not self.project:
+    def attempt(self, builds):
+        """Run the script; what went wrong with that."""
+        try:
+            if builds and not self.project:
                 self.get().run(PROJECT)
                 self.project = True
-            line = f"rm -f /tmp/project/over; {BUILDS} {line}; touch /tmp/project/over; wait"
-        output = self.get().run(line, CELL_TIMEOUT)[1]
-        # The terminal is part of it.
-        if self.get().run("echo $((6 * 7))", CELL_TIMEOUT) != (0, "42\n"):
-            raise GuestError("the shell does not echo")
-        return output
+            self.mark = len(self.get().seen)
+            self.get().run("cp /host/cells /tmp/cells; sh /tmp/cells", CELL_TIMEOUT)
+            # The terminal is part of it.
+            if self.get().run("echo $((6 * 7))", CELL_TIMEOUT) != (0, "42\n"):
+                return "the shell does not echo"
+        except GuestError as error:
+            return "hangs: " + str(error).split("\n", 1)[0]
+        return None
+
+
+def script(number, cell, command):
+    """Lines of the shell's for a cell."""
+    load = "idle" if cell.load == "build" else cell.load
+    line = f"{EFFECTS} {load} {cell.service} {command} || bad=1\n"
+    if cell.load == "build":
+        line = f"rm -f /tmp/project/over; {BUILDS}\n{line}touch /tmp/project/over; wait\n"
+    return f"echo; echo cell begins {number}\n{line}[ -z \"$bad\" ] || exit\n"
+
+
+def result_of(text):
+    lines = LINE.findall(text)
+    bad = [line for line in lines if line[0] == "failed"] or lines
+    if not bad:
+        return "failed", 0, "no answer: " + text.strip()[-60:].replace("\n", " ")
+    verdict, pause, slowest, failure = bad[-1]
+    return verdict, int(pause), failure if verdict == "failed" else slowest
 
 
 def services_and_points(machine):
@@ -180,13 +204,15 @@ def sample(cells, machine, rng, seconds):
     drawn = [c for c in cells if required(c) and c.way != "wild"]
     rng.shuffle(drawn)
     drawn.sort(key=lambda c: c.way in ("loop", "silent"))
-    slow = [c for c in drawn if c.way in ("loop", "silent")][:4]
+    slow = [c for c in drawn if c.way in ("loop", "silent")][:BATCH]
+    drawn = slow + [c for c in drawn if c not in slow]
     end = time.monotonic() + seconds
-    for cell in slow + drawn:
+    for at in range(0, len(drawn), BATCH):
         if time.monotonic() > end:
             break
-        if not cell.results:
-            cell.results.append(machine.run(cell, rng))
+        batch = drawn[at:at + BATCH]
+        for cell, result in zip(batch, machine.run(batch, rng)):
+            cell.results.append(result)
     return [c for c in drawn if c.results]
 
 
@@ -295,21 +321,29 @@ def is_wanted(cell, runs):
     return len(verdicts) < runs and (len(verdicts) < TRIES or not set(verdicts) <= {"unreached", "refused"})
 
 
+def take(cells, runs, record, rng):
+    """Those that have been run least, and that no other machine is at; a wild write alone."""
+    with record.lock:
+        wanted = [c for c in cells if is_wanted(c, runs) and not c.running]
+        wanted.sort(key=lambda c: (len(c.results), rng.random()))
+        batch = wanted[:1]
+        if batch and batch[0].way != "wild":
+            batch = [c for c in wanted[:BATCH] if c.way != "wild"]
+        for cell in batch:
+            cell.running = True
+        return batch
+
+
 def run_wanted(cells, runs, record, rng):
     machine = Machine()
-    taken = itertools.count()
     try:
-        while True:
-            with record.lock:
-                wanted = [c for c in cells if is_wanted(c, runs) and not c.running]
-                if not wanted:
-                    return
-                cell = min(wanted, key=lambda c: (len(c.results), rng.random()))
-                cell.running = True
-            record.add(cell, machine.run(cell, rng))
-            cell.running = False
-            if next(taken) % 400 == 399:
-                machine.drop()      # a fresh one now and then
+        while batch := take(cells, runs, record, rng):
+            for cell, result in zip(batch, machine.run(batch, rng)):
+                record.add(cell, result)
+            for cell in batch:
+                cell.running = False
+            if batch[0].way == "wild":
+                machine.drop()      # what it has done may show later
     finally:
         machine.drop()
 

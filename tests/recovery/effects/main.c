@@ -28,7 +28,7 @@
 #define WORKERS 3
 #define ROUNDS_AFTER 2
 #define ROUNDS_LIMIT 6 /* without the fault having come */
-#define HANG_S 60      /* that a worker does nothing more */
+#define HANG_S 20      /* that a worker does nothing more */
 
 static const struct place {
 	const struct worker *worker;
@@ -196,7 +196,7 @@ static bool wait_restart(const char *service, long before)
 	return restarts_of(service) > before;
 }
 
-static void cell(unsigned load, const char *service, const char *command)
+static bool cell(unsigned load, const char *service, const char *command)
 {
 	long before;
 	bool reached = false, armed;
@@ -227,6 +227,7 @@ static void cell(unsigned load, const char *service, const char *command)
 	       : reached ? "recovered"
 			 : "unreached",
 	       (unsigned long)pause_us, *pause ? pause : "-", failure ? failure : "-");
+	return !failure;
 }
 
 static uint64_t random_from(uint64_t *seed)
@@ -272,8 +273,7 @@ static int one_cell(unsigned load, const char *service, char **words)
 		if (words[1])
 			strncat(command, " ", sizeof command - strlen(command) - 1);
 	}
-	cell(load, service, command);
-	return 0;
+	return !cell(load, service, command);
 }
 
 int main(int argc, char **argv)
