@@ -55,10 +55,10 @@ void files_recover(void)
 	for (uint32_t i = 0; i < chunk_count * CHUNK_DESCRIPTIONS; i++) {
 		struct description *d = &chunks[i / CHUNK_DESCRIPTIONS][i % CHUNK_DESCRIPTIONS];
 
-		if (d->tag == TAG_DESCRIPTION)
-			d->inode->opens++;
-		else
+		if (d->tag != TAG_DESCRIPTION)
 			put_unused(d);
+		else if (d->inode)
+			d->inode->opens++;
 	}
 }
 
@@ -69,6 +69,17 @@ struct description *description_of(const struct request *rq)
 	if (__builtin_expect(!is_ours(rq->badge), 0) || d->tag != TAG_DESCRIPTION)
 		return NULL;
 	return d;
+}
+
+/* Undone with the transaction that has created the inode, which may make it another's. */
+static void attach(struct description *d, struct inode *inode)
+{
+	if (d->inode == inode)
+		return;
+	if (fs.tx.used)
+		tx_add_word(&fs, &d->inode);
+	d->inode = inode;
+	inode->opens++;
 }
 
 /* The tag, written last, makes it one that a restart finds; rq->context, that the same request finds. */
@@ -85,22 +96,19 @@ long description_open(struct request *rq, struct inode *inode, uint64_t flags, u
 		d = description_new();
 		if (!d)
 			return -ENFILE;
-		d->inode = inode;
 		d->flags = (uint32_t)(flags & (O_ACCMODE | O_SYNC | SETTABLE)) | (exec ? O_RDONLY : 0);
 		d->exec = exec;
 		d->uid = process ? process->fsuid : 0;
 		rq->context = d;
-		inode->opens++;
 		d->tag = TAG_DESCRIPTION;
-	} else if (d->inode != inode) { /* created in a transaction that a crash has undone */
-		d->inode->opens--;
-		inode->opens++;
-		d->inode = inode;
 	}
 	status = request_give_badge(rq, (uint64_t)d);
-	if (status < 0)
+	if (status < 0) {
 		file_release((uint64_t)d);
-	return status < 0 ? status : 0;
+		return status;
+	}
+	attach(d, inode);
+	return 0;
 }
 
 void file_release(uint64_t badge)
@@ -111,8 +119,11 @@ void file_release(uint64_t badge)
 	if (!is_ours(badge) || d->tag != TAG_DESCRIPTION)
 		return;
 	inode = d->inode;
-	locks_close_description(&inode->pages->locks, badge);
+	if (inode)
+		locks_close_description(&inode->pages->locks, badge);
 	put_unused(d);
+	if (!inode)
+		return;
 	inode->opens--;
 	if (!inode->opens) {
 		window_close(inode);
