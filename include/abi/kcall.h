@@ -204,6 +204,7 @@ struct system_info {
 	uint64_t objects[CAPT_TYPES]; /* by enum cap_type */
 	uint64_t threads_running;     /* that have or wait for a processor */
 	uint64_t runnable_ns;         /* their number, integrated over time */
+	uint64_t watches_dead;        /* of the watches: revoked, or of a thread that has ended */
 };
 
 /*

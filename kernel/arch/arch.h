@@ -56,6 +56,7 @@ void arch_space_leave(struct space *space);
 /* --- time ------------------------------------------------------------------------------- */
 uint64_t arch_now_ns(void);                /* monotonic, from the TSC */
 uint64_t arch_cycles_ns(uint64_t cycles);  /* of arch_cycles(), arch/x86_64/switch.h */
+uint64_t arch_cycles_start(void);          /* arch_cycles() when arch_now_ns() was 0 */
 void arch_timer_set(uint64_t deadline_ns); /* one-shot local timer; UINT64_MAX: none */
 uint64_t arch_tsc_multiplier(void);        /* for struct time_page */
 void arch_time_ready(void);                /* the rates must be known now; before the first thread */

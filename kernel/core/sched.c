@@ -581,6 +581,7 @@ void sched_cpu_init(struct cpu *cpu)
 	for (int i = 0; i < 32; i++)
 		list_init(&cpu->ready[i]);
 	cpu->timer_deadline = UINT64_MAX;
+	cpu->charged = arch_cycles_start(); /* a processor has been idle until it started */
 }
 
 void sched_init(void)

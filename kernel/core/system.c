@@ -5,6 +5,7 @@
 #include "core/kcall.h"
 #include "core/klog.h"
 #include "core/table.h"
+#include "ipc/ipc.h"
 #include "mm/mm.h"
 
 enum reset {
@@ -45,6 +46,7 @@ long sys_system_info(uint64_t out)
 		.blocks_spare = kalloc_kept(),
 		.kernel_bytes = kalloc_bytes(),
 		.capabilities = capabilities_used,
+		.watches_dead = watches_dead,
 	};
 
 	__builtin_memcpy(info.objects, object_counts, sizeof(info.objects));

@@ -187,6 +187,7 @@ struct watch {
 	uint32_t word, bit;
 	struct list_node link; /* the thread's watches */
 };
+extern uint64_t watches_dead; /* those of no thread, in capabilities only */
 void watches_drop(struct thread *thread);
 
 /* ipc/page.c: the answer to a fault or page message. */

@@ -142,6 +142,8 @@ long sys_watch_create(uint64_t handle, uint64_t bit, uint64_t word)
 	return cap_install(&watch->object, CAP_ALL);
 }
 
+uint64_t watches_dead;
+
 static void watch_drop(struct watch *watch)
 {
 	if (!watch->thread)
@@ -150,6 +152,7 @@ static void watch_drop(struct watch *watch)
 	watch->thread = NULL;
 	list_remove(&watch->link);
 	object_put(watch->notify);
+	watches_dead++;
 }
 
 void watch_destroy(struct object *object)
@@ -157,6 +160,7 @@ void watch_destroy(struct object *object)
 	struct watch *watch = container_of(object, struct watch, object);
 
 	watch_drop(watch);
+	watches_dead--;
 	object_end(watch);
 	quota_free(watch->quota, watch, sizeof(*watch));
 }

@@ -71,6 +71,7 @@ static void render_objects(struct text *t, struct node node, struct gather *g)
 	for (unsigned type = 0; type < CAPT_TYPES; type++)
 		if (names[type])
 			put(t, "%-16s%lu\n", names[type], s.objects[type]);
+	put(t, "%-16s%lu\n", "dead watches", s.watches_dead);
 	put(t, "%-16s%lu\n%-16s%lu\n", "capabilities", s.capabilities, "kernel bytes", s.kernel_bytes);
 	put(t, "%-16s%lu\n%-16s%lu\n", "anonymous pages", pages_anonymous(&s), "table pages", s.pages_table);
 	put(t, "%-16s%lu\n%-16s%lu\n", "cached pages", s.pages_cache, "kernel pages", s.pages_kernel);

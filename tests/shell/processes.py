@@ -129,6 +129,20 @@ def top(s):
         raise Failed(f"the loop has {used} %: {looks[0][:1500]}")
 
 
+@test("time that was idle or used is what has passed on all processors", linux=False)
+def processor_time(s):
+    look = "read from idle </proc/uptime; set -- $(head -1 /proc/stat); read to rest </proc/uptime; echo $from $to $idle $2 $4 $5"
+    before = [float(word) for word in s.must(look).split()]
+    s.must(f"sh -c '{NEVER_ENDS}' & sleep 1; kill $!")
+    after = [float(word) for word in s.must(look).split()]
+    processors = int(s.must("nproc"))
+    for start, end, idle, *ticks in (before, after):
+        if idle > (start + 0.1) * processors or not start * processors - 0.2 < sum(ticks) / 100 < end * processors + 0.2:
+            raise Failed(f"{idle} s idle of {start} on {processors} processors; ticks {ticks}")
+    if after[3] - before[3] < 50:
+        raise Failed(f"a loop of a second: user time from {before[3]} to {after[3]} ticks")
+
+
 @test("pidof, pgrep and killall find processes by name")
 def by_name(s):
     s.must("cp /bin/busybox /tmp/sleep; for i in 1 2; do /tmp/sleep 100 & done")

@@ -65,6 +65,11 @@ uint64_t arch_cycles_ns(uint64_t cycles)
 	return mul_shift_32(cycles, multiplier);
 }
 
+uint64_t arch_cycles_start(void)
+{
+	return boot_tsc;
+}
+
 uint64_t arch_tsc_multiplier(void)
 {
 	return multiplier;
