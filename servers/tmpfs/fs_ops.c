@@ -234,6 +234,27 @@ static long fs_create_open(F(create_open))
 	return describe(rq, node, in->flags, false);
 }
 
+/* progress[0]: the node. */
+static long fs_tmpfile(F(tmpfile))
+{
+	struct node *node = rq->progress[0] ? node_of(rq, rq->progress[0]) : NULL;
+	long status;
+
+	if (!dir_of(rq, in->dir))
+		return -ENOENT;
+	if (!node)
+		node = node_new(mount_of(rq), S_IFREG | ((uint32_t)in->mode & 07777), (uint32_t)in->owner,
+				(uint32_t)(in->owner >> 32));
+	if (!node)
+		return -ENOSPC;
+	rq->progress[0] = node->number;
+	out->mode = node->mode;
+	status = describe(rq, node, in->flags, false);
+	if (status < 0)
+		node_unused(node);
+	return status;
+}
+
 static long fs_symlink(F(symlink))
 {
 	struct node *dir = dir_of(rq, in->dir), *node;
@@ -524,4 +545,5 @@ const struct fs_ops tmpfs_fs_ops = {
 	.sync_node = fs_sync_node,
 	.remount = fs_remount,
 	.create_open = fs_create_open,
+	.tmpfile = fs_tmpfile,
 };

@@ -188,6 +188,53 @@ static long open_made(struct request *rq, struct job *job, uint64_t flags, uint6
 	return status;
 }
 
+/* A file without a name, which never gets one: O_EXCL says so. */
+static long open_unnamed(struct request *rq, const struct vfs_open_req *in)
+{
+	struct fs_tmpfile_req request = { .flags = server_flags(in->flags & ~(uint64_t)O_TMPFILE),
+					  .stamp = rq->stamp };
+	struct place place;
+	struct vnode *dir;
+	struct job *job;
+	uint32_t mode, gid;
+	long status;
+
+	if (!(in->flags & O_EXCL))
+		return -EOPNOTSUPP;
+	if (!(access_mask(in->flags) & MAY_WRITE))
+		return -EINVAL;
+	status = path_walk(rq, &place, in->dir, 0, 0, rq->in_length, WALK_FOLLOW);
+	if (status)
+		return status;
+	dir = place.walk.found->node;
+	if (!node_is(dir, S_IFDIR))
+		return -ENOTDIR;
+	status = may_create(&place.creds, place.walk.found);
+	if (status)
+		return status;
+	job = job_new(rq, JOB_OTHER, dir->mount->fs);
+	if (!job)
+		return job_wait(rq);
+	mode = S_IFREG | (in->mode & 07777 & ~place.session->umask);
+	new_node_owner(&place.creds, dir, &mode, &gid);
+	request.dir = dir->number;
+	request.mode = mode;
+	request.owner = place.creds.uid | (uint64_t)gid << 32;
+	return job_send(job, fs_op_tmpfile, OP_PARK | OP_RCAPS(1), &request, sizeof(request));
+}
+
+static long give_unnamed(struct request *rq, struct job *job, uint64_t *identity)
+{
+	long status = job->status >= 0 && job->received == CAP_NONE ? -EIO : job->status;
+
+	if (status >= 0) {
+		*identity = job->answer[0];
+		request_give(rq, job_take_cap(job), CAP_ALL, true);
+	}
+	job_free(job);
+	return status == -ENOSYS ? -EOPNOTSUPP : status;
+}
+
 /* Whether a finished job says that the walk is to be made again: somebody else was first, or the name has come to
  * mean something else since. */
 static bool open_again(struct request *rq, struct job *job, uint64_t flags)
@@ -217,6 +264,8 @@ long open_path(struct request *rq, const struct vfs_open_req *in, struct vfs_ope
 
 	if (status)
 		return status;
+	if (job && job->kind == JOB_OTHER)
+		return give_unnamed(rq, job, &out->identity);
 	if (job && !open_again(rq, job, flags)) {
 		if (job->kind == JOB_MAKE)
 			return open_made(rq, job, flags, &out->identity);
@@ -227,7 +276,7 @@ long open_path(struct request *rq, const struct vfs_open_req *in, struct vfs_ope
 	if (flags & O_PATH)
 		flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
 	if ((flags & O_TMPFILE) == O_TMPFILE)
-		return -EOPNOTSUPP;
+		return open_unnamed(rq, in);
 	status = path_walk(rq, &place, in->dir, 0, 0, rq->in_length, walk_flags(flags));
 	if (status)
 		return status;

@@ -78,6 +78,8 @@ def campaign(directory, runs, seconds, **options):
             holds(r"^status 0$", run(session, arguments, seconds))
             session.must(CLEAN, 120)
             now = state(session)
+            if now[0] != services:
+                print(session.must("dmesg | tail -n 30"), flush=True)
             same(difference(services, now[0]), "", f"services after {arguments}")
             same(difference(ours, now[1]), "", f"root's files after {arguments}")
         grown = memory_used(session) - used
