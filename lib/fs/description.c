@@ -53,14 +53,14 @@ void *description_new_special(size_t size, const struct dev_open_req *in)
 	return d;
 }
 
-static uint64_t index_of(uint64_t badge)
+uint32_t description_index(uint64_t badge)
 {
-	return (badge & INDEX_MASK) - BADGE_FIRST_OWN;
+	return (uint32_t)((badge & INDEX_MASK) - BADGE_FIRST_OWN);
 }
 
 void *description_find(uint64_t badge)
 {
-	uint64_t index = index_of(badge);
+	uint32_t index = description_index(badge);
 	struct description *d = index < DESCRIPTIONS_MAX ? descriptions.slot[index] : NULL;
 
 	return d && d->badge == badge ? d : NULL;
@@ -69,7 +69,7 @@ void *description_find(uint64_t badge)
 void description_delete(void *description)
 {
 	struct description *d = description;
-	uint32_t index = (uint32_t)index_of(d->badge);
+	uint32_t index = description_index(d->badge);
 
 	watch_drop(&d->watches);
 	tx_set(descriptions.slot[index], NULL);

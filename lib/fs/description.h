@@ -35,6 +35,8 @@ void *description_new(size_t size, uint64_t flags);
 void *description_new_special(size_t size, const struct dev_open_req *in);
 /* By badge, NULL if it is none. */
 void *description_find(uint64_t badge);
+/* Below DESCRIPTIONS_MAX, its own as long as it lives. */
+uint32_t description_index(uint64_t badge);
 /* Drops its watches and frees it. */
 void description_delete(void *description);
 /* Each in turn, for the start of an incarnation: the first at or after *index, NULL at the end. */

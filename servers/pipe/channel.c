@@ -159,8 +159,10 @@ static void detach_one(struct channel *channel, struct pipe *p, bool reads, bool
 	unlink_end(channel, p);
 	channel->readers -= reads;
 	channel->writers -= writes;
-	if (!channel->readers)
+	if (!channel->readers) {
+		parcels_free(channel);
 		waitq_wake(&channel->writable);
+	}
 	if (!channel->writers)
 		waitq_wake(&channel->readable);
 	channel_notify(channel);

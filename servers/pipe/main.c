@@ -10,9 +10,18 @@
 #define CLOCK_MONOTONIC 1u
 #define CLOCK_BOOTTIME 7u
 
-long pipe_give(struct request *rq, struct pipe *p)
+long pipe_give_again(struct request *rq, struct pipe *p)
 {
 	long status = request_give_badge(rq, p->d.badge);
+
+	if (status >= 0)
+		p->held = true;
+	return status;
+}
+
+long pipe_give(struct request *rq, struct pipe *p)
+{
+	long status = pipe_give_again(rq, p);
 
 	if (status < 0)
 		pipe_free(p);
@@ -226,7 +235,7 @@ static void release(uint64_t badge)
 	struct pipe *p = description_find(badge);
 
 	if (p)
-		pipe_free(p);
+		pipe_released(p);
 }
 
 /* A write that has moved bytes reports them; a FIFO opener gives up its end. */

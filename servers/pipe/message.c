@@ -5,14 +5,6 @@
 
 #include "socket.h"
 
-static void parcel_free(struct parcel *parcel)
-{
-	for (uint32_t i = 0; i < parcel->fds; i++)
-		if (parcel->fd[i] != CAP_NONE)
-			tx_close(parcel->fd[i]);
-	pheap_free(parcel);
-}
-
 static void parcel_drop(struct channel *channel)
 {
 	struct parcel *parcel = channel->parcels;
@@ -86,10 +78,8 @@ static void hand_over(struct request *rq, struct pipe *p, struct parcel *head, b
 		out->what |= head && !wanted && head->fds ? SOCKET_HAS_LOST : 0;
 	}
 	s->from = head ? head->from : s->peer;
-	for (uint32_t i = 0; head && wanted && i < head->fds; i++) {
-		request_give(rq, head->fd[i], CAP_ALL, true);
-		head->fd[i] = CAP_NONE;
-	}
+	if (head && wanted)
+		parcel_give_fds(rq, head);
 }
 
 static long receive(struct request *rq, struct pipe *p, const struct socket_receive_req *in,
@@ -147,40 +137,25 @@ SOCKET_OP(receive)
 
 /* --- sending --------------------------------------------------------------------------------------------------------- */
 
-/* Descriptors of our own come as their badges: a capability keeps the description while it is on its way. */
-static long take_fds(struct request *rq, struct parcel *parcel, uint64_t count)
-{
-	for (unsigned i = 0; i < count; i++) {
-		long slot = rq->caps[i].slot;
-
-		if (rq->caps[i].slot == CAP_NONE)
-			slot = tx_made(kcall(badge_cap, SLOT_ENDPOINT, rq->caps[i].badge));
-		else
-			request_take(rq, i);
-		if (slot < 0)
-			return slot;
-		parcel->fd[parcel->fds++] = (cap_t)slot;
-	}
-	return 0;
-}
-
-static struct parcel *parcel_new(struct request *rq, const struct pipe *p, const struct channel *channel,
-				 uint64_t fds)
+static long parcel_new(struct request *rq, const struct pipe *p, const struct channel *channel, uint64_t fds,
+		       struct parcel **made)
 {
 	const struct process_entry *process = process_find(rq->stamp);
 	struct parcel *parcel = pheap_alloc(sizeof(*parcel));
+	long status;
 
 	if (!parcel)
-		return NULL;
+		return -ENOBUFS;
 	parcel->at = channel->taken + ring_used(&channel->ring);
 	parcel->from = p->socket->name;
 	if (process)
 		parcel->creds = (struct socket_creds){ process->pid, process->euid, process->egid };
-	if (take_fds(rq, parcel, fds) < 0) {
+	status = parcel_take_fds(rq, parcel, (uint32_t)fds);
+	if (status < 0)
 		parcel_free(parcel);
-		return NULL;
-	}
-	return parcel;
+	else
+		*made = parcel;
+	return status;
 }
 
 static void parcel_append(struct channel *channel, struct parcel *parcel)
@@ -201,15 +176,15 @@ static long send_message(struct request *rq, struct pipe *p, struct channel *cha
 {
 	uint32_t before = channel->ring.used;
 	struct parcel *parcel;
-	long status = 0;
+	long status;
 
 	if (rq->in_length > RING_SIZE)
 		return -EMSGSIZE;
 	if (ring_room(&channel->ring) < rq->in_length || channel->parcels_count == MESSAGES_MAX)
 		return stream_nonblocking(p->d.flags, flags) ? -EAGAIN : request_park(rq, &channel->writable);
-	parcel = parcel_new(rq, p, channel, fds);
-	if (!parcel)
-		return -ENOBUFS;
+	status = parcel_new(rq, p, channel, fds, &parcel);
+	if (status < 0)
+		return status;
 	if (rq->in_length)
 		status = channel_fill(rq, &channel->ring, 0);
 	rq->progress[0] = 0;
@@ -236,9 +211,9 @@ static long send_stream(struct request *rq, struct pipe *p, struct channel *chan
 		return 0;
 	if (ring_room(&channel->ring) && channel->parcels_count < MESSAGES_MAX) {
 		if (!done && fds) {
-			parcel = parcel_new(rq, p, channel, fds);
-			if (!parcel)
-				return -ENOBUFS;
+			status = parcel_new(rq, p, channel, fds, &parcel);
+			if (status < 0)
+				return status;
 		}
 		status = channel_fill(rq, &channel->ring, done);
 		if (status < 0) {

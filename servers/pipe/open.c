@@ -81,4 +81,6 @@ void pipes_start(bool restarted)
 			event_timer_arm(p);
 		pipe_tell(p);
 	}
+	if (restarted)
+		flights_start();
 }

@@ -43,6 +43,10 @@ struct pipe {
 	uint32_t entries_used, entries_room;
 	uint32_t payer;        /* of the rings that a long list counts as */
 	struct socket *socket; /* SOCKET; of a NAME only the name */
+	/* Whether anybody has a capability to it; in how many parcels it is; whether it is about to end (flight.c). */
+	bool held, dying;
+	uint32_t in_flight;
+	struct pipe *next_dying;
 };
 
 /* epoll.c */
@@ -55,6 +59,15 @@ void pipe_free(struct pipe *p);
 void pipe_tell(struct pipe *p);            /* tell watches what holds now */
 uint64_t pipe_ready(const struct pipe *p); /* POLL* that hold */
 void pipes_start(bool restarted);
+
+/* flight.c */
+/* Nobody has a capability to it any more: it ends, unless it is on its way to somebody. */
+void pipe_released(struct pipe *p);
+/* It ends soon, but not within what is being done now. */
+void pipe_end_later(struct pipe *p);
+/* What nobody can receive any more ends. Commits; only where nothing else is being done. */
+void flights_collect(void);
+void flights_start(void);
 
 /* channel.c */
 /* For the caller with this stamp; NULL: none left, or its user has too many. */
@@ -80,6 +93,8 @@ uint64_t channel_ready(const struct pipe *p);
 
 /* main.c: give a fresh one; on failure it goes. */
 long pipe_give(struct request *rq, struct pipe *p);
+/* The same for one that others may have; on failure it stays. */
+long pipe_give_again(struct request *rq, struct pipe *p);
 /* socket.c: what is bound to the name that is capability i of the request, for a socket of this type; NULL. */
 struct pipe *socket_named(const struct request *rq, unsigned i, uint32_t type);
 

@@ -60,7 +60,7 @@ void socket_free(struct pipe *p)
 		unbind(p);
 	for (; s->pending; s->pending = next) {
 		next = s->pending->socket->next_pending;
-		pipe_free(s->pending);
+		pipe_end_later(s->pending);
 	}
 	waitq_wake(&s->waiters);
 	p->socket = NULL;
@@ -379,7 +379,7 @@ SOCKET_OP(accept)
 	accepted = p->socket->pending;
 	if (!accepted)
 		return p->d.flags & O_NONBLOCK ? -EAGAIN : request_park(rq, &p->socket->waiters);
-	status = request_give_badge(rq, accepted->d.badge);
+	status = pipe_give_again(rq, accepted);
 	if (status < 0)
 		return status;
 	accepted->d.flags |= (uint32_t)in->flags & O_NONBLOCK;

@@ -25,6 +25,8 @@ struct parcel {
 	uint64_t at; /* its first byte, counted from the channel's beginning */
 	uint32_t length, fds;
 	cap_t fd[SOCKET_FDS];
+	uint64_t own[SOCKET_FDS]; /* badge of a description of this server, 0: none */
+	uint32_t payer;           /* whose share of all descriptors on their way they are of */
 	struct socket_creds creds;
 	struct socket_name from;
 };
@@ -50,6 +52,12 @@ uint64_t socket_ready(const struct pipe *p);
 long socket_read(struct request *rq, struct pipe *p, uint64_t flags);
 long socket_write(struct request *rq, struct pipe *p, uint64_t flags);
 void parcels_free(struct channel *channel);
+
+/* flight.c */
+void parcel_free(struct parcel *parcel);
+/* The first capabilities of the request; ETOOMANYREFS: the user has too many on their way. */
+long parcel_take_fds(struct request *rq, struct parcel *parcel, uint32_t count);
+void parcel_give_fds(struct request *rq, struct parcel *parcel);
 
 #define NAME_OP(op) \
 	long pipe_##op(struct request *rq, const struct pipe_##op##_req *in, struct pipe_##op##_reply *out)

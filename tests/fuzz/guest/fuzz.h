@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include <abi/trace.h>
+
 /* --- chance (random.c) -------------------------------------------------------------------------- */
 
 struct dice {
@@ -67,6 +69,19 @@ struct kind {
 };
 
 extern const struct kind kernel_kind, proto_kind, posix_kind, replay_kind, chaos_kind;
+
+/* A Linux call that is done, but whose arguments the fuzzer has no idea of; NULL: there is none (posix.c). */
+const char *undescribed_call(void);
+/* Whether a protocol has it (proto.c). */
+int known_operation(uint64_t op);
+
+/* --- messages of honest programs (record.c) ------------------------------------------------------------ */
+
+/* Before there are workers; only root can, without it there are none. */
+void record_messages(unsigned uid);
+unsigned recorded_count(void);
+/* One of them, or NULL, half of the time. A worker may have destroyed it, but for itself only. */
+const struct trace_record *recorded_message(struct dice *d);
 
 /* --- the supervisor's books, shared with all workers -------------------------------------------------- */
 

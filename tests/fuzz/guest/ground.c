@@ -3,15 +3,18 @@
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "fuzz.h"
@@ -49,6 +52,7 @@ static char paths[PATHS_MAX][PATH_ROOM] = {
 	"/tmp/fuzz",
 	"/tmp/fuzz/a",
 	"/tmp/fuzz/d",
+	"/tmp/fuzz/d/socket",
 	"/home/fuzz",
 	"/home/fuzz/a",
 	"/home/fuzz/d",
@@ -208,6 +212,25 @@ static void make_files(const char *directory)
 	close(fd);
 }
 
+/* Where other workers may connect to. */
+static void open_listeners(void)
+{
+	static const struct sockaddr_in port = { .sin_family = AF_INET,
+						 .sin_port = (7000 & 0xff) << 8 | 7000 >> 8,
+						 .sin_addr = { 0x100007f } };
+	static const struct sockaddr_un name = { AF_UNIX, "/tmp/fuzz/d/socket" };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+	(void)!setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+	(void)!bind(fd, (const struct sockaddr *)&port, sizeof port);
+	(void)!listen(fd, 4);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	unlink(name.sun_path);
+	(void)!bind(fd, (const struct sockaddr *)&name, sizeof name);
+	(void)!listen(fd, 4);
+	(void)!socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+}
+
 static void open_files(void)
 {
 	static const char *const names[] = { "a", "b", "big", "text", "/tmp/fuzz/a", "/tmp/fuzz/big" };
@@ -229,7 +252,11 @@ static void open_files(void)
 	(void)!socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
 	(void)!socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	(void)!socket(AF_INET6, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+	(void)!socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, 0);
+	open_listeners();
 	(void)!eventfd(3, 0);
+	(void)!epoll_create1(0);
+	(void)!open("/dev/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK);
 	(void)!timerfd_create(CLOCK_MONOTONIC, 0);
 	(void)!memfd_create("fuzz", 0);
 	(void)!open("fifo", O_RDWR | O_NONBLOCK);

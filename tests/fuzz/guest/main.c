@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "distrib/lib/names.h"
 #include "fuzz.h"
 
 #define PATIENCE_MS 1000u
@@ -133,9 +134,17 @@ static void start(const struct run *run, unsigned worker)
 static void tell_stall(const struct run *run, unsigned worker)
 {
 	printf("# stuck:");
-	for (unsigned i = 0; i < run->threads; i++)
-		printf(" %s %#lx", worker_kind(run, worker, places[worker].incarnation - 1, i)->name,
-		       book->threads[worker][i].note);
+	for (unsigned i = 0; i < run->threads; i++) {
+		const struct kind *kind = worker_kind(run, worker, places[worker].incarnation - 1, i);
+		uint64_t note = book->threads[worker][i].note;
+
+		printf(" %s %#lx", kind->name, note);
+		if (kind == &posix_kind)
+			printf(" %s", system_call_name(note, &(unsigned){ 0 }));
+		else if (kind == &proto_kind)
+			printf(" %s", operation_name(note));
+		printf(i + 1 < run->threads ? "," : "");
+	}
 	printf("\n");
 }
 
@@ -157,6 +166,22 @@ static void watch(const struct run *run, unsigned worker)
 	} else if (now - place->started_ms > LIFE_MS) {
 		kill(place->pid, SIGKILL);
 	}
+}
+
+/* What everybody is doing while root's shell lets its answer wait, for the kernel's log: once for each question. */
+static void look_why(void)
+{
+	static uint64_t told_ns;
+	uint64_t asked = probe_book->asked_ns;
+	int control;
+
+	if (!asked || asked == told_ns || now_ms() - asked / 1000000 < PATIENCE_MS / 2)
+		return;
+	told_ns = asked;
+	control = open("/proc/service_control", O_WRONLY);
+	if (control >= 0 && write(control, "dump", 4) == 4)
+		printf("# root's shell lets wait at %lu ms\n", now_ms());
+	close(control);
 }
 
 static void reap(const struct run *run, pid_t probe)
@@ -256,6 +281,7 @@ static int report(const struct run *run, int ended)
 	snprintf(text, sizeof text, "%lu answers, %lu of them late", count, probe_book->late);
 	bad = check("every process of the user could be killed", ended, "some are left");
 	bad |= check("no worker has gained a right", book->gained != GAINED, "one has");
+	bad |= check("every Linux call is described", !undescribed_call(), undescribed_call());
 	bad |= check("calls were made", book->answers > run->seconds * 100ul, "hardly any");
 	bad |= check("root's shell answers within a second", count && !probe_book->late, text);
 	return bad;
@@ -287,6 +313,8 @@ int main(int argc, char **argv)
 	make_directory("/home/fuzz", run.uid);
 	make_directory("/tmp/fuzz", run.uid);
 	make_secret();
+	record_messages(run.uid);
+	printf("# %u messages of honest programs\n", recorded_count());
 	fflush(stdout);
 	probe = fork();
 	if (probe == 0)
@@ -295,6 +323,7 @@ int main(int argc, char **argv)
 		for (unsigned i = 0; i < run.workers; i++)
 			watch(&run, i);
 		reap(&run, probe);
+		look_why();
 	}
 	kill(probe, SIGKILL);
 	probe_end();

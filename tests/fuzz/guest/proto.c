@@ -1,72 +1,53 @@
 /* SPDX-License-Identifier: MIT */
 /* Messages of every protocol, to everything the process holds a capability to. */
 #define _GNU_SOURCE
-#include <fcntl.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 
 #include "../../posix/kernel_calls.h"
 #include "fuzz.h"
 #include <proto/proto.h>
+#define INCLUDES
+#include "protocols.inc"
+#undef INCLUDES
 
-#define OP(number, name, flags, request, reply) { IPC_OP(ID, number), flags, #request },
-static const struct operation {
-	uint64_t op;
-	uint32_t flags;
-	const char *fields; /* "W(offset) S(pid)": a value is chosen by its name */
-} operations[] = {
-#define ID PROTO_ID_FILE
-#include <proto/file.def>
-#undef ID
-#define ID PROTO_ID_VFS
-#include <proto/vfs.def>
-#undef ID
-#define ID PROTO_ID_FS
-#include <proto/fs.def>
-#undef ID
-#define ID PROTO_ID_PM
-#include <proto/pm.def>
-#undef ID
-#define ID PROTO_ID_RS
-#include <proto/rs.def>
-#undef ID
-#define ID PROTO_ID_BLK
-#include <proto/blk.def>
-#undef ID
-#define ID PROTO_ID_CHR
-#include <proto/chr.def>
-#undef ID
-#define ID PROTO_ID_PCI
-#include <proto/pci.def>
-#undef ID
-#define ID PROTO_ID_PIPE
-#include <proto/pipe.def>
-#undef ID
-#define ID PROTO_ID_SOCKET
-#include <proto/socket.def>
-#undef ID
-#define ID PROTO_ID_NET
-#include <proto/net.def>
-#undef ID
-#define ID PROTO_ID_SESSION
-#include <proto/session.def>
-#undef ID
-#define ID PROTO_ID_POWER
-#include <proto/power.def>
-#undef ID
-#define ID PROTO_ID_SERVICE
-#include <proto/service.def>
-#undef ID
-#define ID PROTO_ID_TTY
-#include <proto/tty.def>
-#undef ID
-#define ID PROTO_ID_DEV
-#include <proto/dev.def>
-#undef ID
+/* Every protocol there is: the build lists include/proto/NAME.def. */
+static const struct {
+	const struct op_info *operations;
+	unsigned count;
+} protocols[] = {
+#define PROTOCOL(name) { name##_operations, sizeof name##_operations / sizeof *name##_operations },
+#include "protocols.inc"
+#undef PROTOCOL
 };
-#undef OP
-#define OPERATIONS (sizeof operations / sizeof *operations)
+#define PROTOCOLS (sizeof protocols / sizeof *protocols)
+
+static const struct op_info *find(uint64_t op)
+{
+	for (unsigned i = 0; i < PROTOCOLS; i++)
+		for (unsigned j = 0; j < protocols[i].count; j++)
+			if (protocols[i].operations[j].op == op)
+				return &protocols[i].operations[j];
+	return NULL;
+}
+
+int known_operation(uint64_t op)
+{
+	return find(op) != NULL;
+}
+
+/* Each as likely as any other. */
+static const struct op_info *some_operation(struct dice *d)
+{
+	unsigned total = 0, which;
+
+	for (unsigned i = 0; i < PROTOCOLS; i++)
+		total += protocols[i].count;
+	which = (unsigned)below(d, total);
+	for (unsigned i = 0;; which -= protocols[i++].count)
+		if (which < protocols[i].count)
+			return &protocols[i].operations[which];
+}
 
 /* --- to whom ------------------------------------------------------------------------------------------- */
 
@@ -191,22 +172,54 @@ static void end_child(void)
 		raw_call(PROC_SLOT_PM, 0, &msg);
 }
 
+/* A message that was sent once, with some of its words changed; what it said in its buffer. */
+static void take_recorded(struct dice *d, const struct trace_record *from, struct ipc_msg *msg,
+			  struct ipc_page *page)
+{
+	char *in = piece(d, 8192);
+
+	for (unsigned i = 0; i < IPC_ALL_WORDS; i++) {
+		uint64_t w = rarely(d, 12)   ? anything(d)
+			     : rarely(d, 24) ? from->words[i] ^ 1ull << below(d, 64)
+					     : from->words[i];
+
+		if (i < IPC_WORDS)
+			msg->w[i] = w;
+		else
+			page->extra[i - IPC_WORDS] = w;
+	}
+	memcpy(in, from->text, TRACE_TEXT);
+	msg->in_addr = (uint64_t)(uintptr_t)in;
+	msg->in_len = rarely(d, 12) ? number(d) : from->in_length;
+	msg->out_addr = (uint64_t)(uintptr_t)piece(d, 8192);
+	msg->out_len = rarely(d, 12) ? number(d) : from->out_length;
+}
+
 static void step(struct dice *d, volatile uint64_t *note)
 {
-	const struct operation *o = &operations[below(d, OPERATIONS)];
+	const struct trace_record *recorded = recorded_message(d);
+	const struct op_info *o = recorded ? find(recorded->op) : NULL;
 	struct ipc_page *page = own_page();
-	struct ipc_msg msg = { .op = o->op };
-	uint32_t flags = o->flags;
+	struct ipc_msg msg = { 0 };
 	uint64_t call_flags;
+	uint32_t flags;
 	long status;
 
+	if (!o)
+		o = some_operation(d);
+	msg.op = o->op;
+	flags = o->flags;
 	if (is_fatal(o->op) && !rarely(d, 50))
 		return;
 	*note = o->op;
 	if (rarely(d, 100))
-		msg.op = IPC_OP(below(d, 20), below(d, 70));
-	fill_buffers(d, &msg, flags);
-	fill_words(d, &msg, page, o->fields);
+		msg.op = IPC_OP(below(d, 24), below(d, 70));
+	if (recorded) {
+		take_recorded(d, recorded, &msg, page);
+	} else {
+		fill_buffers(d, &msg, flags);
+		fill_words(d, &msg, page, o->request);
+	}
 	call_flags = form(d, page, &flags);
 	status = raw_call(target(d, IPC_OP_PROTO(o->op)), call_flags, &msg);
 	if (msg.op == IPC_OP(PROTO_ID_PM, 1) && status == 0 && msg.w[0] == 1)

@@ -7,11 +7,18 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <poll.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <time.h>
+
+#include <abi/kcall.h>
 
 #include "fuzz.h"
 
@@ -82,6 +89,7 @@ static long note_call(uint16_t number, const uint64_t a[6])
 }
 
 #define SYS(name, ...) note_call(SYS_##name, (const uint64_t[6]){ __VA_ARGS__ })
+#define KERNEL(name, ...) note_call(KCALL_##name, (const uint64_t[6]){ __VA_ARGS__ })
 #define WORD(x) ((uint64_t)(int64_t)(x))
 
 /* --- workloads ------------------------------------------------------------------------------------------------ */
@@ -212,9 +220,157 @@ static void locks(void)
 	SYS(close, other);
 }
 
+static void local_sockets(void)
+{
+	static const struct sockaddr_un name = { AF_UNIX, "replay.socket" };
+	uint64_t a = bytes(&name, sizeof name),
+		 listener = WORD(SYS(socket, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0));
+	uint64_t one = WORD(SYS(socket, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0)), two;
+	struct iovec *v = room(sizeof *v);
+	struct msghdr *m = room(sizeof *m);
+
+	SYS(unlink, text("replay.socket"));
+	SYS(bind, listener, a, sizeof name);
+	SYS(listen, listener, 4);
+	SYS(connect, one, a, sizeof name);
+	two = WORD(SYS(accept4, listener, 0, 0, SOCK_NONBLOCK));
+	SYS(sendto, one, text("between friends"), 15, MSG_DONTWAIT, 0, 0);
+	*v = (struct iovec){ room(64), 64 };
+	*m = (struct msghdr){ .msg_iov = v, .msg_iovlen = 1, .msg_control = room(64), .msg_controllen = 64 };
+	SYS(recvmsg, two, WORD((uintptr_t)m), MSG_DONTWAIT);
+	*(struct cmsghdr *)m->msg_control = (struct cmsghdr){ CMSG_LEN(4), 0, SOL_SOCKET, SCM_RIGHTS };
+	*(int *)CMSG_DATA((struct cmsghdr *)m->msg_control) = (int)listener;
+	m->msg_controllen = CMSG_SPACE(4);
+	SYS(sendmsg, two, WORD((uintptr_t)m), MSG_DONTWAIT);
+	SYS(recvmsg, one, WORD((uintptr_t)m), MSG_DONTWAIT);
+	SYS(getsockopt, two, SOL_SOCKET, SO_PEERCRED, WORD((uintptr_t)room(16)), bytes(&(int){ 12 }, 4));
+	SYS(shutdown, one, SHUT_WR);
+	SYS(close, two);
+	SYS(close, one);
+	SYS(close, listener);
+}
+
+static void net_sockets(void)
+{
+	struct sockaddr_in name = { .sin_family = AF_INET, .sin_addr = { 0x100007f } };
+	uint64_t a = bytes(&name, sizeof name), length = bytes(&(int){ sizeof name }, 4);
+	uint64_t listener = WORD(SYS(socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0));
+	uint64_t one = WORD(SYS(socket, AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0)), two;
+
+	SYS(bind, listener, a, sizeof name);
+	SYS(listen, listener, 4);
+	SYS(getsockname, listener, a, length);
+	SYS(connect, one, a, sizeof name);
+	SYS(poll, bytes(&(struct pollfd){ (int)listener, POLLIN, 0 }, 8), 1, 2);
+	two = WORD(SYS(accept, listener, 0, 0));
+	SYS(setsockopt, one, 6, 1, bytes(&(int){ 1 }, 4), 4);
+	SYS(sendto, one, text("over the loop"), 13, MSG_DONTWAIT, 0, 0);
+	SYS(recvfrom, two, WORD((uintptr_t)room(64)), 64, MSG_DONTWAIT, 0, 0);
+	SYS(shutdown, two, SHUT_RDWR);
+	SYS(close, two);
+	SYS(close, one);
+	SYS(close, listener);
+	one = WORD(SYS(socket, AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0));
+	SYS(bind, one, a, sizeof name);
+	SYS(sendto, one, text("to itself"), 9, 0, a, sizeof name);
+	SYS(recvfrom, one, WORD((uintptr_t)room(64)), 64, MSG_DONTWAIT, a, length);
+	SYS(close, one);
+}
+
+/* A dump of the interfaces. */
+static void netlink(void)
+{
+	static const struct {
+		uint32_t length;
+		uint16_t type, flags;
+		uint32_t sequence, pid;
+		uint8_t family, pad[15];
+	} dump = { .length = sizeof dump, .type = 18, .flags = 0x301, .sequence = 1 };
+	uint64_t fd = WORD(SYS(socket, AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK, 0));
+	uint64_t a = bytes(&(struct { uint16_t f[6]; }){ { AF_NETLINK } }, 12),
+		 request = bytes(&dump, sizeof dump);
+
+	SYS(bind, fd, a, 12);
+	SYS(sendto, fd, request, sizeof dump, 0, a, 12);
+	SYS(recvfrom, fd, WORD((uintptr_t)room(2048)), 2048, MSG_DONTWAIT, 0, 0);
+	SYS(recvfrom, fd, WORD((uintptr_t)room(2048)), 2048, MSG_DONTWAIT, 0, 0);
+	SYS(close, fd);
+}
+
+static void events(void)
+{
+	uint64_t poll = WORD(SYS(epoll_create1, 0)), event = WORD(SYS(eventfd2, 1, O_NONBLOCK));
+	uint64_t timer = WORD(SYS(timerfd_create, 1, O_NONBLOCK));
+	struct itimerspec soon = { { 0, 100000 }, { 0, 100000 } };
+	uint64_t want = bytes(&(struct epoll_event){ EPOLLIN, { .u64 = 7 } }, sizeof(struct epoll_event));
+
+	SYS(epoll_ctl, poll, EPOLL_CTL_ADD, event, want);
+	SYS(timerfd_settime, timer, 0, bytes(&soon, sizeof soon), 0);
+	SYS(epoll_ctl, poll, EPOLL_CTL_ADD, timer, want);
+	SYS(epoll_wait, poll, WORD((uintptr_t)room(64)), 4, 1);
+	SYS(read, timer, WORD((uintptr_t)room(8)), 8);
+	SYS(epoll_ctl, poll, EPOLL_CTL_MOD, event, want);
+	SYS(epoll_ctl, poll, EPOLL_CTL_DEL, event, 0);
+	SYS(close, timer);
+	SYS(epoll_wait, poll, WORD((uintptr_t)room(64)), 4, 0);
+	SYS(close, event);
+	SYS(close, poll);
+}
+
+static void terminal(void)
+{
+	uint64_t master = WORD(SYS(open, text("/dev/ptmx"), O_RDWR | O_NOCTTY | O_NONBLOCK)), slave;
+	uint64_t modes = WORD((uintptr_t)room(64)), number = WORD((uintptr_t)room(8));
+	char name[32];
+
+	SYS(ioctl, master, 0x40045431, bytes(&(int){ 0 }, 4));
+	SYS(ioctl, master, 0x80045430, number);
+	snprintf(name, sizeof name, "/dev/pts/%d", *(int *)(uintptr_t)number);
+	slave = WORD(SYS(open, text(name), O_RDWR | O_NOCTTY | O_NONBLOCK));
+	SYS(ioctl, slave, 0x5401, modes);
+	SYS(write, master, text("line\nhalf"), 9);
+	SYS(read, slave, WORD((uintptr_t)room(64)), 64);
+	SYS(ioctl, slave, 0x5402, modes);
+	SYS(write, slave, text("answer"), 6);
+	SYS(read, master, WORD((uintptr_t)room(64)), 64);
+	SYS(ioctl, master, 0x5414, bytes(&(uint16_t[4]){ 24, 80 }, 8));
+	SYS(close, master);
+	SYS(close, slave);
+}
+
+/* What libposix asks of the kernel itself. */
+static void kernel_objects(void)
+{
+	uint64_t memory = WORD(KERNEL(mo_create, 65536, 0)), notification = WORD(KERNEL(notify_create)), at;
+	uint64_t self = WORD(CAP_SELF_SPACE), buffer = text("into an object");
+
+	KERNEL(mo_write, memory, 4096, buffer, 14);
+	at = WORD(KERNEL(vm_map, self, 0, 65536, VM_R | VM_W | VM_SHARED, memory, 0));
+	KERNEL(mo_read, memory, 4096, at, 100);
+	KERNEL(vm_protect, self, at, 8192, VM_R);
+	KERNEL(vm_query, self, at, WORD((uintptr_t)room(128)));
+	KERNEL(vm_discard, self, at + 16384, 16384);
+	KERNEL(mo_resize, memory, 10000);
+	at = WORD(KERNEL(vm_move, self, at, 65536, 131072, 1, 0));
+	KERNEL(space_stat, self, WORD((uintptr_t)room(128)));
+	KERNEL(watch_create, notification, 1, 1);
+	KERNEL(notify_signal, notification, 2);
+	KERNEL(notify_wait, notification, 0);
+	KERNEL(notify_timer, notification, 2, 1);
+	KERNEL(cap_copy, memory, ~0u, 40, 0);
+	KERNEL(futex, buffer, 1, 1, 0, 0, 0);
+	KERNEL(mo_info, memory, WORD((uintptr_t)room(64)));
+	KERNEL(vm_unmap, self, at, 131072);
+	KERNEL(cap_close, notification);
+	KERNEL(cap_close, memory);
+}
+
 /* --- playing ----------------------------------------------------------------------------------------------------- */
 
-static void (*const workloads[])(void) = { files, directories, pipes, memory_maps, signals, locks };
+static void (*const workloads[])(void) = {
+	files,         directories, pipes,   memory_maps, signals,  locks,
+	local_sockets, net_sockets, netlink, events,      terminal, kernel_objects,
+};
 #define WORKLOADS (sizeof workloads / sizeof *workloads)
 static struct recording recordings[WORKLOADS];
 
