@@ -132,6 +132,8 @@ static long cancel(struct request *rq)
 {
 	if (rq->op == file_op_write && rq->progress[0])
 		return (long)rq->progress[0];
+	if (rq->op == dev_op_open && rq->progress[0])
+		pty_open_cancelled(rq);
 	return -EINTR;
 }
 

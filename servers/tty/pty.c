@@ -101,6 +101,8 @@ static void node_step(struct tty *tty, long status)
 		}
 		tty->node_state = NODE_THERE;
 		waitq_wake(&tty->masters);
+		if (tty->abandoned)
+			pty_closed(tty, true);
 		return;
 	case NODE_REMOVING:
 		tty->node_state = NODE_NONE;
@@ -185,8 +187,20 @@ void pty_closed(struct tty *tty, bool master)
 /* An open that came no further leaves a pair that nobody holds. */
 void pty_abandon(struct tty *tty)
 {
-	if (!tty->master)
+	if (tty->master)
+		return;
+	if (tty->node_state == NODE_THERE)
 		pty_closed(tty, true);
+	else
+		tty->abandoned = true; /* until its node has been made */
+}
+
+void pty_open_cancelled(const struct request *rq)
+{
+	struct tty *tty = pty_at((uint32_t)rq->progress[0] - 1);
+
+	if (tty)
+		pty_abandon(tty);
 }
 
 /* --- the master's side ----------------------------------------------------------------------------------- */

@@ -37,7 +37,7 @@ struct tty {
 	struct timer read_timer; /* VTIME */
 	struct open_tty *opens;
 	/* Of a pseudo-terminal: */
-	bool pty, locked, was_open;
+	bool pty, locked, was_open, abandoned;
 	uint32_t node_state;
 	uint64_t removal; /* of the node: the number of it, once it is known to be due */
 	struct open_tty *master;
@@ -69,6 +69,7 @@ struct tty *pty_at(uint32_t number);
 /* 0 with the terminal of a new pair, PARK, or an error. */
 long pty_open(struct request *rq, uint64_t stamp, struct tty **tty);
 void pty_abandon(struct tty *tty);
+void pty_open_cancelled(const struct request *rq);
 void pty_closed(struct tty *tty, bool master);
 bool pty_slave_gone(const struct tty *tty); /* it was open, and no longer is */
 long pty_master_read(struct request *rq, struct open_tty *open, uint64_t flags);

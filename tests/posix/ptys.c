@@ -334,6 +334,39 @@ static void many(void)
 	CHECK("300 pairs one after the other", good);
 }
 
+static int terminals(void)
+{
+	DIR *dir = opendir("/dev/pts");
+	int count = 0;
+
+	while (dir && readdir(dir))
+		count++;
+	if (dir)
+		closedir(dir);
+	return count;
+}
+
+/* A process that is killed while it opens one leaves none. */
+static void killed_opening(void)
+{
+	int before = terminals(), left = -1;
+
+	for (int i = 0; i < 100; i++) {
+		pid_t child = fork();
+
+		while (child == 0)
+			close(open("/dev/ptmx", O_RDWR | O_NOCTTY));
+		usleep((useconds_t)(1000 + i * 97));
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+	}
+	for (int i = 0; i < 50 && left != before; i++) { /* what has been made goes first */
+		left = terminals();
+		usleep(left == before ? 0 : 20000);
+	}
+	CHECK("killed while it is opened", left == before);
+}
+
 int main(void)
 {
 	names();
@@ -344,5 +377,6 @@ int main(void)
 	closing();
 	leader_exits();
 	many();
+	killed_opening();
 	return check_result();
 }
