@@ -27,6 +27,11 @@
  * work_take hands the count to the caller.
  */
 struct thread;
+/* The step of this call of the current thread: as it was left, or begun anew (at, done, phase 0). */
+struct step *step_resume(uint64_t call, uint64_t key0, uint64_t key1, uint64_t key2, uint64_t key3);
+/* Ends it unless the answer is KCALL_RESTART; answers it. */
+long step_end(struct step *step, long answer);
+
 struct object *work_resume(struct thread *thread, struct object *from, enum cap_type type);
 void work_begin(struct thread *thread, struct object *from, struct object *built);
 struct object *work_take(struct thread *thread);

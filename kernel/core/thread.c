@@ -288,6 +288,23 @@ bool thread_attend(struct thread *thread)
 	return true;
 }
 
+struct step *step_resume(uint64_t call, uint64_t key0, uint64_t key1, uint64_t key2, uint64_t key3)
+{
+	struct step *step = &current_thread()->step;
+
+	if (step->call != call || step->key[0] != key0 || step->key[1] != key1 || step->key[2] != key2 ||
+	    step->key[3] != key3)
+		*step = (struct step){ .call = call, .key = { key0, key1, key2, key3 } };
+	return step;
+}
+
+long step_end(struct step *step, long answer)
+{
+	if (answer != KCALL_RESTART)
+		step->call = 0;
+	return answer;
+}
+
 struct object *work_resume(struct thread *thread, struct object *from, enum cap_type type)
 {
 	struct object *work = thread->work;

@@ -92,6 +92,13 @@ enum thread_wait {
 /* A processor that holds the lock and finds attention set in its current thread must not act
  * for it before thread_attend: a call is made again instead. */
 
+/* How far a call that lets others run in between has come, for the same call made again. Whoever goes on with it looks
+ * whether what it is about is still there: a call need not be made again. */
+struct step {
+	uint64_t call, key[4]; /* call: KCALL_*, 0: none */
+	uint64_t at, done, phase;
+};
+
 struct thread {
 	struct object object;
 	struct frame frame; /* offset 8: entry.S */
@@ -138,7 +145,8 @@ struct thread {
 	struct object *work_of; /* the object it is built from, to recognise it; no count */
 	uint64_t work_position;
 	uint64_t copied; /* by a buf_* call that is being restarted */
-	char name[16];   /* for people: thread_describe */
+	struct step step;
+	char name[16]; /* for people: thread_describe */
 	int32_t number;
 };
 

@@ -177,37 +177,60 @@ long sys_badge_destroy(uint64_t handle, uint64_t number)
 	return 0;
 }
 
+#define LIST_LOOKS 1024u /* badges that one step looks at; released ones are left out */
+#define LIST_BATCH 64u
+
+/* Up to `count` numbers from step->at on. */
+static uint64_t list_batch(struct endpoint *endpoint, struct step *step, uint64_t *numbers, uint64_t count,
+			   unsigned *looks)
+{
+	uint64_t found = 0;
+
+	while (found<count && * looks> 0) {
+		struct badge *badge = badge_above(endpoint, step->at);
+
+		if (!badge)
+			break;
+		--*looks;
+		step->at = badge->number;
+		if (!badge->released)
+			numbers[found++] = badge->number;
+	}
+	return found;
+}
+
+static long list_step(struct endpoint *endpoint, struct step *step, uint64_t out, uint64_t count)
+{
+	uint64_t numbers[LIST_BATCH], found, wanted;
+	unsigned looks = LIST_LOOKS;
+	long error;
+
+	do {
+		wanted = count - step->done < LIST_BATCH ? count - step->done : LIST_BATCH;
+		found = list_batch(endpoint, step, numbers, wanted, &looks);
+		error = copy_to_user(current_thread()->space, out + step->done * sizeof(numbers[0]), numbers,
+				     found * sizeof(numbers[0]), NULL);
+		if (error)
+			return error;
+		step->done += found;
+	} while (found == wanted && step->done < count && looks > 0);
+	return looks > 0 || step->done == count ? (long)step->done : KCALL_RESTART;
+}
+
 long sys_badge_list(uint64_t handle, uint64_t after, uint64_t out, uint64_t count)
 {
-	struct thread *thread = current_thread();
 	int error;
 	struct endpoint *endpoint = endpoint_arg(handle, &error);
-	struct badge *badge;
-	uint64_t numbers[64];
-	uint64_t done = 0, batch;
-	long result;
+	struct step *step;
 
 	if (!endpoint)
 		return -error;
 	if (count > 4096)
 		count = 4096; /* as many as one call lists */
-	for (; done < count; done += batch) {
-		for (batch = 0; batch < 64 && done + batch < count; batch++) {
-			badge = badge_above(endpoint, after);
-			while (badge && badge->released)
-				badge = badge_above(endpoint, badge->number);
-			if (!badge)
-				break;
-			after = numbers[batch] = badge->number;
-		}
-		if (!batch)
-			break;
-		result = copy_to_user(thread->space, out + done * sizeof(numbers[0]), numbers,
-				      batch * sizeof(numbers[0]), NULL);
-		if (result)
-			return result;
-	}
-	return done;
+	step = step_resume(KCALL_badge_list, (uintptr_t)endpoint, after, out, count);
+	if (step->at < after)
+		step->at = after;
+	return step_end(step, list_step(endpoint, step, out, count));
 }
 
 long sys_badge_cap(uint64_t handle, uint64_t number)

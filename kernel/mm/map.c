@@ -12,8 +12,9 @@ static void region_attach(struct region *region)
 	if (!region->memory)
 		return;
 	object_get(region->memory);
-	list_push_back(&region->memory->mappings, &region->link);
+	list_push_front(&region->memory->mappings, &region->link);
 	region->memory->mapping_count++;
+	region->memory->sweep.left += region->memory->sweep.left != 0;
 	if (region->flags & VM_SHARED && region->rights & CAP_W)
 		region->memory->tail_written = true;
 }
@@ -41,6 +42,8 @@ void region_free(struct region *region)
 	if (region->memory) {
 		list_remove(&region->link);
 		region->memory->mapping_count--;
+		if (region->memory->sweep.region == region)
+			region->memory->sweep.region = NULL;
 		object_put(region->memory);
 	}
 	space_uncharge(region->space, sizeof(*region));
@@ -139,18 +142,6 @@ void space_flush_range(struct space *space, uint64_t start, uint64_t end)
 		arch_tlb_flush_space(space);
 	else
 		arch_tlb_flush_range(space, start, end);
-}
-
-size_t region_clear_range(struct region *region, uint64_t start, uint64_t end)
-{
-	size_t budget = SIZE_MAX, cleared;
-	uint64_t from = start;
-
-	cleared = region_clear_step(region, &start, end, &budget);
-
-	if (cleared)
-		space_flush_range(region->space, from, end);
-	return cleared;
 }
 
 /* --- unmap ------------------------------------------------------------------------- */

@@ -247,35 +247,38 @@ bool memory_drop(struct memory *memory, uint64_t first, uint64_t end, unsigned b
 	return true;
 }
 
-/* Drop the pages of [page, end) and what maps them, a step at a time: whether all are gone. */
-static bool drop_mapped(struct memory *memory, uint64_t page, uint64_t end)
+/*
+ * Drop the pages of [page, end) and then what maps them, a step at a time: whether all are gone. *sweep: 0 at first. A
+ * page that comes back to be in the range meanwhile is no concern of a sweep that has begun.
+ */
+static bool drop_mapped(struct memory *memory, uint64_t page, uint64_t end, uint64_t *sweep)
 {
-	unsigned budget = STEP_PAGES;
+	size_t budget = STEP_PAGES;
 
-	while (budget > 0 && radix_next(&memory->tree, &page) && page < end) {
-		uint64_t chunk = end - page < 512 ? end - page : 512;
-
-		rmap_unmap_range(memory, page, page + chunk);
-		memory_drop(memory, page, page + chunk, 512);
-		budget -= 512 < budget ? 512 : budget;
-		page += chunk;
-	}
-	return page >= end || !radix_next(&memory->tree, &page) || page >= end;
+	if (memory->sweep.left && !rmap_sweep(memory, &budget))
+		return false;
+	if (*sweep)
+		return true;
+	if (!memory_drop(memory, page, end, STEP_PAGES / 2))
+		return false;
+	*sweep = rmap_sweep_begin(memory, page, end);
+	budget -= STEP_PAGES / 2 < budget ? STEP_PAGES / 2 : budget;
+	return rmap_sweep(memory, &budget);
 }
 
 static bool drop_tail(struct memory *memory)
 {
-	if (!drop_mapped(memory, memory->drop_from, UINT64_MAX))
+	if (!drop_mapped(memory, memory->drop_from, UINT64_MAX, &memory->drop_sweep))
 		return false;
 	memory->drop_from = UINT64_MAX;
 	return true;
 }
 
-long memory_discard(struct memory *memory, uint64_t first, uint64_t end)
+long memory_discard(struct memory *memory, uint64_t first, uint64_t end, uint64_t *sweep)
 {
 	if (memory->kind != MEMORY_ANONYMOUS)
 		return -EINVAL;
-	return drop_mapped(memory, first, end) ? 0 : KCALL_RESTART;
+	return drop_mapped(memory, first, end, sweep) ? 0 : KCALL_RESTART;
 }
 
 /*
@@ -307,6 +310,7 @@ long memory_resize(struct memory *memory, uint64_t size)
 		return 0;
 	zero_tail(memory);
 	memory->drop_from = memory_pages(memory);
+	memory->drop_sweep = 0;
 	return drop_tail(memory) ? 0 : KCALL_RESTART;
 }
 

@@ -46,6 +46,15 @@ struct memory {
 	struct endpoint *pager; /* counted */
 	uint64_t badge;
 	uint64_t drop_from;  /* pages from here on still have to go; UINT64_MAX: none */
+	uint64_t drop_sweep; /* number of the sweep for that, 0: it has not begun */
+	/* Pages [first, end) go out of all mappings, in steps: rmap_sweep. */
+	struct sweep {
+		uint64_t first, end;
+		uint64_t number;       /* of this one, or the last */
+		uint64_t left;         /* so many mappings, from the front of the list on */
+		struct region *region; /* in which it stopped, at the address; NULL */
+		uint64_t at;
+	} sweep;
 	struct quota *quota; /* pays for the object and its tree */
 	struct list_node reap_link;
 };
@@ -79,7 +88,8 @@ uint64_t memory_remove(struct memory *memory, uint64_t page);
 void memory_mark_dirty(struct memory *memory, uint64_t page, uint64_t *slot);
 /* 0 or KCALL_RESTART. */
 long memory_resize(struct memory *memory, uint64_t size);
-long memory_discard(struct memory *memory, uint64_t first, uint64_t end);
+/* *sweep: 0 at first, kept while the call is made again. */
+long memory_discard(struct memory *memory, uint64_t first, uint64_t end, uint64_t *sweep);
 long memory_fill_begin(struct memory *memory, uint64_t page, uint64_t count);
 long memory_fill_end(struct memory *memory, uint64_t page, uint64_t count, unsigned ok);
 /* Dirty pages at or after *page; answers false when there is none. */
@@ -92,8 +102,10 @@ void rmap_protect(struct memory *memory, uint64_t page);
 /* Whether a mapping has used the page since the last call. */
 bool rmap_accessed(struct memory *memory, uint64_t page);
 void rmap_unmap(struct memory *memory, uint64_t page);
-/* Drop whatever regions map of pages [first, end), private copies too. */
-void rmap_unmap_range(struct memory *memory, uint64_t first, uint64_t end);
+/* Drop whatever regions map of pages [first, end), private copies too; answers the number of the sweep that
+ * rmap_sweep goes on with, one at a time, until it answers true. *budget: as region_clear_step. */
+uint64_t rmap_sweep_begin(struct memory *memory, uint64_t first, uint64_t end);
+bool rmap_sweep(struct memory *memory, size_t *budget);
 
 /* Go on freeing destroyed objects; whether something is left. */
 bool memory_reap(unsigned budget);

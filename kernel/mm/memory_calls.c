@@ -84,12 +84,15 @@ long sys_mo_discard(uint64_t handle, uint64_t offset, uint64_t length)
 {
 	int error;
 	struct memory *memory = lookup(handle, CAP_CONTROL, &error);
+	struct step *step;
 
 	if (!memory)
 		return -error;
 	if ((offset | length) & PAGE_MASK || length > memory->size || offset > memory->size - length)
 		return -EINVAL;
-	return memory_discard(memory, offset >> ANOLE_PAGE_SHIFT, (offset + length) >> ANOLE_PAGE_SHIFT);
+	step = step_resume(KCALL_mo_discard, (uintptr_t)memory, offset, length, 0);
+	return step_end(step, memory_discard(memory, offset >> ANOLE_PAGE_SHIFT,
+					     (offset + length) >> ANOLE_PAGE_SHIFT, &step->at));
 }
 
 long sys_mo_info(uint64_t handle, uint64_t result)

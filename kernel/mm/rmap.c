@@ -87,19 +87,56 @@ void rmap_unmap(struct memory *memory, uint64_t page)
 	}
 }
 
-void rmap_unmap_range(struct memory *memory, uint64_t first, uint64_t end)
+/*
+ * What has been swept goes to the back of the list, what is mapped meanwhile comes to the front (region_attach): the
+ * first `left` are those that may have some of the pages. Only copying or moving entries between mappings while a sweep
+ * goes on can leave a page that is no longer the object's; it has its count.
+ */
+uint64_t rmap_sweep_begin(struct memory *memory, uint64_t first, uint64_t end)
 {
-	struct list_node *node;
+	memory->sweep =
+	    (struct sweep){ first, end, memory->sweep.number + 1, memory->mapping_count, NULL, 0 };
+	return memory->sweep.number;
+}
 
-	list_for_each(node, &memory->mappings)
-	{
-		struct region *region = container_of(node, struct region, link);
-		uint64_t begins = region->offset >> ANOLE_PAGE_SHIFT;
-		uint64_t ends = begins + ((region->end - region->start) >> ANOLE_PAGE_SHIFT);
-		uint64_t low = first > begins ? first : begins, high = end < ends ? end : ends;
+/* Whether nothing of the sweep's pages is left in the region. */
+static bool sweep_region(struct sweep *sweep, struct region *region, size_t *budget)
+{
+	uint64_t begins = region->offset >> ANOLE_PAGE_SHIFT;
+	uint64_t ends = begins + ((region->end - region->start) >> ANOLE_PAGE_SHIFT);
+	uint64_t low = sweep->first > begins ? sweep->first : begins;
+	uint64_t high = sweep->end < ends ? sweep->end : ends;
+	uint64_t start, end, from;
 
-		if (low < high)
-			region_clear_range(region, region->start + ((low - begins) << ANOLE_PAGE_SHIFT),
-					   region->start + ((high - begins) << ANOLE_PAGE_SHIFT));
+	if (low >= high) {
+		--*budget;
+		return true;
 	}
+	start = from = region->start + ((low - begins) << ANOLE_PAGE_SHIFT);
+	end = region->start + ((high - begins) << ANOLE_PAGE_SHIFT);
+	if (sweep->region == region && sweep->at > start)
+		start = from = sweep->at < end ? sweep->at : end;
+	if (region_clear_step(region, &start, end, budget))
+		space_flush_range(region->space, from, start);
+	sweep->region = start < end ? region : NULL;
+	sweep->at = start;
+	return start == end;
+}
+
+bool rmap_sweep(struct memory *memory, size_t *budget)
+{
+	struct sweep *sweep = &memory->sweep;
+
+	if (sweep->left > memory->mapping_count)
+		sweep->left = memory->mapping_count;
+	while (sweep->left && *budget) {
+		struct region *region = container_of(memory->mappings.next, struct region, link);
+
+		if (!sweep_region(sweep, region, budget))
+			break;
+		list_remove(&region->link);
+		list_push_back(&memory->mappings, &region->link);
+		sweep->left--;
+	}
+	return !sweep->left;
 }

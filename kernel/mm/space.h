@@ -112,10 +112,8 @@ long space_clone(struct space *space, struct thread *thread, struct space **clon
 /* Go on freeing destroyed spaces; whether something is left. */
 bool space_reap(unsigned budget);
 
-/* Clear the entries in [start, end), giving back the frames; answers how many there were. */
-size_t region_clear_range(struct region *region, uint64_t start, uint64_t end);
-/* The same until about `*budget` pages have been looked through, of which what it took is taken off; *start moves up to
- * where it stopped. */
+/* Clear the entries in [*start, end), giving back the frames, until about `*budget` pages have been looked through, of
+ * which what it took is taken off; *start moves up to where it stopped. Answers how many there were. */
 size_t region_clear_step(struct region *region, uint64_t *start, uint64_t end, size_t *budget);
 
 void space_flush_range(struct space *space, uint64_t start, uint64_t end);

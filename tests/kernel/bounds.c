@@ -233,6 +233,172 @@ static void test_bounds_many_regions(void)
 	CHECK(longest < DELAY_MAX || !time_is_counted());
 }
 
+/* Sparse: many page tables; dense: many pages. All of it is what it was, elsewhere. */
+static void move_and_look(uint64_t stride, uint64_t count, uint64_t flags)
+{
+	uint64_t length = stride * count;
+	long from = kcall(vm_map, SELF, 0, length, flags, CAP_NONE, 0), to;
+	struct space_stat before, after;
+	struct task *task;
+
+	CHECK(from > 0);
+	for (uint64_t i = 0; i < count; i++)
+		if (flags & VM_W)
+			*(volatile uint64_t *)(from + i * stride) = i + 1;
+		else
+			(void)*(volatile uint64_t *)(from + i * stride);
+	to = kcall(vm_map, SELF, 0, length + PAGE, VM_R, CAP_NONE, 0);
+	CHECK(to > 0);
+	EQUAL(kcall(space_stat, SELF, &before), 0);
+	watching = true;
+	longest = 0;
+	task = spawn(watch_delay, NULL, HIGH);
+	pause_ms(3);
+	EQUAL(kcall(vm_move, SELF, from, length, length + PAGE, 3, to), to);
+	watching = false;
+	CHECK(UNTIL(task->done));
+	EQUAL(kcall(space_stat, SELF, &after), 0);
+	EQUAL(after.resident_pages, before.resident_pages);
+	EQUAL(after.mapped_pages, before.mapped_pages - length / PAGE);
+	for (uint64_t i = 0; i < count; i++)
+		EQUAL(*(volatile uint64_t *)(to + i * stride), flags & VM_W ? i + 1 : 0);
+	EQUAL(kcall(vm_move, SELF, from, length, length, 1, 0), -EFAULT);
+	EQUAL(kcall(vm_unmap, SELF, to, length + PAGE), 0);
+}
+
+static void test_bounds_move(void)
+{
+	move_and_look(TABLE_SPAN, SPREAD, VM_R);
+	CHECK(longest < DELAY_MAX || !time_is_counted());
+	move_and_look(PAGE, 20000, RW);
+	CHECK(longest < DELAY_MAX || !time_is_counted());
+}
+
+/* No page tables left for the new place: everything is where it was. */
+static void test_bounds_move_no_memory(void)
+{
+	uint64_t length = SPREAD * TABLE_SPAN;
+	long from = kcall(vm_map, SELF, 0, length, VM_R, CAP_NONE, 0);
+	long to = 0x300000000000; /* where there never were any tables */
+	cap_t quota = (cap_t)kcall(quota_create, BOOT_CAP_QUOTA, UINT64_MAX);
+	struct space_stat before, after;
+	struct quota_info info;
+
+	CHECK(from > 0 && quota > 0);
+	for (uint64_t i = 0; i < SPREAD; i++)
+		(void)*(volatile uint64_t *)(from + i * TABLE_SPAN);
+	EQUAL(kcall(space_stat, SELF, &before), 0);
+	EQUAL(kcall(quota_attach, SELF, quota), 0);
+	EQUAL(kcall(quota_info, quota, &info), 0);
+	EQUAL(kcall(quota_limit, quota, QUOTA_MEMORY, info.kind[QUOTA_MEMORY].used + 1000), 0);
+	EQUAL(kcall(vm_move, SELF, from, length, length, 3, to), -ENOMEM);
+	EQUAL(kcall(quota_attach, SELF, BOOT_CAP_QUOTA), 0);
+	EQUAL(kcall(space_stat, SELF, &after), 0);
+	EQUAL(after.resident_pages, before.resident_pages);
+	EQUAL(after.mapped_pages, before.mapped_pages);
+	for (uint64_t i = 0; i < SPREAD; i++)
+		EQUAL(*(volatile uint64_t *)(from + i * TABLE_SPAN), 0);
+	EQUAL(kcall(vm_unmap, SELF, from, length), 0);
+	kcall(cap_close, quota);
+}
+
+#define OBJECT_PAGES 64ul
+#define MAPPINGS 7000ul
+
+/* One object in as many mappings as a space may have, nearly, each with all of its pages. */
+static long map_often(cap_t object)
+{
+	long first = 0, at = 1;
+
+	for (uint64_t i = 0; i < MAPPINGS && at > 0; i++) {
+		at = kcall(vm_map, SELF, 0, OBJECT_PAGES * PAGE, RW | VM_SHARED, object, 0);
+		first = first ? first : at;
+		for (uint64_t page = 0; at > 0 && page < (i % 50 ? 1 : OBJECT_PAGES); page++)
+			(void)*(volatile uint64_t *)(at + page * PAGE);
+	}
+	return at > 0 ? first : at;
+}
+
+static void unmap_all(void)
+{
+	struct vm_info info;
+	uint64_t at = 0;
+
+	while (kcall(vm_query, SELF, at, &info) == 0) {
+		at = info.end;
+		if (info.end - info.start == OBJECT_PAGES * PAGE && info.flags & VM_SHARED)
+			EQUAL(kcall(vm_unmap, SELF, info.start, OBJECT_PAGES * PAGE), 0);
+	}
+}
+
+static void test_bounds_many_mappings(void)
+{
+	cap_t object = (cap_t)kcall(mo_create, OBJECT_PAGES * PAGE, 0);
+	uint64_t word = 77, pages;
+	struct space_stat stat;
+	struct task *task;
+	long first;
+
+	CHECK(object > 0);
+	EQUAL(kcall(space_stat, SELF, &stat), 0);
+	pages = stat.resident_pages;
+	for (uint64_t i = 0; i < OBJECT_PAGES; i++)
+		EQUAL(kcall(mo_write, object, i * PAGE, &word, sizeof(word)), sizeof(word));
+	first = map_often(object);
+	CHECK(first > 0);
+	EQUAL(*(volatile uint64_t *)first, 77);
+	watching = true;
+	longest = 0;
+	task = spawn(watch_delay, NULL, HIGH);
+	pause_ms(3);
+	EQUAL(kcall(mo_discard, object, 0, 32 * PAGE), 0);
+	EQUAL(*(volatile uint64_t *)first, 0);
+	EQUAL(kcall(mo_resize, object, 0), 0);
+	watching = false;
+	CHECK(UNTIL(task->done));
+	EQUAL(kcall(space_stat, SELF, &stat), 0);
+	CHECK(stat.resident_pages < pages + MAPPINGS / 50);
+	EQUAL(kcall(mo_resize, object, PAGE), 0);
+	EQUAL(*(volatile uint64_t *)first, 0);
+	kcall(cap_close, object);
+	unmap_all();
+	CHECK(longest < DELAY_MAX || !time_is_counted());
+}
+
+#define BADGES 20000ul
+
+/* Listing is done in steps too, also where nothing is found for long: the released ones are left out. */
+static void test_bounds_badge_list(void)
+{
+	cap_t endpoint = (cap_t)kcall(ep_create), kept = CAP_NONE;
+	struct task *task;
+	uint64_t number;
+
+	for (uint64_t i = 1; i <= BADGES; i++) {
+		cap_t badge = (cap_t)kcall(badge_create, endpoint, i);
+
+		CHECK(badge > 0);
+		if (i == BADGES)
+			kept = badge;
+		else
+			kcall(cap_close, badge);
+	}
+	watching = true;
+	longest = 0;
+	task = spawn(watch_delay, NULL, HIGH);
+	pause_ms(3);
+	EQUAL(kcall(badge_list, endpoint, 0, &number, 1), 1);
+	EQUAL(number, BADGES);
+	EQUAL(kcall(badge_list, endpoint, BADGES, &number, 1), 0);
+	watching = false;
+	CHECK(UNTIL(task->done));
+	for (uint64_t i = 1; i < BADGES; i++)
+		EQUAL(kcall(badge_destroy, endpoint, i), 0);
+	kcall(cap_close, kept);
+	kcall(cap_close, endpoint);
+	CHECK(longest < DELAY_MAX || !time_is_counted());
+}
+
 /* --- deferred work ------------------------------------------------------------------------- */
 
 /* What is torn down while the processor has nothing else to do wakes who waits for it, at once. */
@@ -379,6 +545,10 @@ const struct test bounds_tests[] = {
 	TEST(bounds_tail_of_object),
 	TEST(bounds_many_tables),
 	TEST(bounds_many_regions),
+	TEST(bounds_move),
+	TEST(bounds_move_no_memory),
+	TEST(bounds_many_mappings),
+	TEST(bounds_badge_list),
 	TEST(bounds_idle_release),
 	TEST(bounds_short_answer),
 	TEST(bounds_priority_elsewhere),

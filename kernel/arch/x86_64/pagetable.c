@@ -211,6 +211,8 @@ uint64_t pagetable_next(struct space *space, uint64_t addr, uint64_t end)
 		if (entry && *entry)
 			return addr;
 		addr = next;
+		while (entry && addr & (PT_SPAN * PT_ENTRIES - 1) && !*++entry) /* to the directory's end */
+			addr += PT_SPAN;
 	}
 	return end;
 }
