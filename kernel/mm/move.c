@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* mremap: growing a mapping in place or moving its pages elsewhere. */
 #include "arch/arch.h"
-#include "core/kcall.h"
 #include "core/thread.h"
 #include "mm/space.h"
 
@@ -243,11 +242,8 @@ static long move_begin(struct space *space, uint64_t old, uint64_t old_length, u
 }
 
 long space_move(struct space *space, uint64_t old, uint64_t old_length, uint64_t new_length, uint32_t flags,
-		uint64_t target)
+		uint64_t target, struct step *step)
 {
-	struct step *step;
-	long answer;
-
 	if (old & PAGE_MASK || old_length == 0 || new_length == 0 || flags & ~(MOVE_MAY | MOVE_FIXED) ||
 	    old_length > VM_USER_HIGH)
 		return -EINVAL;
@@ -255,9 +251,6 @@ long space_move(struct space *space, uint64_t old, uint64_t old_length, uint64_t
 		return -ENOMEM;
 	old_length = page_up(old_length);
 	new_length = page_up(new_length);
-	step = step_resume(KCALL_vm_move, (uintptr_t)space, old, old_length, new_length);
-	answer = step->phase == MOVE_BEGIN
-		     ? move_begin(space, old, old_length, new_length, flags, target, step)
-		     : move_continue(space, old, old_length, new_length, step);
-	return step_end(step, answer);
+	return step->phase == MOVE_BEGIN ? move_begin(space, old, old_length, new_length, flags, target, step)
+					 : move_continue(space, old, old_length, new_length, step);
 }

@@ -24,6 +24,8 @@
 #include "mm/mm.h"
 #include "mm/region.h"
 
+struct step;
+
 #define PAGE_SIZE ANOLE_PAGE_SIZE
 #define PAGE_MASK (PAGE_SIZE - 1)
 #define STACK_LIMIT (8ul << 20)   /* how far a VM_STACK region grows */
@@ -93,8 +95,9 @@ long space_unmap(struct space *space, uint64_t start, uint64_t end);
 long space_protect(struct space *space, uint64_t start, uint64_t end, uint32_t prot);
 /* Bytes that it has gone through. */
 long space_discard(struct space *space, uint64_t start, uint64_t end);
+/* step: its key is the call's own; at, done and phase 0 at first, kept while the answer is KCALL_RESTART. */
 long space_move(struct space *space, uint64_t old, uint64_t old_length, uint64_t new_length, uint32_t flags,
-		uint64_t new);
+		uint64_t new, struct step *step);
 /* Room for length bytes, top down; 0 if there is none. */
 uint64_t space_find_hole(struct space *space, uint64_t length);
 /* Replace parts of regions so that none straddles `at`. 0 or -ENOMEM. */

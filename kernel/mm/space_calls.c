@@ -118,12 +118,14 @@ long sys_vm_move(uint64_t handle, uint64_t old, uint64_t old_length, uint64_t ne
 {
 	int error;
 	struct space *space = lookup(handle, CAP_CONTROL, &error);
+	struct step *step;
 
 	if (!space)
 		return -error;
 	if (flags > UINT32_MAX)
 		return -EINVAL;
-	return space_move(space, old, old_length, new_length, flags, new);
+	step = step_resume(KCALL_vm_move, (uintptr_t)space, old, old_length, new_length);
+	return step_end(step, space_move(space, old, old_length, new_length, flags, new, step));
 }
 
 long sys_vm_discard(uint64_t handle, uint64_t addr, uint64_t length)

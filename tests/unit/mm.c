@@ -517,6 +517,18 @@ static void test_paged(void)
 	CHECK(pager.refs == 1 && frames_in_use() == before);
 }
 
+static long move(struct space *space, uint64_t old, uint64_t old_length, uint64_t new_length, uint32_t flags,
+		 uint64_t to)
+{
+	struct step step = { 0 };
+	long answer;
+
+	do
+		answer = space_move(space, old, old_length, new_length, flags, to, &step);
+	while (answer == KCALL_RESTART);
+	return answer;
+}
+
 static void test_move(void)
 {
 	struct space *space = space_new(&payer);
@@ -525,18 +537,18 @@ static void test_move(void)
 	for (int i = 0; i < 4; i++)
 		put(space, addr + i * PAGE_SIZE, i + 1);
 	map(space, addr + 8 * PAGE_SIZE, PAGE_SIZE, VM_R | VM_FIXED, NULL, 0);
-	CHECK(space_move(space, addr, 4 * PAGE_SIZE, 8 * PAGE_SIZE, 0, 0) == (long)addr);
-	CHECK(space_move(space, addr, 8 * PAGE_SIZE, 9 * PAGE_SIZE, 0, 0) == -ENOMEM);
-	moved = space_move(space, addr, 8 * PAGE_SIZE, 1000 * PAGE_SIZE, 1, 0);
+	CHECK(move(space, addr, 4 * PAGE_SIZE, 8 * PAGE_SIZE, 0, 0) == (long)addr);
+	CHECK(move(space, addr, 8 * PAGE_SIZE, 9 * PAGE_SIZE, 0, 0) == -ENOMEM);
+	moved = move(space, addr, 8 * PAGE_SIZE, 1000 * PAGE_SIZE, 1, 0);
 	CHECK(moved < VM_USER_HIGH && moved != addr && get(space, addr) == -1);
 	for (int i = 0; i < 4; i++)
 		CHECK(get(space, moved + i * PAGE_SIZE) == i + 1);
-	CHECK(space_move(space, moved, 1000 * PAGE_SIZE, PAGE_SIZE, 0, 0) == (long)moved);
+	CHECK(move(space, moved, 1000 * PAGE_SIZE, PAGE_SIZE, 0, 0) == (long)moved);
 	CHECK(space->mapped_pages == 2 && get(space, moved + PAGE_SIZE) == -1);
-	CHECK(space_move(space, moved, PAGE_SIZE, 3 * PAGE_SIZE, 3, addr) == (long)addr);
+	CHECK(move(space, moved, PAGE_SIZE, 3 * PAGE_SIZE, 3, addr) == (long)addr);
 	CHECK(get(space, addr) == 1 && space->mapped_pages == 4);
-	CHECK(space_move(space, addr, 3 * PAGE_SIZE, 3 * PAGE_SIZE, 3, addr + PAGE_SIZE) == -EINVAL);
-	CHECK(space_move(space, addr + 100 * PAGE_SIZE, PAGE_SIZE, 2 * PAGE_SIZE, 1, 0) == -EFAULT);
+	CHECK(move(space, addr, 3 * PAGE_SIZE, 3 * PAGE_SIZE, 3, addr + PAGE_SIZE) == -EINVAL);
+	CHECK(move(space, addr + 100 * PAGE_SIZE, PAGE_SIZE, 2 * PAGE_SIZE, 1, 0) == -EFAULT);
 	object_put(space);
 }
 
@@ -662,7 +674,7 @@ static void one_odd_call(struct space *space, struct memory *memory)
 		if (!(a & PAGE_MASK) && a < VM_USER_HIGH && b <= VM_USER_HIGH - a)
 			space_protect(space, a, page_up(a + b), rand() % 8);
 		break;
-	case 4: space_move(space, a, b, c, rand() % 4, odd_number()); break;
+	case 4: move(space, a, b, c, rand() % 4, odd_number()); break;
 	case 5: touch(space, a, rand() % 2); break;
 	case 6: memory_resize(memory, a); break;
 	case 7:
