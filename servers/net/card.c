@@ -81,18 +81,31 @@ static err_t send(struct netif *netif, struct pbuf *packet)
 	return ERR_OK;
 }
 
+/* The driver has not been told what the shared words say: while many packets are taken one after the other, it is told once. */
+static bool untold[CARDS_MAX], bursting;
+
+static void publish(unsigned i, struct nic_area *area)
+{
+	const struct card *card = &cards[i];
+
+	if (area->sent.produced != card->produced || area->received.consumed != card->consumed) {
+		area->sent.produced = card->produced;
+		area->received.consumed = card->consumed;
+		untold[i] = true;
+	}
+	if (!untold[i] || bursting)
+		return;
+	untold[i] = false;
+	kcall(notify_signal, card->notify, NIC_BIT);
+}
+
 void cards_publish(void)
 {
 	for (unsigned i = 0; i < CARDS_MAX; i++) {
-		const struct card *card = &cards[i];
-		struct nic_area *area = area_of(card);
+		struct nic_area *area = area_of(&cards[i]);
 
-		if (!area ||
-		    (area->sent.produced == card->produced && area->received.consumed == card->consumed))
-			continue;
-		area->sent.produced = card->produced;
-		area->received.consumed = card->consumed;
-		kcall(notify_signal, card->notify, NIC_BIT);
+		if (area)
+			publish(i, area);
 	}
 }
 
@@ -159,6 +172,37 @@ static __attribute__((noinline)) TX_DERIVED void count_crash(void)
 	suspect.running = false;
 }
 
+/* Packets that were joined, and need no more checks. */
+static void take_joined(struct card *card, struct pbuf *packet, unsigned count)
+{
+	struct netif *netif = &card->netif;
+	u16_t checks = netif->chksum_flags;
+
+	MIB2_STATS_NETIF_ADD(netif, ifinoctets, packet->tot_len);
+	MIB2_STATS_NETIF_ADD(netif, ifinucastpkts, count);
+	NETIF_SET_CHECKSUM_CTRL(netif, checks & ~(NETIF_CHECKSUM_CHECK_IP | NETIF_CHECKSUM_CHECK_TCP));
+	if (netif->input(packet, netif) != ERR_OK)
+		pbuf_free(packet);
+	NETIF_SET_CHECKSUM_CTRL(netif, checks);
+}
+
+/* How many entries of the ring are done with. After a crash each packet is suspected by itself. */
+static unsigned take_next(struct card *card, const struct nic_area *area, uint32_t produced)
+{
+	struct nic_entry entry = area->received.entry[card->consumed % NIC_ENTRIES];
+	struct pbuf *packet = NULL;
+	unsigned count;
+
+	if (!take_up(card))
+		return 1;
+	count = suspect.crashes ? 0 : merge(card, area, produced, &packet);
+	if (packet)
+		take_joined(card, packet, count);
+	else if (!count)
+		take_packet(card, area, entry.buffer, entry.length);
+	return count ? count : 1;
+}
+
 /* Counters that cannot be are not followed; the packets between are lost. Answers whether more are there. */
 static bool run_card(struct card *card)
 {
@@ -174,13 +218,9 @@ static bool run_card(struct card *card)
 		tx_notice();
 	}
 	for (unsigned n = 0; card->consumed != produced; n++) {
-		struct nic_entry entry = area->received.entry[card->consumed % NIC_ENTRIES];
-
 		if (n == BURST)
 			return true;
-		if (take_up(card))
-			take_packet(card, area, entry.buffer, entry.length);
-		card->consumed++;
+		card->consumed += take_next(card, area, produced);
 		FAULT_POINT("a packet was taken");
 		tx_notice();
 		tx_checkpoint();
@@ -191,9 +231,12 @@ static bool run_card(struct card *card)
 
 void cards_run(uint64_t bits)
 {
+	bursting = true;
 	for (unsigned i = 0; i < CARDS_MAX; i++)
 		if (bits & CARD_BIT(i) && areas[i] && run_card(&cards[i]))
 			kcall(notify_signal, SLOT_NOTIFY, CARD_BIT(i));
+	bursting = false;
+	tx_notice();
 }
 
 /* --- getting to know a driver ------------------------------------------------------------------------------------------ */
@@ -344,7 +387,7 @@ void cards_start(void)
 {
 	count_crash();
 	for (struct card *card = cards; card < cards + CARDS_MAX; card++)
-		if (card->memory)
-			map_area(card);
+		if (card->memory && !map_area(card))
+			untold[index_of(card)] = true;
 	cards_publish();
 }

@@ -36,7 +36,7 @@ struct chunk {
 	uint32_t size_class, count, number;
 };
 
-static const uint32_t sizes[] = { 64, 128, 256, 512, 1024, 1728, 4352, 17408, 67584 };
+static const uint32_t sizes[] = { 64, 128, 256, 512, 1024, 1728, 4352, 17408, 33792, 67584 };
 #define CLASSES (sizeof sizes / sizeof sizes[0])
 
 static PRESERVED struct {

@@ -28,6 +28,7 @@ void random_start(void);
 u16_t random_port(void); /* one to try, for who needs any */
 #define PORT_TRIES 200u
 #define NAME_SERVERS 3u
+unsigned short net_checksum(const void *data, int length);
 extern ip_addr_t name_servers[NAME_SERVERS];
 void dns_setserver(u8_t number, const ip_addr_t *address);
 const ip_addr_t *dns_getserver(u8_t number);
@@ -68,6 +69,9 @@ void cards_find(void);
 void cards_start(void); /* of a new incarnation */
 void cards_publish(void);
 void cards_run(uint64_t bits); /* packets that have come; each is a transaction */
+/* merge.c: the segments at the ring's head that can be taken as one packet, whose checksum need not be looked at. How many
+ * entries are done with then: 0, if there are no two such. NULL: all were damaged. */
+unsigned merge(const struct card *card, const struct nic_area *area, uint32_t produced, struct pbuf **packet);
 void interface_name(const struct netif *netif, char name[16]);
 struct netif *interface_named(const char *name);
 

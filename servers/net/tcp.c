@@ -33,6 +33,8 @@ static err_t received(void *arg, struct tcp_pcb *pcb, struct pbuf *data, err_t e
 		}
 		return ERR_OK;
 	}
+	if (data && data->tot_len > pcb->mss)
+		tcp_ack_now(pcb); /* several segments in one (merge.c): the second is always acknowledged */
 	if (!data) {
 		s->ended = true;
 	} else if (s->shut_read) {

@@ -17,7 +17,8 @@ import tempfile
 import guest
 
 META_PACKAGE = "linux-image-cloud-amd64"
-MODULES = ["virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk", "brd"]
+MODULES = ["virtio", "virtio_ring", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk", "brd",
+           "failover", "net_failover", "virtio_net"]
 CACHE = os.path.join(os.environ.get("ANOLE_CACHE") or os.path.expanduser("~/.cache/anole"), "linux")
 HEADERS = ("linux", "asm", "asm-generic", "mtd")
 KERNEL_OPTIONS = "console=ttyS0 mitigations=off quiet loglevel=1"
@@ -72,7 +73,7 @@ def alone():
 
 def fetch_kernel():
     """vmlinuz and the modules, unpacked from Debian's package."""
-    if os.path.exists(f"{CACHE}/vmlinuz"):
+    if all(os.path.exists(f"{CACHE}/{name}") for name in ["vmlinuz"] + [f"modules/{m}.ko" for m in MODULES]):
         return
     if not glob.glob(f"{CACHE}/*.deb"):
         run("apt-get", "download", "-q", newest_package(), cwd=CACHE)
@@ -152,7 +153,7 @@ def initramfs(programs=()):
     with alone():
         fetch_kernel()
         build_busybox()
-        key = hashlib.sha256(INIT.encode())
+        key = hashlib.sha256((INIT + " ".join(MODULES)).encode())
         for program in [f"{CACHE}/busybox", *programs]:
             with open(program, "rb") as f:
                 key.update(f.read())
@@ -184,8 +185,8 @@ def make_disk(target, base=os.path.join(guest.BUILD, "base.img")):
 class Linux(guest.Guest):
     """The same conversation as with Anole. With a disk the root is there, else in memory."""
 
-    def __init__(self, disk=None, initrd=None, mem=512, **options):
+    def __init__(self, disk=None, initrd=None, mem=512, extra=(), **options):
         options.setdefault("cpu", None if disk else guest.ICOUNT_CPU)
         arguments = KERNEL_OPTIONS + (" disk" if disk else "")
-        extra = ("-kernel", f"{CACHE}/vmlinuz", "-initrd", initrd or initramfs(), "-append", arguments)
+        extra = ("-kernel", f"{CACHE}/vmlinuz", "-initrd", initrd or initramfs(), "-append", arguments, *extra)
         super().__init__(image=disk or os.path.join(guest.BUILD, "base.img"), mem=mem, extra=extra, **options)
