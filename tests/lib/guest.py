@@ -20,8 +20,10 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("ANOLE_BUILD") or os.path.join(TOP, "build")
 PORTS = os.path.join(TOP, "build", "ports")     # what distrib/ports has made for this tree
 
-# One guest instruction is one nanosecond, and a figure is the same on every machine; with icount=N it is 2**N of them.
-ICOUNT = "shift={},sleep=off"
+# One guest instruction is one nanosecond, and a figure is the same on every machine. With icount=N it is 2**N of them, and
+# an idle guest waits as the build machine does, so that its disk and network are not late by its clock.
+ICOUNT = "shift=0,sleep=off"
+ICOUNT_WAITING = "shift={},sleep=on"
 ICOUNT_CPU = "max,vendor=GenuineIntel,family=6,model=94,stepping=3,-erms,-fsrm"
 # The machine of tests that ask for none, as "machine=pc smp=4 mem=128 uefi=1"; and by how much to be more patient.
 MACHINE = dict(word.split("=", 1) for word in os.environ.get("ANOLE_MACHINE", "").split())
@@ -49,7 +51,7 @@ def qemu_command(image="anole.img", disks=(), smp=None, mem=512, icount=False, c
     if smp or icount:
         command += ["-smp", str(smp or 1)]
     if icount:
-        command += ["-icount", ICOUNT.format(0 if icount is True else icount)]
+        command += ["-icount", ICOUNT if icount is True else ICOUNT_WAITING.format(icount)]
     if cpu or icount:
         command += ["-cpu", cpu or ICOUNT_CPU]
     if uefi:

@@ -122,7 +122,7 @@ class Machine:
             if results[-1][0] == "failed":
                 break
         if not results:
-            results = [("failed", 0, "")]
+            results = [("failed", 0, error or "the script has said nothing")]
         if error and results[-1][0] != "failed":
             results[-1] = ("failed", 0, error)
         if results[-1][0] == "failed":
@@ -266,7 +266,9 @@ def row(service, cells):
 def tables(cells, runs):
     services = sorted({c.service for c in cells})
     head = ["service", *WAYS, "points", "median", "99 %", "hang"]
-    lines = [f"{len(cells)} cells, each up to {runs} times if the load reaches it; {sum(len(c.results) for c in cells)} runs.", "",
+    times = [len(c.results) for c in cells if c.count("recovered") + c.count("failed")]
+    lines = [f"{len(cells)} cells, of which their loads have reached {len(times)}, these {min(times, default=0)} to "
+             f"{max(times, default=0)} times of {runs} wanted; {sum(len(c.results) for c in cells)} runs.", "",
              "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     lines += [row(s, [c for c in cells if c.service == s]) for s in services]
     whole = [c for c in cells if c.way != "wild"]

@@ -99,6 +99,7 @@ static const struct operation {
 	{ "ext2", "/etc/passwd", of_file },
 	{ "tmpfs", "/tmp/cost", of_file },
 	{ "procfs", "/proc/uptime", of_proc },
+	{ "rs", "/proc/services", of_proc },
 	{ "pipe", NULL, of_pipe },
 	{ "vfs", NULL, of_name },
 	{ "pm", NULL, of_process },
