@@ -52,7 +52,8 @@ long elf_check_header(const struct elf_header *header);
 long elf_check_segments(const struct elf_header *header, const struct elf_program *programs, uint64_t size,
 			uint64_t *low, uint64_t *high);
 /* `#! interpreter [argument]`: splits the first line of `text` in place, ending both with NUL;
- * *argument is NULL if there is none. -ENOEXEC. */
+ * *argument is NULL if there is none. `text` has room for SCRIPT_HEAD bytes, which is all that is looked at. -ENOEXEC. */
+#define SCRIPT_HEAD 256u
 long script_parse(char *text, size_t length, char **interpreter, char **argument);
 
 #endif

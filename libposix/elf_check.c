@@ -64,32 +64,49 @@ static bool blank(char c)
 	return c == ' ' || c == '\t';
 }
 
+/* The end of what names the interpreter, as Linux finds it (fs/binfmt_script.c); NULL: none is named whole. */
+static char *script_line_end(char *text)
+{
+	char *last = text + SCRIPT_HEAD - 1, *end = text, *at;
+
+	while (end < last && *end && *end != '\n')
+		end++;
+	if (*end == '\n')
+		return end;
+	for (at = text + 2; at <= last && blank(*at); at++)
+		;
+	for (; at <= last && *at && !blank(*at); at++)
+		;
+	return at <= last ? last : NULL; /* a name that is cut off could be another program's */
+}
+
 long script_parse(char *text, size_t length, char **interpreter, char **argument)
 {
-	size_t at = 2, end = 2;
+	char *end, *at = text + 2;
 
-	if (length < 3 || text[0] != '#' || text[1] != '!')
+	if (length < 2 || text[0] != '#' || text[1] != '!')
 		return -ENOEXEC;
-	while (end < length && text[end] != '\n' && text[end])
-		end++;
-	if (end == length)
-		return -ENOEXEC; /* a line that is cut off could name another program */
-	while (end > at && blank(text[end - 1]))
+	if (length < SCRIPT_HEAD)
+		__builtin_memset(text + length, 0, SCRIPT_HEAD - length);
+	end = script_line_end(text);
+	if (!end)
+		return -ENOEXEC;
+	while (blank(end[-1]))
 		end--;
-	text[end] = 0;
-	while (blank(text[at]))
+	while (at < end && blank(*at))
 		at++;
-	if (!text[at])
+	if (at >= end)
 		return -ENOEXEC;
-	*interpreter = text + at;
-	*argument = 0;
-	while (text[at] && !blank(text[at]))
+	*end = 0;
+	*interpreter = at;
+	*argument = NULL;
+	while (*at && !blank(*at))
 		at++;
-	if (!text[at])
+	if (!*at)
 		return 0;
-	text[at++] = 0;
-	while (blank(text[at]))
+	*at++ = 0;
+	while (blank(*at))
 		at++;
-	*argument = text + at;
+	*argument = at;
 	return 0;
 }

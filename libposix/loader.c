@@ -74,6 +74,8 @@ static long load_script(struct loader *loader)
 
 	if (error)
 		return error;
+	if (!*interpreter)
+		return -EACCES; /* the current directory */
 	if (loader->script) {
 		loader->prefix_at += (uint32_t)strlen(loader->prefix + loader->prefix_at) + 1;
 		loader->prefix_count--;
@@ -91,15 +93,18 @@ static long load_script(struct loader *loader)
 
 static bool is_script(const struct loader *loader)
 {
-	return loader->head_length > 2 && loader->head.text[0] == '#' && loader->head.text[1] == '!';
+	return loader->head_length >= 2 && loader->head.text[0] == '#' && loader->head.text[1] == '!';
 }
 
 static long load_file(struct loader *loader)
 {
 	long error = load_open(loader, loader->path, loader->args.dir, loader->args.flags);
 
-	for (unsigned depth = 0; !error && is_script(loader); depth++)
-		error = depth < SCRIPT_DEPTH_MAX ? load_script(loader) : -ELOOP;
+	for (unsigned depth = 0; !error && is_script(loader); depth++) {
+		error = load_script(loader);
+		if (!error && depth == SCRIPT_DEPTH_MAX)
+			error = -ELOOP;
+	}
 	return error ? error : load_elf(loader);
 }
 

@@ -8,7 +8,7 @@
 
 #include <proto/file_types.h>
 
-#define SCRIPT_DEPTH_MAX 4
+#define SCRIPT_DEPTH_MAX 5
 #define HEAD_SIZE 1024u   /* of a file that is looked at: script line, ELF headers */
 #define PREFIX_SIZE 6144u /* interpreters and their arguments */
 

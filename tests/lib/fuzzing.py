@@ -35,6 +35,13 @@ def memory_used(session):
     return size["MemTotal"] - size["MemFree"] - size.get("Cached", 0) - size.get("Buffers", 0)
 
 
+def by_service(session):
+    """KiB of each service."""
+    text = session.must("for f in /proc/3276[89]/status /proc/327[789]?/status /proc/328??/status; do "
+                        "awk '/^Name/ { n = $2 } /^VmRSS/ { print n, $2 }' $f 2>/dev/null; done; true")
+    return {name: int(kib) for name, kib in re.findall(r"^(\S+) (\d+)$", text, re.M)}
+
+
 def state(session):
     return session.must(SERVICES), session.must(OURS, 300)
 
@@ -73,7 +80,7 @@ def campaign(directory, runs, seconds, **options):
         run(session, runs[0], 2)         # what is allocated once and kept
         session.must(CLEAN, 120)
         objects = counts_before(session)
-        used = memory_used(session)
+        used, services_used = memory_used(session), by_service(session)
         for arguments in runs:
             holds(r"^status 0$", run(session, arguments, seconds))
             session.must(CLEAN, 120)
@@ -85,7 +92,9 @@ def campaign(directory, runs, seconds, **options):
         grown = memory_used(session) - used
         print(f"# {grown} KiB more in use than before", flush=True)
         if grown > LEAK_KIB:
-            raise Failed(f"{grown} KiB are missing")
+            now = by_service(session)
+            where = {name: now[name] - services_used.get(name, 0) for name in now}
+            raise Failed(f"{grown} KiB are missing: " + ", ".join(f"{name} {kib:+}" for name, kib in where.items() if kib))
         same(leaks.settled(session.guest, objects)[1], "", "what has leaked")
         same(session.must("dmesg | grep -i panic || true"), "", "the log")
         machine.poweroff()
