@@ -14,7 +14,9 @@ extern const struct fault_point __start_fault_points[], __stop_fault_points[];
 extern char __image_end[];
 
 bool fault_armed;
-static char wanted[LABEL_MAX]; /* empty: any point */
+/* wanted empty: any point. Preserved for FAULT_TWICE; left: how many incarnations are still to fail. */
+static PRESERVED char wanted[LABEL_MAX];
+static PRESERVED unsigned left;
 static enum fault_kind kind;
 static uint64_t skip, seed;
 
@@ -39,6 +41,7 @@ static void write_wildly(void)
 static void fail(void)
 {
 	switch (kind) {
+	case FAULT_TWICE: left--; /* fall through */
 	case FAULT_SEGFAULT: __asm__ volatile("movl $0, 8" ::: "memory"); break;
 	case FAULT_ABORT: __builtin_trap();
 	case FAULT_EXIT: service_exit(EIO);
@@ -66,6 +69,14 @@ void fault_hit(const struct fault_point *point)
 	fail();
 }
 
+void fault_start(void)
+{
+	if (!left)
+		return;
+	kind = FAULT_TWICE;
+	fault_armed = true;
+}
+
 static bool point_exists(const char *label)
 {
 	for (const struct fault_point *p = __start_fault_points; p < __stop_fault_points; p++)
@@ -91,6 +102,7 @@ static long do_inject(struct request *rq, const struct service_inject_req *in,
 	memcpy(wanted, label, sizeof wanted);
 	kind = (enum fault_kind)in->kind;
 	skip = in->skip;
+	left = kind == FAULT_TWICE ? 2 : 0;
 	fault_armed = kind != FAULT_NONE;
 	return 0;
 }

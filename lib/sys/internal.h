@@ -105,6 +105,7 @@ enum request_state {
 };
 extern const struct service *service;
 extern struct request *running_request;
+void fault_start(void);
 long fault_request(struct request *rq); /* fault.c: service.inject, service.points */
 void requests_start(bool restarted);
 void requests_grow(void); /* if memory allows */

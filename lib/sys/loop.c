@@ -297,6 +297,7 @@ static void start(void)
 	tx_take_steps();
 	watches_start(restarted);
 	tx_next();
+	fault_start();
 	error = service->start ? service->start(restarted) : 0;
 	if (error) {
 		slog("cannot start: error %ld", -error);

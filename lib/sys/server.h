@@ -255,7 +255,8 @@ enum fault_kind {
 	FAULT_EXIT,
 	FAULT_LOOP,
 	FAULT_SILENT, /* waits for ever */
-	FAULT_WILD,   /* overwrites words of its own data, and goes on */
+	FAULT_TWICE, /* a segmentation fault, in this incarnation and in the next, and both are crashes of its own */
+	FAULT_WILD, /* overwrites words of its own data, and goes on */
 	FAULT_KINDS,
 };
 extern bool fault_armed;

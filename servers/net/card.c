@@ -172,6 +172,12 @@ static __attribute__((noinline)) TX_DERIVED void count_crash(void)
 	suspect.running = false;
 }
 
+static void give_up(struct card *card)
+{
+	slog("a packet that has crashed two incarnations is dropped");
+	MIB2_STATS_NETIF_INC(&card->netif, ifindiscards);
+}
+
 /* Packets that were joined, and need no more checks. */
 static void take_joined(struct card *card, struct pbuf *packet, unsigned count)
 {
@@ -193,8 +199,11 @@ static unsigned take_next(struct card *card, const struct nic_area *area, uint32
 	struct pbuf *packet = NULL;
 	unsigned count;
 
-	if (!take_up(card))
+	if (!take_up(card)) {
+		give_up(card);
 		return 1;
+	}
+	FAULT_POINT("a packet is looked at");
 	count = suspect.crashes ? 0 : merge(card, area, produced, &packet);
 	if (packet)
 		take_joined(card, packet, count);

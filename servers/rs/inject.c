@@ -13,9 +13,8 @@
 #define RFLAGS_TRAP 0x100ul
 #define STEPS_MAX 10000000u
 
-static const char *const kinds[FAULT_KINDS] = {
-	"none", "segfault", "abort", "exit", "loop", "silent", "wild"
-};
+static const char *const kinds[FAULT_KINDS] = { "none", "segfault", "abort", "exit",
+						"loop", "silent",   "twice", "wild" };
 
 /* Made once: the label sent to each child, and the labels that each has sent. */
 static cap_t memory_of(cap_t *memory, uint64_t bytes_each)
@@ -42,7 +41,7 @@ static void injected(struct acall *call)
 	struct child *child = call->owner;
 
 	if (!call->status)
-		child->injected = call->tag[0];
+		child->injected = call->tag[0] && call->tag[0] != FAULT_TWICE;
 	control_answer(child, call->status);
 }
 

@@ -31,53 +31,76 @@ static void kill_service(const char *service)
 	close(fd);
 }
 
+static uint64_t wanted[DRAIN_WORDS];
+
 static void check(const uint8_t *bytes, size_t length, uint64_t at)
 {
-	for (size_t i = 0; i < length; i++, at++)
-		if (bytes[i] != (uint8_t)(at / 8 * DRAIN_FACTOR >> at % 8 * 8))
-			fail("a wrong byte", (long)at);
+	while (length) {
+		size_t from = at % sizeof(wanted), part = sizeof(wanted) - from;
+
+		if (part > length)
+			part = length;
+		if (memcmp(bytes, (const uint8_t *)wanted + from, part))
+			fail("wrong bytes", (long)at);
+		bytes += part;
+		at += part;
+		length -= part;
+	}
 }
 
-static void report(const char *how, uint64_t bytes, uint64_t ns, unsigned spans)
+/* What was read in spans of one kind. */
+struct spans {
+	uint64_t bytes, ns, best;
+	unsigned count;
+};
+
+static void add(struct spans *spans, uint64_t bytes, uint64_t ns)
 {
-	printf("%s: %llu KiB/s in %u spans\n", how,
-	       (unsigned long long)(ns ? bytes * 1000000 / 1024 * 1000 / ns : 0), spans);
+	uint64_t rate = bytes * 1000000 / (ns / 1000 + 1);
+
+	spans->bytes += bytes;
+	spans->ns += ns;
+	spans->count++;
+	if (rate > spans->best)
+		spans->best = rate;
 }
 
-int drain(const struct sockaddr_in *from, uint64_t bytes, const char *service, int seconds)
+static void report(const char *how, const struct spans *spans)
+{
+	printf("%s: best %llu all %llu bytes/s in %u spans\n", how, (unsigned long long)spans->best,
+	       (unsigned long long)(spans->bytes * 1000000 / (spans->ns / 1000 + 1)), spans->count);
+}
+
+int drain(const struct sockaddr_in *from, uint64_t bytes, const char *service, uint64_t ms)
 {
 	int fd = connection_to(from, 0);
-	uint64_t read[2] = {}, spent[2] = {}, best[2] = {}, done = 0, begun, in_span = 0;
-	unsigned spans[2] = {}, dying = 0;
-	ssize_t part;
+	struct spans spans[2] = {};
+	uint64_t done = 0, in_span = 0, begun = now();
+	unsigned dying = 0;
 
-	begun = now();
+	for (uint64_t i = 0; i < DRAIN_WORDS; i++)
+		wanted[i] = i * DRAIN_FACTOR;
 	while (done < bytes) {
+		ssize_t part = recv(fd, buffer, sizeof(buffer), 0);
 		uint64_t time;
 
-		part = recv(fd, buffer, sizeof(buffer), 0);
 		if (part <= 0)
 			fail(part ? "recv" : "it has been ended", (long)done);
 		check(buffer, (size_t)part, done);
 		done += (uint64_t)part;
 		in_span += (uint64_t)part;
 		time = now() - begun;
-		if (time < (uint64_t)seconds * 1000000000u)
+		if (time < ms * 1000000)
 			continue;
-		read[dying] += in_span;
-		spent[dying] += time;
-		spans[dying]++;
-		if (in_span * 1000000000 / time > best[dying])
-			best[dying] = in_span * 1000000000 / time;
+		add(&spans[dying], in_span, time);
 		dying = !dying;
 		in_span = 0;
 		begun = now();
 		if (dying)
 			kill_service(service);
 	}
-	report("without", read[0], spent[0], spans[0]);
-	report("with", read[1], spent[1], spans[1]);
-	printf("best %llu and %llu bytes/s\n", (unsigned long long)best[0], (unsigned long long)best[1]);
+	report("without", &spans[0]);
+	report("with", &spans[1]);
 	printf("drained %llu\n", (unsigned long long)done);
 	return 0;
 }

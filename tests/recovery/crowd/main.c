@@ -7,9 +7,9 @@
  *     crowd churn HOST PORT COUNT         COUNT connections one after the other, ended in turn in all ways there are
  *     crowd idle PORT                     lets connections come and takes none
  *     crowd fill HOST PORT COUNT          COUNT connections on which nothing happens for three seconds
- *     crowd drain HOST PORT BYTES SERVICE SECONDS
+ *     crowd drain HOST PORT BYTES SERVICE MS
  *                                         reads what a source sends that counts (crowd.h), with `service kill SERVICE`
- *                                         in every other of the spans of SECONDS; what was read in which
+ *                                         in every other of the spans of MS; what was read in which
  *
  * The last line says what was done; the status is 0 if all of it was right.
  */
@@ -169,7 +169,7 @@ int main(int argc, char **argv)
 		if (argc == 5 && !strcmp(what, "churn"))
 			return churn(&to, atol(argv[4]));
 		if (argc == 7 && !strcmp(what, "drain"))
-			return drain(&to, strtoull(argv[4], NULL, 10), argv[5], atoi(argv[6]));
+			return drain(&to, strtoull(argv[4], NULL, 10), argv[5], strtoull(argv[6], NULL, 10));
 	}
 	fprintf(stderr, "usage: crowd serve|hold|churn|idle|fill|drain ...\n");
 	return 2;
