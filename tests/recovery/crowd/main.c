@@ -9,7 +9,7 @@
  *     crowd fill HOST PORT COUNT          COUNT connections on which nothing happens for three seconds
  *     crowd drain HOST PORT BYTES SERVICE MS
  *                                         reads what a source sends that counts (crowd.h), with `service kill SERVICE`
- *                                         in every other of the spans of MS; what was read in which
+ *                                         in every other of the spans of MS, five times or more; what was read in which
  *
  * The last line says what was done; the status is 0 if all of it was right.
  */
