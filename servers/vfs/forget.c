@@ -3,6 +3,7 @@
 #include "vfs.h"
 
 #define FORGET_MAX 16384u /* all nodes at once, and some more */
+#define TELLING_MAX 128u  /* calls on their way: others need some too */
 
 /* References that file servers may drop and have not been told of yet. */
 static PRESERVED struct forget {
@@ -10,7 +11,8 @@ static PRESERVED struct forget {
 	uint64_t number;
 	uint32_t lookups;
 } forgets[FORGET_MAX];
-static PRESERVED uint32_t forget_first, forget_count;
+static PRESERVED uint32_t forget_first, forget_count, telling;
+static struct waitq told;
 
 uint64_t tree_now(void)
 {
@@ -28,8 +30,16 @@ void tree_forget(struct mount *mount, uint64_t number, uint32_t lookups)
 static void forgotten(struct acall *call)
 {
 	(void)call;
-	if (forget_count)
-		forget_flush();
+	if (telling)
+		telling--;
+	forget_flush();
+	if (!telling)
+		waitq_wake(&told);
+}
+
+long forgets_wait(struct request *rq)
+{
+	return telling ? request_park(rq, &told) : 0;
 }
 
 void forget_flush(void)
@@ -40,9 +50,10 @@ void forget_flush(void)
 		struct acall *call;
 
 		if (next->lookups && next->mount->used && next->mount->fs != CAP_NONE) {
-			call = acall_new(forgotten, NULL);
+			call = telling < TELLING_MAX ? acall_new(forgotten, NULL) : NULL;
 			if (!call)
 				return;
+			telling++;
 			fs_send_forget(call, next->mount->fs, &request);
 		}
 		forget_first = (forget_first + 1) % FORGET_MAX;

@@ -358,8 +358,11 @@ long drop_caches(struct request *rq, const struct vfs_drop_caches_req *in, struc
 		return status;
 	if (job)
 		job_free(job);
-	else if (!rq->progress[0] && in->which & 2)
+	else if (!rq->progress[1] && in->which & 2)
 		names_drop();
+	rq->progress[1] = 1;
+	if (!rq->progress[0] && forgets_wait(rq))
+		return PARK;
 	return ask_all(rq, fs_op_drop_caches, dev_op_drop_caches, 0, in->which);
 }
 

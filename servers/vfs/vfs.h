@@ -113,6 +113,7 @@ void job_conclude(struct job *job);
 bool job_make_again(struct job *job);
 /* forget.c */
 void forget_flush(void);
+long forgets_wait(struct request *rq);        /* 0: the servers know; or PARK */
 void names_drop(void);                        /* those that nobody uses */
 void forget_mount(const struct mount *mount); /* the mount is over: nothing is told any more */
 

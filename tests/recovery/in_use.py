@@ -133,6 +133,22 @@ def many_kills(_):
     s.guest.close()
 
 
+@test("vfs is killed wherever it is while it lets go of thousands of names at once")
+def many_names(_):
+    s = Session(boot(smp=2))
+    before = incarnation(s, "vfs")
+    s.must("cd /tmp; seq 10000 12999 | sed 's/^/a-name-that-is-too-long-to-lie-in-the-entry-itself-/' >names; mkdir many; "
+           "touch going; (while [ -e going ]; do service kill vfs; sleep 0.1; done) & "
+           "(cd many && xargs touch) <names || exit 1; "
+           "for i in 1 2 3 4; do echo 2 >/proc/sys/vm/drop_caches; [ $(ls -l many | wc -l) = 3001 ] || exit 2; done; "
+           "(cd many && xargs rm) <names || exit 3; [ $(ls many | wc -l) = 0 ] || exit 4; rmdir many || exit 5; "
+           "rm going; wait", 300)
+    if incarnation(s, "vfs") < before + 20:
+        raise Failed("vfs has hardly been killed")
+    same(s.must("dmesg | grep 'undo log'; true"), "", "a transaction that outgrew its log")
+    s.guest.close()
+
+
 @test("the crashes are in the log, and nobody else has died")
 def log(_):
     s = Session(boot())
