@@ -259,6 +259,7 @@ static void interrupt(uint64_t bits)
 
 int blk_main(const struct blk_driver *definition)
 {
+	/* Without transactions: it keeps nothing, what was at the device is asked again. */
 	static struct service service = {
 		.dispatch = dispatch,
 		.start = start,

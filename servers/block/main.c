@@ -44,6 +44,8 @@ static long cancel(struct request *rq)
 	return PARK;
 }
 
+/* Without transactions: pages come and go by kernel calls, which cannot be taken back; what is taken to be written is
+ * noted before, and marked dirty again by the next incarnation (cache.c). */
 static const struct service service = {
 	.name = "block",
 	.dispatch = dispatch,

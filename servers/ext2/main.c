@@ -212,6 +212,8 @@ static void release(uint64_t badge)
 	afterwards();
 }
 
+/* Its transactions are its own (tx.c): they also span what lies in memory objects, and end without a crash where metadata
+ * have to be read first. */
 static const struct service service = {
 	.name = "ext2",
 	.dispatch = dispatch,

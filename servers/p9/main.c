@@ -37,6 +37,7 @@ static long cancel(struct request *rq)
 	return talking(rq) ? PARK : -EINTR;
 }
 
+/* Without transactions: the host has the files, and what was at the host is asked again (talk.c). */
 static const struct service service = {
 	.name = "p9",
 	.dispatch = dispatch,

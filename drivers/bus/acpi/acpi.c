@@ -239,6 +239,7 @@ static long start(bool restarted)
 
 int main(void)
 {
+	/* Without transactions: it keeps nothing, the tables are read again. */
 	static const struct service service = { .name = "acpi", .dispatch = dispatch, .start = start };
 
 	service_main(&service);

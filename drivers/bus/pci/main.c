@@ -206,6 +206,7 @@ static long start(bool restarted)
 
 int main(void)
 {
+	/* Without transactions: it keeps nothing, the bus is scanned again. */
 	static const struct service service = { .name = "pci", .dispatch = dispatch, .start = start };
 
 	return service_main(&service);

@@ -193,6 +193,7 @@ static long start(bool restarted)
 
 int main(void)
 {
+	/* Without transactions: it keeps nothing, the device is begun with again. */
 	static const struct service service = {
 		.name = "edu",
 		.dispatch = dispatch,

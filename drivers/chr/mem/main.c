@@ -262,6 +262,7 @@ static long start(bool restarted)
 	return 0;
 }
 
+/* Without transactions: it keeps nothing but who has what open. */
 static const struct service service = {
 	.name = "mem",
 	.dispatch = dispatch,

@@ -221,6 +221,7 @@ static long start(bool restarted)
 	return 0;
 }
 
+/* Without transactions: what has gone out cannot be taken back, so progress is noted piece by piece. */
 static const struct service service = {
 	.name = "uart16550",
 	.dispatch = dispatch,

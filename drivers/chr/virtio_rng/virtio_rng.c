@@ -175,6 +175,7 @@ static long shutdown(struct request *rq)
 
 int main(void)
 {
+	/* Without transactions: it keeps nothing. */
 	static const struct service service = {
 		.name = "virtio_rng",
 		.dispatch = dispatch,

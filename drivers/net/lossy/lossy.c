@@ -371,6 +371,7 @@ static long start(bool restarted)
 
 int main(void)
 {
+	/* Without transactions: it keeps nothing, packets may get lost. */
 	static const struct service service = {
 		.name = "lossy",
 		.dispatch = dispatch,
