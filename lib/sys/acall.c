@@ -99,6 +99,11 @@ void acall_free(struct acall *call)
 	tx_effects = true;
 }
 
+bool acall_is_out(const struct acall *call)
+{
+	return call->state >= ACALL_READY;
+}
+
 static struct call_buffer buffer_of(const struct call_buffer *range)
 {
 	struct call_buffer buffer = *range;

@@ -181,6 +181,8 @@ struct acall {
 };
 struct acall *acall_new(void (*done)(struct acall *call), void *owner);
 void acall_free(struct acall *call);
+/* Whether `done` will run: it was sent, perhaps by an incarnation before, and its answer has not been worked in. */
+bool acall_is_out(const struct acall *call);
 /* A typed view of the answer: const struct blk_info_reply *r = acall_reply(call). */
 static inline const void *acall_reply(const struct acall *call)
 {

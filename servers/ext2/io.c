@@ -144,19 +144,27 @@ static void recount(const struct io *io)
 		pages->writing++;
 }
 
-/* Whether the kernel still has the call: else its answer never came, or was taken and lost. */
+/* Not one that was about to be sent: lib/sys has taken the call back. What the kernel has of it may be an older answer,
+ * which it delivers once more. */
 static bool is_out(const struct io *io)
 {
-	return io->call && io->sent && kcall(call_state, io->call->object) > 0;
+	return io->call && io->sent && acall_is_out(io->call);
 }
 
+/* All are judged first: what is begun for one takes a call that lib/sys has freed, perhaps that of another. */
 void io_recover(void)
 {
+	bool lost[POOL];
+
 	for (unsigned i = 0; i < POOL; i++)
 		if (pool[i].kind)
 			recount(&pool[i]);
+	for (unsigned i = 0; i < POOL; i++) {
+		lost[i] = pool[i].kind && !is_out(&pool[i]);
+		pool[i].sent = pool[i].sent || lost[i]; /* the call is no longer its own to free */
+	}
 	for (unsigned i = 0; i < POOL; i++)
-		if (pool[i].kind && !is_out(&pool[i]))
+		if (lost[i])
 			io_done(&pool[i], -ERESTART);
 }
 

@@ -97,6 +97,9 @@ class Machine:
         if self.guest:
             self.guest.close()
         self.guest, self.project = None, False
+        for name in os.listdir(self.folder.name):
+            if name.isdigit():
+                os.unlink(os.path.join(self.folder.name, name))     # which effects was at
 
     def run(self, cells, rng):
         """For each cell, up to the first that fails: (verdict, the longest that a client waited in us, for what or what was

@@ -219,7 +219,7 @@ static bool cell(unsigned load, const char *service, const char *command)
 	}
 	failure = finish(&pause_us, &pause);
 	snprintf(restart, sizeof restart, "kill %s", service);
-	if (armed && !reached)
+	if (armed && !reached && !failure)
 		control(restart); /* nothing is armed any more */
 	printf("cell %s %lu %s; %s\n",
 	       failure   ? "failed"
