@@ -125,6 +125,7 @@ static void take_packet(struct card *card, const struct nic_area *area, uint32_t
 	memcpy(packet->payload, area->buffers[buffer] + NIC_HEADROOM, length);
 	MIB2_STATS_NETIF_ADD(&card->netif, ifinoctets, length);
 	MIB2_STATS_NETIF_INC(&card->netif, ifinucastpkts);
+	packet_came(&card->netif, packet);
 	if (card->netif.input(packet, &card->netif) != ERR_OK)
 		pbuf_free(packet);
 }
@@ -192,7 +193,8 @@ static void take_joined(struct card *card, struct pbuf *packet, unsigned count)
 	NETIF_SET_CHECKSUM_CTRL(netif, checks);
 }
 
-/* How many entries of the ring are done with. After a crash each packet is suspected by itself. */
+/* How many entries of the ring are done with. After a crash each packet is suspected by itself, and who listens to packets
+ * gets them as they are. */
 static unsigned take_next(struct card *card, const struct nic_area *area, uint32_t produced)
 {
 	struct nic_entry entry = area->received.entry[card->consumed % NIC_ENTRIES];
@@ -204,7 +206,7 @@ static unsigned take_next(struct card *card, const struct nic_area *area, uint32
 		return 1;
 	}
 	FAULT_POINT("a packet is looked at");
-	count = suspect.crashes ? 0 : merge(card, area, produced, &packet);
+	count = suspect.crashes || packets_wanted() ? 0 : merge(card, area, produced, &packet);
 	if (packet)
 		take_joined(card, packet, count);
 	else if (!count)

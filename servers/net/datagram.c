@@ -203,6 +203,8 @@ long datagram_send(struct request *rq, struct sock *s, const struct endpoint *to
 		to = &s->peer;
 	if (s->kind == SOCK_UDP && !to->port)
 		return -EINVAL;
+	if (s->kind == SOCK_RAW_IP && s->raw->chksum_reqd && rq->in_length < s->raw->chksum_offset + 2ul)
+		return -EINVAL;
 	if (is_broadcast(s, to))
 		return -EACCES;
 	if (!reachable(&s->ip->local_ip, &to->address))

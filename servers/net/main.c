@@ -88,6 +88,8 @@ static enum sock_kind kind_of(uint64_t family, uint64_t type)
 {
 	if (family == AF_NETLINK)
 		return SOCK_ROUTE;
+	if (family == AF_PACKET)
+		return SOCK_PACKET;
 	return type == SOCK_STREAM ? SOCK_TCP : type == SOCK_DGRAM ? SOCK_UDP : SOCK_RAW_IP;
 }
 
@@ -100,6 +102,8 @@ static long check_type(const struct request *rq, const struct net_socket_req *in
 		return !raw && in->type != SOCK_DGRAM ? -ESOCKTNOSUPPORT
 		       : in->protocol                 ? -EPROTONOSUPPORT
 						      : 0;
+	if (in->family == AF_PACKET)
+		return !is_root(rq->stamp) ? -EPERM : !raw && in->type != SOCK_DGRAM ? -ESOCKTNOSUPPORT : 0;
 	if (in->family != AF_INET && in->family != AF_INET6)
 		return -EAFNOSUPPORT;
 	if (in->type != SOCK_STREAM && in->type != SOCK_DGRAM && !raw)
@@ -129,6 +133,8 @@ static long net_socket(struct request *rq, const struct net_socket_req *in, stru
 		return -ENFILE;
 	if (kind == SOCK_TCP)
 		status = tcp_socket(s);
+	else if (kind == SOCK_PACKET)
+		packet_socket(s, in->type);
 	else if (kind != SOCK_ROUTE)
 		status = datagram_socket(s);
 	if (!status)

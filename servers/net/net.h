@@ -91,7 +91,7 @@ uint32_t endpoint_write(uint32_t family, const struct endpoint *from, void *name
 bool reachable(const ip_addr_t *local, const ip_addr_t *to);
 
 /* --- sockets ------------------------------------------------------------------------------------------------------------ */
-enum sock_kind { SOCK_TCP = 1, SOCK_UDP, SOCK_RAW_IP, SOCK_ROUTE };
+enum sock_kind { SOCK_TCP = 1, SOCK_UDP, SOCK_RAW_IP, SOCK_ROUTE, SOCK_PACKET };
 enum sock_state { SOCK_NEW, SOCK_CONNECTING, SOCK_CONNECTED, SOCK_LISTENING, SOCK_OVER };
 
 /* What has come and was not read yet: part of a stream, or a datagram with its sender. */
@@ -127,6 +127,8 @@ struct sock {
 	uint32_t linger_seconds, receive_size, send_size;
 	uint64_t receive_timeout, send_timeout; /* ns */
 	struct endpoint local, peer;
+	uint32_t interface;       /* of packets, that it is bound to */
+	bool cooked;              /* packets without their Ethernet header */
 	uint32_t icmp6_filter[8]; /* RFC 3542, 3.2: a bit for each type that is not wanted */
 	struct waitq readers, writers;
 	/* A listener's connections that nobody has accepted yet. */
@@ -169,6 +171,16 @@ long datagram_bind(struct sock *s, const struct endpoint *to);
 long datagram_connect(struct sock *s, const struct endpoint *to); /* NULL: no more */
 long datagram_send(struct request *rq, struct sock *s, const struct endpoint *to);
 void datagram_start(void);
+
+/* packet.c: AF_PACKET. The sender of a parcel is a hardware address, the port a protocol. */
+void packet_socket(struct sock *s, uint64_t type);
+void packet_end(void);
+bool packets_wanted(void);
+long packet_bind(struct request *rq, struct sock *s);
+uint32_t packet_from(const struct parcel *parcel, void *to);
+uint32_t packet_own(const struct sock *s, void *to);
+void packet_came(const struct netif *netif, const struct pbuf *frame);
+long packet_send(struct request *rq, const struct sock *s, const void *to, size_t length);
 
 /* transfer.c */
 long sock_receive(struct request *rq, struct sock *s, uint64_t flags, struct socket_receive_reply *out);

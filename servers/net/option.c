@@ -55,6 +55,7 @@
 #define IPPROTO_ICMPV6 58u
 #define ICMP6_FILTER 1u
 
+#define CHECKSUM_AT_MAX 254
 #define NS 1000000000ull
 #define SIZE_MIN 2304u
 #define SIZE_LIMIT 425984u /* twice what a program asks for is kept, as Linux does */
@@ -77,7 +78,10 @@ static bool is_tcp(const struct sock *s)
 static long get_socket(struct sock *s, uint64_t name)
 {
 	switch (name) {
-	case SO_TYPE: return s->kind == SOCK_TCP ? SOCK_STREAM : s->kind == SOCK_UDP ? SOCK_DGRAM : SOCK_RAW;
+	case SO_TYPE:
+		return s->kind == SOCK_TCP                ? SOCK_STREAM
+		       : s->kind == SOCK_UDP || s->cooked ? SOCK_DGRAM
+							  : SOCK_RAW;
 	case SO_DOMAIN: return s->family;
 	case SO_PROTOCOL:
 		return s->kind == SOCK_TCP   ? IP_PROTO_TCP
@@ -290,6 +294,18 @@ static long set_byte(u8_t *byte, int32_t value, u8_t standard)
 	return 0;
 }
 
+/* RFC 3542, 3.1: where in a raw socket's packets their checksum goes; negative: there is none. */
+static long set_checksum(struct sock *s, int32_t value)
+{
+	if (s->kind != SOCK_RAW_IP || s->family != AF_INET6)
+		return -ENOPROTOOPT;
+	if ((value > 0 && value & 1) || value > CHECKSUM_AT_MAX)
+		return -EINVAL;
+	s->raw->chksum_reqd = value >= 0;
+	s->raw->chksum_offset = value >= 0 ? (u16_t)value : 0;
+	return 0;
+}
+
 static long set_ip(struct sock *s, uint64_t name, int32_t value)
 {
 	switch (name) {
@@ -319,8 +335,8 @@ static long set_ip(struct sock *s, uint64_t name, int32_t value)
 	case IP_MTU_DISCOVER:
 	case IP_RECVERR:
 	case IPV6_MTU_DISCOVER:
-	case IPV6_RECVERR:
-	case IPV6_CHECKSUM: return 0;
+	case IPV6_RECVERR: return 0;
+	case IPV6_CHECKSUM: return set_checksum(s, value);
 	case IPV6_V6ONLY:
 		if (s->bound || s->family != AF_INET6)
 			return -EINVAL;
@@ -381,6 +397,28 @@ static long set_group6(struct request *rq, bool join)
 	return status == ERR_OK ? 0 : join ? -ENOBUFS : -EADDRNOTAVAIL;
 }
 
+/* Only what comes by this interface, and out of it. */
+static long bind_to_device(struct request *rq, struct sock *s)
+{
+	char name[16] = {};
+	size_t length = rq->in_length < sizeof(name) - 1 ? rq->in_length : sizeof(name) - 1;
+	long status = length ? request_read(rq, 0, name, length) : 0;
+	const struct netif *netif;
+
+	if (status < 0)
+		return status;
+	if (!is_root(rq->stamp))
+		return -EPERM;
+	netif = interface_named(name);
+	if (name[0] && !netif)
+		return -ENODEV;
+	if (s->kind == SOCK_PACKET)
+		s->interface = netif ? netif_get_index((struct netif *)netif) : 0;
+	else if (s->ip && s->state != SOCK_LISTENING)
+		s->ip->netif_idx = netif ? netif_get_index((struct netif *)netif) : NETIF_NO_INDEX;
+	return 0;
+}
+
 static long set_struct(struct request *rq, struct sock *s, uint64_t name)
 {
 	struct timeval time;
@@ -423,6 +461,8 @@ SOCKET_OP(set_option)
 	if (in->level == SOL_SOCKET &&
 	    (in->name == SO_LINGER || in->name == SO_RCVTIMEO || in->name == SO_SNDTIMEO))
 		return set_struct(rq, s, in->name);
+	if (in->level == SOL_SOCKET && in->name == SO_BINDTODEVICE)
+		return bind_to_device(rq, s);
 	if (ip && s->family == AF_INET && in->name >= IP_ADD_MEMBERSHIP && in->name <= IP_DROP_MEMBERSHIP)
 		return set_group4(rq, s, in->name == IP_ADD_MEMBERSHIP, false);
 	if (ip && s->family == AF_INET && in->name == IP_MULTICAST_IF)
@@ -444,5 +484,7 @@ SOCKET_OP(set_option)
 		return set_socket(rq, s, in->name, value);
 	if (in->level == IPPROTO_TCP)
 		return set_tcp(s, in->name, value);
+	if (in->level == IPPROTO_RAW && in->name == IPV6_CHECKSUM)
+		return set_checksum(s, value);
 	return ip ? set_ip(s, in->name, value) : -ENOPROTOOPT;
 }

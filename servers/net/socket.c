@@ -72,6 +72,8 @@ void sock_free(struct sock *s)
 	timer_stop(&s->timer);
 	if (s->kind == SOCK_TCP)
 		tcp_socket_end(s);
+	else if (s->kind == SOCK_PACKET)
+		packet_end();
 	else if (s->kind != SOCK_ROUTE)
 		datagram_end(s);
 	while (s->first)
@@ -227,6 +229,8 @@ SOCKET_OP(bind)
 		return -ENOTSOCK;
 	if (s->kind == SOCK_ROUTE)
 		return 0;
+	if (s->kind == SOCK_PACKET)
+		return in->family == AF_PACKET ? packet_bind(rq, s) : -EINVAL;
 	status = take_name(rq, s, in->family, &to);
 	if (status < 0)
 		return status;
@@ -260,6 +264,16 @@ static long route_name(struct request *rq, const struct sock *s)
 	return request_write(rq, 0, (char *)name + 2, length);
 }
 
+static long packet_name(struct request *rq, const struct sock *s, uint64_t which)
+{
+	char name[SOCKET_NAME];
+	uint32_t length = which == SOCKET_FROM ? packet_from(&s->recent, name) : packet_own(s, name);
+
+	if (which == SOCKET_PEER)
+		return -EOPNOTSUPP;
+	return request_write(rq, 0, name, length < rq->out_length ? length : rq->out_length);
+}
+
 /* Datagrams that go to one peer have the address that the way there begins at. */
 static void fill_in_local(const struct sock *s, struct endpoint *local)
 {
@@ -284,6 +298,8 @@ SOCKET_OP(names)
 	out->family = s->family;
 	if (s->kind == SOCK_ROUTE)
 		return route_name(rq, s);
+	if (s->kind == SOCK_PACKET)
+		return packet_name(rq, s, in->which);
 	if (in->which == SOCKET_PEER)
 		return s->state == SOCK_CONNECTED ? give_name(rq, s, &s->peer) : -ENOTCONN;
 	if (in->which == SOCKET_FROM)
@@ -330,6 +346,8 @@ SOCKET_OP(connect)
 		return -ENOTSOCK;
 	if (s->kind == SOCK_ROUTE)
 		return 0;
+	if (s->kind == SOCK_PACKET)
+		return -EOPNOTSUPP;
 	if (in->family == AF_UNSPEC && s->kind != SOCK_TCP)
 		return datagram_connect(s, NULL);
 	status = take_name(rq, s, in->family, &to);

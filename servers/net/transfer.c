@@ -77,6 +77,8 @@ static long receive_datagram(struct request *rq, struct sock *s, bool peek, stru
 		return status;
 	if (s->kind == SOCK_ROUTE)
 		name_length = 10; /* sockaddr_nl of the kernel: zeroes */
+	else if (s->kind == SOCK_PACKET)
+		name_length = packet_from(parcel, name);
 	else
 		name_length = endpoint_write(s->family, &parcel->from, name);
 	if (out) {
@@ -130,11 +132,18 @@ long sock_send(struct request *rq, struct sock *s, bool nonblocking, const struc
 		return to && s->state == SOCK_CONNECTED ? -EISCONN : tcp_socket_send(rq, s, nonblocking);
 	if (s->kind == SOCK_ROUTE)
 		return route_send(rq, s);
+	if (s->kind == SOCK_PACKET)
+		return packet_send(rq, s, NULL, 0);
 	if (s->shut_write)
 		return -EPIPE;
 	if (s->error)
 		return sock_take_error(s);
 	return datagram_send(rq, s, to);
+}
+
+static size_t min_length(size_t length)
+{
+	return length < SOCKET_NAME ? length : SOCKET_NAME;
 }
 
 SOCKET_OP(send)
@@ -154,6 +163,8 @@ SOCKET_OP(send)
 		return sock_send(rq, s, nonblocking, NULL);
 	if (socket_what_family(in->what) != s->family)
 		return -EAFNOSUPPORT;
+	if (s->kind == SOCK_PACKET)
+		return packet_send(rq, s, &in->name0, min_length(socket_what_length(in->what)));
 	status = socket_what_length(in->what) > SOCKET_NAME
 		     ? -EINVAL
 		     : endpoint_read(s->family, &in->name0, socket_what_length(in->what), &to);

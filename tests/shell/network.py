@@ -2,6 +2,7 @@
 """A card in QEMU's user network: set up by itself, reached from both sides, and its driver and server killed."""
 import hashlib
 import socket
+import threading
 import urllib.request
 
 from guest import free_port, network
@@ -83,6 +84,52 @@ def by_hand(_):
     holds("Network unreachable|Network is unreachable", s.guest.run("route del default; wget -O - http://192.0.2.1/")[1])
     s.must("ip link set eth0 down")
     holds(r"eth0: <BROADCAST,MULTICAST", s.must("ip link"))
+    s.guest.close()
+
+
+def greet(listener):
+    """Say hello to each that connects, and hang up when it has answered."""
+    while True:
+        connection = listener.accept()[0]
+        with connection:
+            connection.sendall(b"welcome\r\n")
+            connection.recv(100)
+
+
+@test("clients of the host's servers; packet sockets")
+def clients(_):
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=greet, args=(listener,), daemon=True).start()
+    port = listener.getsockname()[1]
+    s = guest()
+    holds("welcome", s.must(f"echo hello | nc 10.0.2.2 {port}"))
+    holds("welcome", s.must(f"echo hello | telnet 10.0.2.2 {port}"))
+    holds(r"(?m)^ 1 +10.0.2.2 ", s.must("traceroute -n -q 1 10.0.2.2"))
+    holds("2 response", s.must("arping -c 2 -I eth0 10.0.2.2"))
+    holds("lease of 10.0.2.15 obtained from 10.0.2.2", s.must("udhcpc -n -q -i eth0 -s /bin/true 2>&1"))
+    holds("Operation not permitted", s.guest.run("su nobody -s /bin/sh -c 'arping -c 1 -I eth0 10.0.2.2' 2>&1")[1])
+    holds(r"at 52:55:0a:00:02:02 \[ether\] +on eth0", s.must("arp -an"))
+    s.guest.close()
+
+
+@test("servers in the guest: names, time, telnet, programs behind a port")
+def servers(_):
+    s = guest()
+    s.must("echo 'host.test 127.0.0.1' >/tmp/names; dnsd -d -c /tmp/names; "
+           "rm /etc/resolv.conf; echo nameserver 127.0.0.1 >/etc/resolv.conf")
+    holds("1 packets received", s.must("until nslookup host.test 127.0.0.1 | grep -q 127.0.0.1$; do sleep 0.1; done; "
+                                       "ping -4 -c 1 host.test"))
+    s.must("ntpd -l; ntpd -n -d -w -p 127.0.0.1 >/tmp/time 2>&1 & "
+           "until grep -q 'reply from 127.0.0.1' /tmp/time; do sleep 0.1; done; kill $!")
+    holds("served", s.must("tcpsvd 127.0.0.1 7777 echo served & until nc 127.0.0.1 7777 </dev/null; do sleep 0.1; done; kill $!"))
+    holds("datagram", s.must("udpsvd 127.0.0.1 7778 cat & until netstat -lun | grep -q :7778; do sleep 0.1; done; "
+                             "echo datagram | nc -u -w 1 127.0.0.1 7778; kill $!"))
+    s.must("telnetd -p 2323 -l /bin/sh; until netstat -ltn | grep -q :2323; do sleep 0.1; done")
+    s.must("(until grep -q '#' /tmp/telnet; do sleep 0.1; done; echo 'echo got$((1+1))'; "
+           "until grep -q got2 /tmp/telnet; do sleep 0.1; done) | telnet 127.0.0.1 2323 >/tmp/telnet")
+    holds(r"(?m)^ 1 +127.0.0.1 ", s.must("traceroute -n -q 1 127.0.0.1"))
+    holds(r"(?m)^ 1 +::1 ", s.must("traceroute6 -n -q 1 -m 2 ::1"))
+    holds("1 packets received", s.must("ping6 -c 1 ::1"))
     s.guest.close()
 
 
