@@ -81,6 +81,9 @@ struct vm_info {
 	uint64_t counted;  /* ... here: the mapping's end, or before it if there is much to count */
 };
 
+/* space_limit */
+enum { SPACE_LIMIT_MAPPED, SPACE_LIMIT_DATA, SPACE_LIMIT_STACK };
+
 struct space_stat {
 	uint64_t mapped_pages, resident_pages, table_pages, shared_pages;
 };

@@ -180,13 +180,13 @@ static struct region *grow_stack(struct space *space, uint64_t addr)
 		return NULL;
 	stack = space->regions.array[index];
 	addr = page_down(addr);
-	if (!(stack->flags & VM_STACK) || stack->end - addr > STACK_LIMIT)
+	if (!(stack->flags & VM_STACK) || stack->end - addr > space_stack_limit(space))
 		return NULL;
 	if (index > 0 && space->regions.array[index - 1]->end + STACK_GUARD > addr)
 		return NULL;
-	if (addr < VM_USER_LOW || !space_may_grow(space, stack->start - addr))
+	if (addr < VM_USER_LOW || !space_may_grow(space, stack->start - addr, stack->flags))
 		return NULL;
-	space->mapped_pages += (stack->start - addr) >> ANOLE_PAGE_SHIFT;
+	space_map_count(space, stack->flags, (long)(stack->start - addr));
 	stack->start = addr;
 	return stack;
 }

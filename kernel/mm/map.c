@@ -90,6 +90,8 @@ long space_cut(struct space *space, uint64_t at)
 	if (!upper)
 		return -ENOMEM;
 	region->end = at;
+	if (flags_are_data(upper->flags) && !flags_are_data(region->flags))
+		space->data_pages += (upper->end - at) >> ANOLE_PAGE_SHIFT;
 	regions_insert(&space->regions, upper);
 	return 0;
 }
@@ -167,7 +169,7 @@ static bool region_clear(struct space *space, struct region *region, size_t *bud
 	uint64_t start = region->start;
 	size_t cleared = region_clear_step(region, &start, region->end, budget);
 
-	space->mapped_pages -= (start - region->start) >> ANOLE_PAGE_SHIFT;
+	space_map_count(space, region->flags, -(long)(start - region->start));
 	if (cleared)
 		space_flush_range(space, region->start, start);
 	region->offset += start - region->start;
@@ -202,10 +204,10 @@ long space_unmap(struct space *space, uint64_t start, uint64_t end)
 /* The lowest address that a region claims: a stack may grow. */
 static uint64_t region_low(const struct region *region)
 {
-	uint64_t low = region->start;
+	uint64_t low = region->start, limit = space_stack_limit(region->space);
 
-	if (region->flags & VM_STACK && region->end - low < STACK_LIMIT)
-		low = region->end > STACK_LIMIT ? region->end - STACK_LIMIT : VM_USER_LOW;
+	if (region->flags & VM_STACK && region->end - low < limit)
+		low = region->end > limit ? region->end - limit : VM_USER_LOW;
 	return region->flags & VM_STACK ? low - STACK_GUARD : low;
 }
 
@@ -344,7 +346,7 @@ static long insert_request(struct space *space, const struct map_request *reques
 	if (regions_reserve(&space->regions, 1) != 0 || !(region = region_new(space, &model)))
 		return -ENOMEM;
 	regions_insert(&space->regions, region);
-	space->mapped_pages += request->length >> ANOLE_PAGE_SHIFT;
+	space_map_count(space, model.flags, (long)request->length);
 	if (request->flags & (VM_PINNED | VM_POPULATE))
 		error = populate(space, region, start,
 				 request->length > PINNED_LIMIT ? start + PINNED_LIMIT : end);
@@ -361,7 +363,7 @@ long space_map_request(struct space *space, struct map_request *request)
 	long error = check_request(request);
 	struct memory *made = NULL;
 
-	if (error == 0 && !space_may_grow(space, request->length))
+	if (error == 0 && !space_may_grow(space, request->length, request->flags))
 		error = -ENOMEM;
 	if (error == 0)
 		error = place_request(space, request);

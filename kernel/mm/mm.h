@@ -61,7 +61,8 @@ struct space {
 	uint64_t map_top; /* mappings without an address are placed below */
 	uint64_t mapped_pages, resident_pages, table_pages;
 	uint64_t shared_pages;      /* of the resident ones: of shared mappings */
-	uint64_t limit_pages;       /* of mapped_pages, 0 none */
+	uint64_t data_pages;        /* of the mapped ones: private, writable and no stack's */
+	uint64_t limits[3];         /* by SPACE_LIMIT_*, in pages, 0 none */
 	struct quota *quota;        /* pays for it; what the kernel keeps of it: */
 	uint64_t charged;           /* bytes; pages are charged by themselves */
 	uint32_t tables;            /* list of the frames that hold its page tables, newest first */

@@ -128,10 +128,11 @@ static long move_entries(struct move *move, struct step *step)
 static bool grow_in_place(struct space *space, struct region *region, uint64_t old_end, uint64_t new_end)
 {
 	if (region->end != old_end || new_end > VM_USER_HIGH || new_end < old_end ||
-	    !regions_free(&space->regions, old_end, new_end) || !space_may_grow(space, new_end - old_end))
+	    !regions_free(&space->regions, old_end, new_end) ||
+	    !space_may_grow(space, new_end - old_end, region->flags))
 		return false;
 	region->end = new_end;
-	space->mapped_pages += (new_end - old_end) >> ANOLE_PAGE_SHIFT;
+	space_map_count(space, region->flags, (long)(new_end - old_end));
 	return true;
 }
 
@@ -175,7 +176,8 @@ static long relocate(struct space *space, uint64_t old, uint64_t old_length, uin
 {
 	struct region *region, model;
 
-	if (new_length > old_length && !space_may_grow(space, new_length - old_length))
+	if (new_length > old_length &&
+	    !space_may_grow(space, new_length - old_length, regions_find(&space->regions, old)->flags))
 		return -ENOMEM;
 	if (regions_reserve(&space->regions, 3) != 0 || space_cut(space, old) != 0 ||
 	    space_cut(space, old + old_length) != 0)
@@ -187,7 +189,7 @@ static long relocate(struct space *space, uint64_t old, uint64_t old_length, uin
 	if (!region)
 		return -ENOMEM;
 	regions_insert(&space->regions, region);
-	space->mapped_pages += new_length >> ANOLE_PAGE_SHIFT;
+	space_map_count(space, region->flags, (long)new_length);
 	step->phase = MOVE_TABLES;
 	step->at = old;
 	step->done = target;

@@ -41,10 +41,11 @@ static void protect_entries(struct space *space, const struct region *region)
 		space_flush_range(space, region->start, region->end);
 }
 
-/* Whether every page of the range is mapped and may have these rights. */
+/* Whether every page of the range is mapped and may have these rights, with what becomes data. */
 static long check_protect(struct space *space, uint64_t start, uint64_t end, uint32_t prot)
 {
 	uint32_t index = regions_search(&space->regions, start);
+	uint64_t data = 0;
 
 	for (; start < end; index++) {
 		const struct region *region;
@@ -56,9 +57,11 @@ static long check_protect(struct space *space, uint64_t start, uint64_t end, uin
 			return -ENOMEM;
 		if (!region_rights_allow(region->rights, prot))
 			return -EACCES;
+		if (!flags_are_data(region->flags) && flags_are_data((region->flags & ~PROT_BITS) | prot))
+			data += (region->end < end ? region->end : end) - start;
 		start = region->end;
 	}
-	return 0;
+	return data && !space_may_have_data(space, data) ? -ENOMEM : 0;
 }
 
 /* How many regions are moved within their array in the time of a page; cutting and joining moves those behind. */
@@ -78,7 +81,9 @@ static long protect_region(struct space *space, struct region *region, uint32_t 
 	if (region->end - region->start > step && is_big(space) &&
 	    space_cut(space, region->start + step) != 0)
 		return -ENOMEM;
+	space_map_count(space, region->flags, (long)(region->start - region->end));
 	region->flags = (region->flags & ~PROT_BITS) | prot;
+	space_map_count(space, region->flags, (long)(region->end - region->start));
 	region->pte = pagetable_bits(region->flags);
 	protect_entries(space, region);
 	return region->end;

@@ -73,6 +73,7 @@ struct space *space_new(struct quota *quota)
 		return NULL;
 	}
 	space->map_top = MAP_TOP - random_pages() * PAGE_SIZE;
+	space->limits[SPACE_LIMIT_STACK] = STACK_LIMIT >> ANOLE_PAGE_SHIFT;
 	return space;
 }
 
@@ -222,7 +223,7 @@ static long clone_region(struct space *child, const struct region *region, uint6
 	model.start = start;
 	model.end = end;
 	model.offset += start - region->start;
-	child->mapped_pages += (end - start) >> ANOLE_PAGE_SHIFT;
+	space_map_count(child, region->flags, (long)(end - start));
 	if (last && regions_continue(last, &model)) {
 		last->end = end;
 		return 0;
@@ -281,7 +282,7 @@ long space_clone(struct space *space, struct thread *thread, struct space **clon
 		if (!child)
 			return -ENOMEM;
 		child->map_top = space->map_top;
-		child->limit_pages = space->limit_pages;
+		__builtin_memcpy(child->limits, space->limits, sizeof(child->limits));
 	}
 	error = clone_step(space, child);
 	arch_tlb_flush_space(space);

@@ -28,7 +28,8 @@ struct step;
 
 #define PAGE_SIZE ANOLE_PAGE_SIZE
 #define PAGE_MASK (PAGE_SIZE - 1)
-#define STACK_LIMIT (8ul << 20)   /* how far a VM_STACK region grows */
+#define STACK_LIMIT (8ul << 20)   /* how far a VM_STACK region grows if nobody says otherwise */
+#define STACK_MOST (1ul << 30)    /* and without a limit */
 #define STACK_GUARD PAGE_SIZE     /* kept free below a stack */
 #define PINNED_LIMIT (16ul << 20) /* one VM_PINNED mapping: its pages are allocated at once */
 
@@ -102,11 +103,36 @@ long space_move(struct space *space, uint64_t old, uint64_t old_length, uint64_t
 uint64_t space_find_hole(struct space *space, uint64_t length);
 /* Replace parts of regions so that none straddles `at`. 0 or -ENOMEM. */
 long space_cut(struct space *space, uint64_t at);
-/* Whether the space's limit lets it map `length` more bytes. */
-static inline bool space_may_grow(const struct space *space, uint64_t length)
+/* Whether mappings of these flags are what RLIMIT_DATA is about. */
+static inline bool flags_are_data(uint32_t flags)
 {
-	return !space->limit_pages ||
-	       space->mapped_pages + (length >> ANOLE_PAGE_SHIFT) <= space->limit_pages;
+	return (flags & (VM_W | VM_SHARED | VM_STACK | VM_PINNED)) == VM_W;
+}
+/* So many bytes with these flags more are mapped. */
+static inline void space_map_count(struct space *space, uint32_t flags, long bytes)
+{
+	space->mapped_pages += (uint64_t)(bytes >> ANOLE_PAGE_SHIFT);
+	if (flags_are_data(flags))
+		space->data_pages += (uint64_t)(bytes >> ANOLE_PAGE_SHIFT);
+}
+static inline bool space_may_have_data(const struct space *space, uint64_t length)
+{
+	return !space->limits[SPACE_LIMIT_DATA] ||
+	       space->data_pages + (length >> ANOLE_PAGE_SHIFT) <= space->limits[SPACE_LIMIT_DATA];
+}
+/* Whether the space's limits let it map `length` more bytes with these flags. */
+static inline bool space_may_grow(const struct space *space, uint64_t length, uint32_t flags)
+{
+	return (!space->limits[SPACE_LIMIT_MAPPED] ||
+		space->mapped_pages + (length >> ANOLE_PAGE_SHIFT) <= space->limits[SPACE_LIMIT_MAPPED]) &&
+	       (!flags_are_data(flags) || space_may_have_data(space, length));
+}
+/* How far a stack of the space grows. */
+static inline uint64_t space_stack_limit(const struct space *space)
+{
+	uint64_t pages = space->limits[SPACE_LIMIT_STACK];
+
+	return pages && pages < STACK_MOST >> ANOLE_PAGE_SHIFT ? pages << ANOLE_PAGE_SHIFT : STACK_MOST;
 }
 
 /* Copy `space` for `thread`; *clone gets the child when the answer is 0. KCALL_RESTART: call again. */

@@ -243,7 +243,7 @@ long sys_space_stat(uint64_t handle, uint64_t result)
 	return copy_to_user(current_thread()->space, result, &stat, sizeof(stat), NULL);
 }
 
-long sys_space_limit(uint64_t handle, uint64_t pages)
+long sys_space_limit(uint64_t handle, uint64_t what, uint64_t pages)
 {
 	int error;
 	struct space *space = lookup(handle, CAP_CONTROL, &error);
@@ -252,7 +252,9 @@ long sys_space_limit(uint64_t handle, uint64_t pages)
 		return -error;
 	if (!caller_is_service())
 		return -EPERM;
-	space->limit_pages = pages;
+	if (what > SPACE_LIMIT_STACK)
+		return -EINVAL;
+	space->limits[what] = pages;
 	return 0;
 }
 

@@ -197,8 +197,8 @@ static long apply_limit(struct process *process, uint32_t resource, const struct
 		entry->limit_file_size = limit->soft;
 	if (status >= 0)
 		tx_set(process->limits[resource], *limit);
-	if (resource == RLIMIT_AS)
-		image_limit(process->image, limit->soft);
+	if (resource == RLIMIT_AS || resource == RLIMIT_DATA || resource == RLIMIT_STACK)
+		image_limit(process->image, process->limits);
 	if (resource == RLIMIT_CPU)
 		timers_limit(process);
 	return status < 0 ? status : 0;

@@ -67,7 +67,7 @@ long exec_begin(struct process *process, struct thread *caller, struct request *
 		forget(process);
 		return -ENOMEM;
 	}
-	image_limit(exec->image, process->limits[RLIMIT_AS].soft);
+	image_limit(exec->image, process->limits);
 	exec->request = request;
 	exec->caller = caller ? caller->tid : 0;
 	thread_show(exec->loader);

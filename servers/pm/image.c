@@ -161,12 +161,20 @@ struct image *image_clone(const struct image *of, unsigned block)
 	return image;
 }
 
-void image_limit(struct image *image, uint64_t bytes)
+static void limit_space(struct image *image, unsigned what, uint64_t bytes)
 {
 	uint64_t pages = bytes / ANOLE_PAGE_SIZE;
 
-	if (image)
-		kcall(space_limit, image->space, bytes == UINT64_MAX ? 0 : pages ? pages : 1);
+	kcall(space_limit, image->space, what, bytes == UINT64_MAX ? 0 : pages ? pages : 1);
+}
+
+void image_limit(struct image *image, const struct limit *limits)
+{
+	if (!image)
+		return;
+	limit_space(image, SPACE_LIMIT_MAPPED, limits[RLIMIT_AS].soft);
+	limit_space(image, SPACE_LIMIT_DATA, limits[RLIMIT_DATA].soft);
+	limit_space(image, SPACE_LIMIT_STACK, limits[RLIMIT_STACK].soft);
 }
 
 void image_use(struct image *image)

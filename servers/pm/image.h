@@ -11,8 +11,8 @@ long image_start(bool restarted); /* find libposix, make what all processes shar
 /* A fresh space with libposix and the pages, no thread block yet. NULL: no memory. */
 struct image *image_new(cap_t quota);
 struct image *image_clone(const struct image *of, unsigned block); /* fork: `block` is the child's */
-/* RLIMIT_AS: UINT64_MAX for none. */
-void image_limit(struct image *image, uint64_t bytes);
+/* Of a process's limits those that its memory has. */
+void image_limit(struct image *image, const struct limit *limits);
 void image_use(struct image *image);
 void image_put(struct image *image);
 /* A block that no thread uses, mapped; -errno. */

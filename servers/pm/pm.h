@@ -108,7 +108,7 @@ enum process_flags {
 	PROC_ENDING = 0x2000,   /* its end has begun, and is gone on with whatever happens */
 };
 
-enum { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_NPROC = 6, RLIMIT_NOFILE, RLIMIT_AS = 9 };
+enum { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_NPROC = 6, RLIMIT_NOFILE, RLIMIT_AS = 9 };
 #define NO_LIMIT UINT64_MAX
 
 /* What process_change saves comes first. */
