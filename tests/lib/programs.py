@@ -20,7 +20,7 @@ class Source:
         with open(path, errors="replace") as f:
             marks = " ".join(re.findall(r"\bTEST:(.*)", f.read(4000)))
         self.slow = "slow" in marks.split()
-        self.stock = "stock" in marks.split()
+        self.stock = re.search(r"\bstock\b", marks) is not None
         timeout = re.search(r"timeout=(\d+)", marks)
         self.timeout = int(timeout.group(1)) if timeout else 60
 
