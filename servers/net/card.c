@@ -13,6 +13,7 @@
 
 #define CLASS "net"
 #define BURST 64u
+#define FRAME_MIN 60u /* without its checksum */
 #define CRASHES_MAX 2u
 
 PRESERVED struct card cards[CARDS_MAX];
@@ -111,18 +112,22 @@ void cards_publish(void)
 
 /* --- receiving -------------------------------------------------------------------------------------------------------- */
 
+/* lwIP reads ARP's fields without asking whether they are there: a frame has 60 bytes on every real wire. */
 static void take_packet(struct card *card, const struct nic_area *area, uint32_t buffer, uint32_t length)
 {
+	uint32_t whole = length < FRAME_MIN ? FRAME_MIN : length;
 	struct pbuf *packet;
 
 	if (buffer >= NIC_ENTRIES || length > NIC_PACKET_MAX || length < SIZEOF_ETH_HDR)
 		return;
-	packet = pbuf_alloc(PBUF_RAW, (u16_t)length, PBUF_RAM);
+	packet = pbuf_alloc(PBUF_RAW, (u16_t)whole, PBUF_RAM);
 	if (!packet) {
 		MIB2_STATS_NETIF_INC(&card->netif, ifindiscards);
 		return;
 	}
 	memcpy(packet->payload, area->buffers[buffer] + NIC_HEADROOM, length);
+	if (whole != length)
+		memset((char *)packet->payload + length, 0, whole - length);
 	MIB2_STATS_NETIF_ADD(&card->netif, ifinoctets, length);
 	MIB2_STATS_NETIF_INC(&card->netif, ifinucastpkts);
 	packet_came(&card->netif, packet);

@@ -137,9 +137,21 @@ def make(rng):
     return frame[:1514]
 
 
+def found():
+    """The frames among the fuzzer's inputs (tests/fuzz/net.c)."""
+    with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "fuzz", "net.seeds"), encoding="ascii") as f:
+        for line in f:
+            rest = b"" if line.startswith("#") else bytes.fromhex(line)
+            while len(rest) > 17 and rest[0] < 64:
+                length = rest[1] | rest[2] << 8
+                yield rest[3:3 + length]
+                rest = rest[3 + length:]
+
+
 @test(f"{NONSENSE} frames that are truncated, spoiled, fragments, or have options that cannot be", linux=False)
 def nonsense(_):
     victim, rng = Victim(), random.Random(SEED)
+    victim.attack(found(), 64)
     victim.attack((make(rng) for _ in range(NONSENSE)), NONSENSE // 8)
     if not victim.wire.say_hello(6000, 1030, 60, 1):
         raise Failed("no connection comes about")

@@ -49,13 +49,14 @@ def at_once(_):
     s = guest((port, 6000))
     before = counts_before(s)
     serve(s, 6000)
-    s.must(f"{PROGRAM} hold 127.0.0.1 6000 {CROWD} >/tmp/held &")
+    s.must(f"({PROGRAM} hold 127.0.0.1 6000 {CROWD} >/tmp/held 2>&1; echo status $? >>/tmp/held) &")
     peers = [socket.create_connection(("127.0.0.1", port), timeout=300) for _ in range(CROWD // 2)]
     for n, peer in enumerate(peers):
         peer.sendall(b"peer %d" % n)
     for n, peer in enumerate(peers):
         same(peer.recv(100), b"peer %d" % n)
-    same(s.must("wait; tail -n 1 /tmp/held", 600), f"held {CROWD}\n")
+    same(s.must("until grep -q status /tmp/held; do sleep 0.5; done; cat /tmp/held", 600),
+         f"connected\nheld {CROWD}\nstatus 0\n")
     print(f"  net has {memory(s)} KiB", flush=True)
     for peer in peers:
         peer.close()
