@@ -4,6 +4,7 @@
 #include <lwip/ip.h>
 #include <util/string.h>
 
+#include "port/hooks.h"
 #include "net.h"
 
 /* As in a sockaddr_in6, behind the family. */
@@ -88,6 +89,8 @@ bool reachable(const ip_addr_t *local, const ip_addr_t *to)
 		return true;
 	if (ip4_addr_isany(netif_ip4_addr(netif)))
 		return false;
+	if (net_route(NULL, address))
+		return true;
 	return !ip4_addr_isany(netif_ip4_gw(netif)) ||
 	       ip4_addr_netcmp(address, netif_ip4_addr(netif), netif_ip4_netmask(netif));
 }

@@ -128,18 +128,36 @@ static struct netif *towards(u32_t gateway)
 	return NULL;
 }
 
-/* lwIP knows the nets of its interfaces and one way to everything else. */
+/* To a net that no interface is in; that of an interface goes with its address. */
+static long net_to(bool add, u32_t to, u32_t mask, u32_t gateway, struct netif *netif)
+{
+	struct netif *own;
+
+	if (!add)
+		return route_delete(to, mask, gateway);
+	if (!netif)
+		netif = towards(gateway ? gateway : to);
+	if (!netif || (gateway && towards(gateway) != netif))
+		return -ENETUNREACH;
+	if (netif->name[0] == 'l')
+		return -EOPNOTSUPP;
+	NETIF_FOREACH(own)
+	{
+		u32_t wide = netif_ip4_netmask(own)->addr;
+
+		if (wide && (mask & wide) == wide && (netif_ip4_addr(own)->addr & wide) == (to & wide))
+			return (mask == wide && !gateway) ? -EEXIST : -EOPNOTSUPP;
+	}
+	return route_add(to, mask, gateway, netif);
+}
+
+/* lwIP knows the nets of its interfaces and one way to everything else; route.c the rest. */
 long interface_route(bool add, u32_t to, u32_t mask, u32_t gateway, struct netif *netif)
 {
 	ip4_addr_t way = { gateway };
 
-	if (to || mask) {
-		if (!netif)
-			netif = towards(to);
-		if (gateway || !netif || (netif_ip4_addr(netif)->addr & netif_ip4_netmask(netif)->addr) != to)
-			return add ? -EOPNOTSUPP : -ESRCH;
-		return add ? -EEXIST : -EOPNOTSUPP;
-	}
+	if (to || mask)
+		return net_to(add, to, mask, gateway, netif);
 	if (!add) {
 		if (!netif_default || !netif_ip4_gw(netif_default)->addr)
 			return -ESRCH;

@@ -19,4 +19,15 @@ void interface_set_address(struct netif *netif, u32_t address, u32_t mask);
 /* 0 or -errno; netif NULL: the one that leads to the gateway. */
 long interface_route(bool add, u32_t to, u32_t mask, u32_t gateway, struct netif *netif);
 
+/* route.c: IPv4, in network byte order; interface 0: nothing. */
+struct route {
+	u32_t to, mask;
+	ip4_addr_t gateway; /* 0: everybody there is on that link */
+	uint32_t interface;
+};
+#define ROUTES_MAX 64u
+const struct route *route_number(unsigned n); /* NULL behind the last */
+long route_add(u32_t to, u32_t mask, u32_t gateway, struct netif *netif);
+long route_delete(u32_t to, u32_t mask, u32_t gateway);
+
 #endif

@@ -252,6 +252,30 @@ static void put_addresses(const struct netif *netif, uint8_t family)
 		put_addresses6(netif);
 }
 
+static void put_static_routes(const struct netif *netif)
+{
+	const struct route *r;
+
+	for (unsigned n = 0; (r = route_number(n)); n++) {
+		struct route_info info = { .family = AF_INET,
+					   .to_length = prefix_of(r->mask),
+					   .table = RT_TABLE_MAIN,
+					   .protocol = RTPROT_BOOT,
+					   .scope = r->gateway.addr ? 0 : RT_SCOPE_LINK,
+					   .type = RTN_UNICAST };
+
+		if (r->interface != netif_get_index(netif))
+			continue;
+		begin(RTM_NEWROUTE, NLM_F_MULTI, &info, sizeof(info));
+		put_word(RTA_TABLE, RT_TABLE_MAIN);
+		put_word(RTA_DST, r->to);
+		if (r->gateway.addr)
+			put_word(RTA_GATEWAY, r->gateway.addr);
+		put_word(RTA_OIF, r->interface);
+		end();
+	}
+}
+
 static void put_routes(const struct netif *netif, uint8_t family)
 {
 	u32_t own = netif_ip4_addr(netif)->addr, mask = netif_ip4_netmask(netif)->addr;
@@ -276,6 +300,7 @@ static void put_routes(const struct netif *netif, uint8_t family)
 	put_word(RTA_OIF, netif_get_index(netif));
 	put_word(RTA_PREFSRC, own);
 	end();
+	put_static_routes(netif);
 }
 
 static void put_neighbours(void)

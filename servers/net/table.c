@@ -8,10 +8,11 @@
 #include <lwip/udp.h>
 #include <util/string.h>
 
-#include "net.h"
+#include "interface.h"
 
 #define RTF_UP 1u
 #define RTF_GATEWAY 2u
+#define RTF_HOST 4u
 
 static struct text {
 	char at[524288];
@@ -161,6 +162,7 @@ static void put_route(const char *name, u32_t to, u32_t gateway, unsigned flags,
 static void route_table(void)
 {
 	const struct netif *netif;
+	const struct route *r;
 	char name[16];
 
 	put("Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n");
@@ -174,6 +176,14 @@ static void route_table(void)
 		if (netif == netif_default && netif_ip4_gw(netif)->addr)
 			put_route(name, 0, netif_ip4_gw(netif)->addr, RTF_UP | RTF_GATEWAY, 0);
 		put_route(name, own & mask, 0, RTF_UP, mask);
+	}
+	for (unsigned n = 0; (r = route_number(n)); n++) {
+		netif = netif_get_by_index((u8_t)r->interface);
+		if (!netif || !netif_is_up(netif))
+			continue;
+		interface_name(netif, name);
+		put_route(name, r->to, r->gateway.addr,
+			  RTF_UP | (r->gateway.addr ? RTF_GATEWAY : 0) | (~r->mask ? 0 : RTF_HOST), r->mask);
 	}
 }
 

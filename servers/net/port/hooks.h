@@ -14,4 +14,10 @@ signed char net_segment(struct tcp_pcb *pcb, struct tcp_hdr *header);
 unsigned net_out_of_order_max(void);
 void net_tcp_tmr(void);
 
+struct netif;
+/* The interface that leads there, if that is neither its own net nor the default way; NULL. */
+struct netif *net_route(const ip4_addr_t *from, const ip4_addr_t *to);
+/* Whom on the link of this interface to give it to; NULL: the default gateway. */
+const ip4_addr_t *net_gateway(struct netif *netif, const ip4_addr_t *to);
+
 #endif
