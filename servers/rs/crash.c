@@ -25,16 +25,23 @@ static void copy_stack(const struct child *child, struct crash_report *report)
 	report->stack_length = copied < 0 ? 0 : (uint32_t)copied;
 }
 
-void crash_note(const struct child *child, const char *reason)
+static struct crash_report *new_report(void)
 {
 	struct crash_report *report = &reports[(last + 1) % REPORTS];
-	uint64_t now = clock_monotonic_ns();
-	long calls;
 
 	last++;
 	tx_fresh(report, sizeof *report); /* nobody reads it before */
 	memset(report, 0, sizeof *report);
 	report->number = last;
+	return report;
+}
+
+void crash_note(const struct child *child, const char *reason)
+{
+	struct crash_report *report = new_report();
+	uint64_t now = clock_monotonic_ns();
+	long calls;
+
 	report->time_ns = now;
 	report->uptime_ns = now - child->started_ns;
 	report->incarnation = child->incarnation;
@@ -72,4 +79,58 @@ long crash_give(struct request *rq, uint64_t after, uint64_t *number)
 		return request_park(rq, &readers);
 	*number = report->number;
 	return request_write(rq, 0, report, sizeof *report);
+}
+
+/* --- RS's own deaths ------------------------------------------------------------------------ */
+
+/* What each of the standbys has told. */
+static PRESERVED struct teller {
+	cap_t memory; /* its answer */
+	uint64_t number;
+} tellers[STANDBYS];
+
+static void ask(struct teller *teller);
+
+static void own_told(struct acall *call)
+{
+	const struct rs_crash_reply *reply = acall_reply(call);
+	struct teller *teller = call->owner;
+	struct crash_report *report;
+
+	if (call->status < 0 && call->status != -ERESTART) {
+		slog("a standby tells no more of RS's deaths: error %ld", -call->status);
+		return;
+	}
+	if (call->status >= 0) {
+		report = new_report();
+		kcall(mo_read, teller->memory, 0, report, sizeof *report);
+		report->number = last;
+		teller->number = reply->number;
+		waitq_wake(&readers);
+	}
+	ask(teller);
+}
+
+static void ask(struct teller *teller)
+{
+	struct rs_crash_req request = { teller->number };
+	const struct child *standby = standby_number((unsigned)(teller - tellers));
+	struct acall *call = standby ? acall_new(own_told, teller) : NULL;
+
+	if (!call)
+		return;
+	call->out = (struct call_buffer){ teller->memory, 0, 0, sizeof(struct crash_report) };
+	rs_send_crash(call, standby->control, &request);
+}
+
+void crash_ask_own(void)
+{
+	for (unsigned i = 0; i < STANDBYS; i++) {
+		long made = tx_made(kcall(mo_create, sizeof(struct crash_report), 0ul));
+
+		if (made < 0)
+			continue;
+		tellers[i].memory = (cap_t)made;
+		ask(&tellers[i]);
+	}
 }

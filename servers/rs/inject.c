@@ -19,7 +19,7 @@ static const char *const kinds[FAULT_KINDS] = { "none", "segfault", "abort", "ex
 /* Made once: the label sent to each child, and the labels that each has sent. */
 static cap_t memory_of(cap_t *memory, uint64_t bytes_each)
 {
-	long made = *memory ? 0 : kcall(mo_create, CHILDREN * bytes_each, 0);
+	long made = *memory ? 0 : tx_made(kcall(mo_create, CHILDREN * bytes_each, 0));
 
 	if (made > 0)
 		*memory = (cap_t)made;

@@ -191,7 +191,7 @@ long child_launch(struct child *child)
 {
 	long error;
 
-	child->incarnation++;
+	child->incarnation = is_standby() ? standby_next_incarnation() : child->incarnation + 1;
 	child->ready = false;
 	child->after_shut_down = NULL;
 	child->injected = false;

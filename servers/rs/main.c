@@ -36,6 +36,7 @@ static void first_start(void)
 	own_record(false);
 	manifests_load();
 	boot_services();
+	crash_ask_own();
 	tx_resume();
 }
 

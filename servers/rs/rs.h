@@ -83,7 +83,11 @@ extern struct child children[CHILDREN];
 
 /* standby.c: RS's program with RS for its only child. */
 bool is_standby(void);
+#define STANDBYS 2u
 void standby_make(void);
+struct child *standby_number(unsigned n); /* NULL: there is none */
+uint32_t standby_next_incarnation(void);  /* of RS, by whichever of them */
+bool standby_look(void);                  /* every second; whether this one also looks for hangs */
 long standby_grant(struct child *standby);
 void standby_main(void) __attribute__((noreturn));
 void own_record(bool restarted); /* RS's own: RS_RECORD */
@@ -150,6 +154,8 @@ long fault_taken(struct request *rq);
 /* crash.c: the child dies of itself; it has not been destroyed yet. */
 void crash_note(const struct child *child, const char *reason);
 long crash_give(struct request *rq, uint64_t after, uint64_t *number);
+/* RS, once: from now on the standbys' reports of RS's deaths are among its own. */
+void crash_ask_own(void);
 
 /* control.c */
 struct rs_control_req;

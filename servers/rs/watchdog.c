@@ -81,7 +81,9 @@ static void look_at(struct child *child, struct watched *watch)
 
 static void look(struct timer *timer)
 {
-	for (unsigned i = 0; i < CHILDREN; i++)
+	bool all = !is_standby() || standby_look();
+
+	for (unsigned i = 0; i < CHILDREN && all; i++)
 		if (children[i].state == CHILD_RUNNING && (&children[i] != RS_RECORD || is_standby()))
 			look_at(&children[i], &watched[i]);
 	timer_start(timer, clock_monotonic_ns() + LOOK_NS, look);
