@@ -9,7 +9,7 @@
  *     service crash NAME           it faults, which leaves a report in /var/log/crash
  *     service inject NAME KIND [POINT [SKIP]]
  *                                  it fails when it comes to POINT (-: any) for the (SKIP + 1)-th time; KIND: segfault,
- *                                  abort, exit, loop, silent, wild; none: not any more
+ *                                  abort, exit, loop, silent, wild, vanish; none: not any more
  *     service points NAME          the labels of its points
  *     service step NAME COUNT      it ends after so many more of its own instructions
  *     service dump                 every thread, endpoint and call, to the kernel's log

@@ -305,6 +305,9 @@ static long set_priority(struct thread *thread, uint64_t value)
 		return -EPERM;
 	if (value > 31)
 		return -EINVAL;
+	/* Else a service could keep the processor from whoever would end it. */
+	if (value > current_thread()->base_priority)
+		return -EPERM;
 	thread->priority = thread->base_priority = value;
 	sched_changed(thread);
 	return 0;

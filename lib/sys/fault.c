@@ -46,12 +46,14 @@ static void fail(void)
 	case FAULT_ABORT: __builtin_trap();
 	case FAULT_EXIT: service_exit(EIO);
 	case FAULT_LOOP:
+		kcall(thread_set, CAP_SELF_THREAD, THREAD_PRIORITY, 31); /* refused */
 		for (;;)
 			__asm__ volatile("");
 	case FAULT_SILENT:
 		for (;;)
 			kcall(sleep, UINT64_MAX);
 	case FAULT_WILD: write_wildly(); break;
+	case FAULT_VANISH: kcall(thread_exit, 0);
 	default: break;
 	}
 }

@@ -258,7 +258,8 @@ enum fault_kind {
 	FAULT_LOOP,
 	FAULT_SILENT, /* waits for ever */
 	FAULT_TWICE, /* a segmentation fault, in this incarnation and in the next, and both are crashes of its own */
-	FAULT_WILD, /* overwrites words of its own data, and goes on */
+	FAULT_WILD,   /* overwrites words of its own data, and goes on */
+	FAULT_VANISH, /* its thread ends, and nobody is told */
 	FAULT_KINDS,
 };
 extern bool fault_armed;

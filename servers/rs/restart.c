@@ -237,7 +237,8 @@ static void describe(const struct child *child, const struct request *rq, const 
 		slog("%s: %s", child->name, reason);
 		return;
 	}
-	snprintf(reason, size, "fault %lu at %lx, address %lx", vector, rip, address);
+	snprintf(reason, size, "%s %lu at %lx, address %lx",
+		 rq->words[3] & IPC_FAULT_MEMORY ? "out of memory: fault" : "fault", vector, rip, address);
 	slog("%s: %s, error code %lx, rsp %lx", child->name, reason, rq->words[3], rq->words[4]);
 	slog("%s: rax %lx rbx %lx rcx %lx rdx %lx rsi %lx rdi %lx", child->name, regs->rax, regs->rbx,
 	     regs->rcx, regs->rdx, regs->rsi, regs->rdi);

@@ -47,7 +47,7 @@ static bool keeps_silent(const struct child *child, const struct thread_info *in
 {
 	struct ep_call call;
 
-	if (info->state != THREAD_SLEEPING && info->state != THREAD_STOPPED)
+	if (info->state != THREAD_SLEEPING && info->state != THREAD_STOPPED && info->state != THREAD_FAULTED)
 		return false;
 	return kcall(ep_calls, child->endpoint, &call, 1) > 0;
 }
@@ -59,6 +59,11 @@ static void look_at(struct child *child, struct watched *watch)
 
 	if (kcall(thread_info, child->thread, &info) < 0)
 		return;
+	if (info.state == THREAD_DEAD) {
+		slog("%s: its thread has ended", child->name);
+		child_crashed(child, "its thread has ended");
+		return;
+	}
 	used_ns = info.user_ns + info.system_ns;
 	if (watch->incarnation != child->restarts) {
 		watch->incarnation = child->restarts;

@@ -243,6 +243,7 @@ static void test_thread_copy(void)
 static void test_thread_priority(void)
 {
 	EQUAL(kcall(thread_set, CAP_SELF_THREAD, THREAD_PRIORITY, 32), -EINVAL);
+	EQUAL(kcall(thread_set, CAP_SELF_THREAD, THREAD_PRIORITY, 31), -EPERM);
 	EQUAL(kcall(thread_set, CAP_SELF_THREAD, 99, 0), -EINVAL);
 	EQUAL(kcall(thread_set, CAP_SELF_THREAD, THREAD_FS_BASE, 0x8000000000000000), -EINVAL);
 	EQUAL(kcall(thread_set, CAP_SELF_THREAD, THREAD_AFFINITY, 0), -EINVAL);
