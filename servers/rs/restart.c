@@ -43,6 +43,16 @@ static void give_up(struct child *child)
 	refuse(child);
 }
 
+/* What it has put into its table is named by nothing any more; its device is quiet. What RS has put there stays. */
+static void sweep_table(const struct child *child)
+{
+	long slot = (SLOT_RS & ~CAP_PRIVATE) + 1;
+
+	for (; (slot = kcall(table_next, child->table, slot)) >= 0; slot++)
+		if (slot < (SLOT_FIRST_NAMED & ~CAP_PRIVATE) || slot >= child->next_slot)
+			kcall(table_remove, child->table, slot);
+}
+
 /* Drop what it remembers; the calls in service come to it as new ones. */
 static void forget(struct child *child)
 {
@@ -54,6 +64,7 @@ static void forget(struct child *child)
 	tx_close(child->preserved);
 	child->preserved = (cap_t)fresh;
 	child->incarnation = 0;
+	sweep_table(child);
 }
 
 static void reincarnate(struct child *child)

@@ -26,6 +26,19 @@ def counts(guest):
     return kept
 
 
+def steady(guest, patience=10):
+    """The counts once they are the same twice in a row: what the boot has begun may end only after the prompt is there, later
+    on a large machine."""
+    deadline = time.monotonic() + patience
+    found = counts(guest)
+    while time.monotonic() < deadline:
+        time.sleep(0.3)
+        last, found = found, counts(guest)
+        if found == last:
+            break
+    return found
+
+
 def leaked(before, after):
     """In words, '' if nothing has."""
     return ", ".join(f"{after[name] - before[name]:+} {name}" for name in before if after[name] != before[name])
