@@ -87,9 +87,10 @@ static bool do_service(struct manifest *m, const struct line *line)
 	return line->count == 2 && !m->name[0] && copy_name(m->name, line->words[1]);
 }
 
+/* Below RS, which has to get its turn beside any that loops. */
 static bool do_priority(struct manifest *m, const struct line *line)
 {
-	return line->count == 2 && parse_u32(line->words[1], 0, 31, &m->priority);
+	return line->count == 2 && parse_u32(line->words[1], 0, PRIORITY_MAX, &m->priority);
 }
 
 static bool add_names(char (*names)[MANIFEST_NAME], uint32_t *count, uint32_t limit, const struct line *line)

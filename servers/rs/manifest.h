@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define PRIORITY_MAX 23u
 #define MANIFEST_NAME 24 /* with the NUL, as struct startup_entry has it */
 #define MANIFEST_USES 24
 #define MANIFEST_HANDS 16

@@ -23,7 +23,7 @@ _Static_assert(FIRST_NUMBER + CHILDREN <= SERVICES_MAX, "numbers have pids");
 #define BADGE_FAULT BADGE_FIRST_OWN
 
 #define RS_PRESERVED_SIZE (64ul << 20)
-#define RS_PRIORITY 24u
+#define RS_PRIORITY (PRIORITY_MAX + 1)
 
 #define MILLISECONDS 1000000ul
 #define SECONDS 1000000000ul

@@ -76,6 +76,8 @@ static void test_refusals(void)
 	REQUIRE(parse("priority 3\nservice a\n") == 1);
 	REQUIRE(parse("service a\nservice b\n") == 2);
 	REQUIRE(parse("service a\n\npriority 32\n") == 3);
+	REQUIRE(parse("service a\npriority 24\n") == 2); /* RS has it */
+	REQUIRE(parse("service a\npriority 23\n") == 0);
 	REQUIRE(parse("service a\npreserved 99999999999999999999\n") == 2);
 	REQUIRE(parse("service a\npreserved 65G\n") == 2);
 	REQUIRE(parse("service a\nports 0xfff0 32\n") == 2);
