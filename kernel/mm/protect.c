@@ -45,6 +45,7 @@ static void protect_entries(struct space *space, const struct region *region)
 static long check_protect(struct space *space, uint64_t start, uint64_t end, uint32_t prot)
 {
 	uint32_t index = regions_search(&space->regions, start);
+	bool limited = space->limits[SPACE_LIMIT_DATA];
 	uint64_t data = 0;
 
 	for (; start < end; index++) {
@@ -57,7 +58,8 @@ static long check_protect(struct space *space, uint64_t start, uint64_t end, uin
 			return -ENOMEM;
 		if (!region_rights_allow(region->rights, prot))
 			return -EACCES;
-		if (!flags_are_data(region->flags) && flags_are_data((region->flags & ~PROT_BITS) | prot))
+		if (limited && !flags_are_data(region->flags) &&
+		    flags_are_data((region->flags & ~PROT_BITS) | prot))
 			data += (region->end < end ? region->end : end) - start;
 		start = region->end;
 	}
@@ -65,7 +67,7 @@ static long check_protect(struct space *space, uint64_t start, uint64_t end, uin
 }
 
 /* How many regions are moved within their array in the time of a page; cutting and joining moves those behind. */
-#define MOVES_PER_PAGE 8u
+#define MOVES_PER_PAGE 5u
 
 /* Whether changing all of it at once would take long. */
 static bool is_big(const struct space *space)
