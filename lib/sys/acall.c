@@ -8,6 +8,7 @@
 #define CHUNK_CALLS 16
 #define CHUNKS 64
 #define POISON_CRASHES 2
+#define SENDS_MASK 63ul /* in the cookie, below the address of the entry */
 
 enum acall_state {
 	ACALL_UNUSED = 0, /* no call object yet */
@@ -125,7 +126,7 @@ static void fail_later(struct acall *call, long status)
 
 static void send_now(struct acall *call)
 {
-	struct call_send send = { .op = call->op, .cookie = (uintptr_t)call, .reply_to = SLOT_ENDPOINT };
+	struct call_send send = { .op = call->op, .reply_to = SLOT_ENDPOINT };
 	long error;
 
 	memcpy(send.w, call->request, sizeof send.w);
@@ -140,7 +141,11 @@ static void send_now(struct acall *call)
 	memcpy(send.caps, call->caps, sizeof send.caps);
 	send.in = buffer_of(&call->in);
 	send.out = buffer_of(&call->out);
+	call->sends++;
+	send.cookie = (uintptr_t)call | (call->sends & SENDS_MASK);
+	BARRIER();
 	call->state = ACALL_SENT;
+	BARRIER();
 	error = kcall(call_send, call->object, call->to, &send);
 	if (error < 0)
 		fail_later(call, error);
@@ -213,11 +218,16 @@ static void run_done(struct acall *call)
 
 void acall_answered(const struct request *message)
 {
-	struct acall *call = (struct acall *)message->badge;
+	struct acall *call = (struct acall *)(message->badge & ~SENDS_MASK);
 	unsigned count = (unsigned)(message->received >> 8 & 0xff);
 
 	if (!preserved_contains(call, sizeof *call) || call->state != ACALL_SENT)
 		return;
+	/* The answer of the time before has come again: this time it was just about to be sent. */
+	if ((message->badge & SENDS_MASK) != (call->sends & SENDS_MASK)) {
+		send_now(call);
+		return;
+	}
 	call->status = (long)message->op;
 	memcpy(call->words, message->words, 8 * IPC_WORDS);
 	memset(call->words + IPC_WORDS, 0, 8 * IPC_EXTRA_WORDS);

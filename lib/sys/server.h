@@ -170,6 +170,7 @@ struct acall {
 	/* lib/sys's */
 	cap_t object;
 	uint32_t state;
+	uint32_t sends; /* counted, for the answer to tell which it is of */
 	struct acall *next;
 	uint64_t made, ran,
 	    freed; /* the transactions that have taken it from the pool, run `done`, freed it; or 0 */
