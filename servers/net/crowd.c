@@ -5,10 +5,9 @@
 
 #include "net.h"
 
-#define CONNECTIONS_MAX \
-	2048u /* open, half open and closing: each timer tick changes all of them in one transaction */
-#define TIME_WAIT_MAX 1024u /* those that only wait for stray packets; the oldest make room */
-#define HALF_OPEN_TICKS 2u  /* of 500 ms: after which one makes room for who comes new */
+#define CONNECTIONS_MAX 4096u /* open, half open and closing */
+#define TIME_WAIT_MAX 1024u   /* those that only wait for stray packets; the oldest make room */
+#define HALF_OPEN_TICKS 2u    /* of 500 ms: after which one makes room for who comes new */
 
 #define TURN 32u /* connections that a timer looks after in one transaction */
 #define TURN_WAITING 256u
