@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A plugin of gcc: in services, each store to memory that could be preserved first asks whether the undo log has its
- * line (lib/sys/tx.h, lib/sys/tx_line.S). What is asked is an asm statement that reads the memory which is stored to, so
- * no later pass moves the store before it:
+ * line (lib/sys/tx.h). What is asked is an asm statement that reads the memory which is stored to, so no later pass
+ * moves the store before it:
  *
- *	lea address, %r32; shr $6, %r32; cmpb $0, TX_SHADOW(%r64); jne to a call of tx_line_REGISTER
+ *	leal address, %r32; shr $6, %r32; cmpb $0, TX_SHADOW(%r64); jne
  *
- * Not asked for: the function's own variables, and static variables that are not in section .preserved (with
+ * Where the line is to be saved, the words that are stored to are (lib/sys/tx.c has the layout of the log), unless they
+ * are many: then the line is, which is not asked for again (tx_line.S).
+ *
+ * Not asked for: the function's own variables, what is reached by a pointer to a type that is TX_LOCAL, and static variables that are not in section .preserved (with
  * -fplugin-arg-tx-statics: no static variable is left out). What is copied or filled by a function, and objects of more
  * than a line, are announced by a call of tx_touch.
  */
@@ -31,6 +34,8 @@
 int plugin_is_GPL_compatible;
 
 #define LINE 64
+#define WORDS_MAX 6          /* in one record */
+#define WORDS_LIMIT (64 << 10) /* bytes of the log: beyond, lines are recorded */
 static bool all_statics;
 static const char *shadow;
 
@@ -43,6 +48,19 @@ bool in_preserved(tree variable)
 	return section && !strcmp(section, ".preserved");
 }
 
+/* Whether it is reached by a pointer to a type that says it never lies in preserved memory (TX_LOCAL). */
+bool local_type(tree base)
+{
+	tree type;
+
+	if (TREE_CODE(base) != MEM_REF && TREE_CODE(base) != TARGET_MEM_REF)
+		return false;
+	type = TREE_TYPE(TREE_OPERAND(base, 0));
+	if (POINTER_TYPE_P(type) && lookup_attribute("tx_local", TYPE_ATTRIBUTES(TREE_TYPE(type))))
+		return true;
+	return lookup_attribute("tx_local", TYPE_ATTRIBUTES(TREE_TYPE(base)));
+}
+
 /* Whether memory that this refers to is surely not preserved. */
 bool exempt(tree reference)
 {
@@ -50,6 +68,8 @@ bool exempt(tree reference)
 
 	if (!base)
 		return false;
+	if (local_type(base))
+		return true;
 	if (TREE_CODE(base) == MEM_REF && TREE_CODE(TREE_OPERAND(base, 0)) == ADDR_EXPR)
 		base = get_base_address(TREE_OPERAND(TREE_OPERAND(base, 0), 0));
 	if (TREE_CODE(base) == SSA_NAME || TREE_CODE(base) == RESULT_DECL || TREE_CODE(base) == PARM_DECL)
@@ -79,31 +99,104 @@ tree addressable(tree reference)
 	return unshare_expr(reference);
 }
 
-/* Before `at`: that the log has the line of the first byte of `memory`, and that of `last`; `last` NULL: they are the same. */
-void ask(gimple_stmt_iterator *at, tree memory, tree last, location_t where)
+tree byte_range(tree base, HOST_WIDE_INT from, HOST_WIDE_INT to)
 {
-	static const char check[] =
-	    "leal %%%d, %%k0\n\tshrl $6, %%k0\n\tcmpb $0, %s(%%q0)\n\tjne %df\n%d:\n\t"
-	    ".subsection 1\n%d:\tcall tx_line_%%V0\n\tjmp %db\n\t.subsection 0";
-	char text[640];
-	vec<tree, va_gc> *inputs = NULL, *outputs = NULL, *clobbers = NULL;
-	tree scratch = make_ssa_name(long_unsigned_type_node);
-	int length = snprintf(text, sizeof text, check, 1, shadow, 1, 2, 1, 2);
+	tree type = build_array_type_nelts(unsigned_char_type_node, to - from);
 
+	return build2(MEM_REF, type, unshare_expr(base), build_int_cst(ptr_type_node, from));
+}
+
+/* The asm statement that is being made. */
+struct question {
+	char text[1600];
+	int length;
+	vec<tree, va_gc> *inputs;
+	int inputs_count;
+};
+
+void __attribute__((format(printf, 2, 3))) say(question *q, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	q->length += vsnprintf(q->text + q->length, sizeof q->text - q->length, format, arguments);
+	va_end(arguments);
+}
+
+/* The number that the text has for it. */
+int input(question *q, tree memory)
+{
+	vec_safe_push(q->inputs, build_tree_list(build_tree_list(NULL_TREE, build_string(1, "m")), memory));
+	return ++q->inputs_count;
+}
+
+void say_check(question *q, int memory)
+{
+	say(q, "leal %%%d, %%k0\n\tshrl $6, %%k0\n\tcmpb $0, %s(%%q0)\n\tjne 1f\n\t", memory, shadow);
+}
+
+void say_line(question *q, int memory)
+{
+	say(q, "leaq %%%d, %%q0\n\tcall tx_line_%%V0\n\t", memory);
+}
+
+/* Behind the checks: what is done where one of them says so, out of the way. */
+void say_cold(question *q)
+{
+	say(q, "2:\n\t.subsection 1\n1:\t");
+}
+
+/* The words first..last are recorded, unless the log is so full that each line had better be recorded only once. */
+void say_words(question *q, int first, int last)
+{
+	int count = last - first + 1;
+
+	say(q, "cmpl $%d, tx_log\n\tja 3f\n\t", WORDS_LIMIT);
+	say(q, "leaq %%%d, %%q0\n\torb $%d, %%b0\n\tpushq %%q0\n\tmovl tx_log, %%k0\n\t", first, count);
+	say(q, "popq tx_log + %d(%%q0)\n\t", 8 + 8 * count);
+	for (int i = 0; i < count; i++)
+		say(q, "pushq %%%d\n\tpopq tx_log + %d(%%q0)\n\t", first + i, 8 + 8 * i);
+	say(q, "addq $%d, tx_log\n\tjmp 2b\n3:\t", 8 + 8 * count);
+}
+
+/* The word around it, which is of no more than eight bytes and does not cross the end of one. */
+void say_word_around(question *q, int memory)
+{
+	say(q,
+	    "cmpl $%d, tx_log\n\tja 3f\n\t"
+	    "leaq %%%d, %%q0\n\tandq $-8, %%q0\n\tpushq (%%q0)\n\torb $1, %%b0\n\tpushq %%q0\n\t"
+	    "movl tx_log, %%k0\n\tpopq tx_log + 16(%%q0)\n\tpopq tx_log + 8(%%q0)\n\t"
+	    "addq $16, tx_log\n\tjmp 2b\n3:\t",
+	    WORDS_LIMIT, memory);
+}
+
+void ask(question *q, gimple_stmt_iterator *at, location_t where)
+{
+	vec<tree, va_gc> *outputs = NULL, *clobbers = NULL;
+	tree scratch = make_ssa_name(long_unsigned_type_node);
+
+	say(q, "jmp 2b\n\t.subsection 0");
 	vec_safe_push(outputs, build_tree_list(build_tree_list(NULL_TREE, build_string(3, "=&r")), scratch));
-	vec_safe_push(inputs, build_tree_list(build_tree_list(NULL_TREE, build_string(1, "m")), memory));
-	if (last) {
-		length += snprintf(text + length, sizeof text - length, "\n\t");
-		snprintf(text + length, sizeof text - length, check, 2, shadow, 3, 4, 3, 4);
-		vec_safe_push(inputs, build_tree_list(build_tree_list(NULL_TREE, build_string(1, "m")), last));
-	}
 	vec_safe_push(clobbers, build_tree_list(NULL_TREE, build_string(2, "cc")));
 
-	gasm *statement = gimple_build_asm_vec(text, inputs, outputs, clobbers, NULL);
+	gasm *statement = gimple_build_asm_vec(q->text, q->inputs, outputs, clobbers, NULL);
 	SSA_NAME_DEF_STMT(scratch) = statement;
 	gimple_asm_set_volatile(statement, true);
 	gimple_set_location(statement, where);
 	gsi_insert_before(at, statement, GSI_SAME_STMT);
+}
+
+/* Before `at`: for an object of at most eight bytes that does not cross the end of a word. */
+void ask_small(gimple_stmt_iterator *at, tree memory, location_t where)
+{
+	question q = {};
+	int operand = input(&q, memory);
+
+	say_check(&q, operand);
+	say_cold(&q);
+	say_word_around(&q, operand);
+	say_line(&q, operand);
+	ask(&q, at, where);
 }
 
 void announce(gimple_stmt_iterator *at, tree address, tree length, location_t where)
@@ -135,23 +228,51 @@ struct group {
 };
 auto_vec<group> groups;
 
-tree part(const group &g, HOST_WIDE_INT from, HOST_WIDE_INT to)
+/* Whether it begins and ends in the same piece of `size` bytes. */
+bool in_one(const group &g, HOST_WIDE_INT size)
 {
-	tree type = build_array_type_nelts(unsigned_char_type_node, to - from);
+	HOST_WIDE_INT unit = MIN(size, (HOST_WIDE_INT)g.align), first = g.from + g.misalign, last = g.to - 1 + g.misalign;
 
-	return build2(MEM_REF, type, unshare_expr(g.base), build_int_cst(ptr_type_node, from));
+	return first >= 0 && first / unit == last / unit;
+}
+
+/* As words, if they are few. */
+void ask_group(group &g)
+{
+	gimple_stmt_iterator at = gsi_for_stmt(g.first);
+	HOST_WIDE_INT from = g.from, to = g.to;
+	question q = {};
+
+	if (g.align >= 8) {
+		from -= (g.from + g.misalign) & 7;
+		to += -(g.to + g.misalign) & 7;
+	} else if (in_one(g, 8)) {
+		ask_small(&at, byte_range(g.base, from, to), g.where);
+		return;
+	}
+	HOST_WIDE_INT count = g.align >= 8 ? (to - from) / 8 : WORDS_MAX + 1;
+	int first = input(&q, byte_range(g.base, from, count <= WORDS_MAX ? from + 8 : to)), last = first;
+
+	for (HOST_WIDE_INT i = 1; i < count && count <= WORDS_MAX; i++)
+		last = input(&q, byte_range(g.base, from + 8 * i, from + 8 * i + 8));
+	if (count > WORDS_MAX && !in_one(g, LINE))
+		last = input(&q, byte_range(g.base, g.to - 1, g.to));
+	say_check(&q, first);
+	if (!in_one(g, LINE))
+		say_check(&q, last);
+	say_cold(&q);
+	if (count <= WORDS_MAX)
+		say_words(&q, first, last);
+	say_line(&q, first);
+	if (!in_one(g, LINE))
+		say_line(&q, last);
+	ask(&q, &at, g.where);
 }
 
 void finish_groups()
 {
-	for (const group &g : groups) {
-		gimple_stmt_iterator at = gsi_for_stmt(g.first);
-		bool one_line = g.align >= LINE ? (g.from + g.misalign) / LINE == (g.to - 1 + g.misalign) / LINE
-						: g.to - g.from <= g.align &&
-						      (g.from + g.misalign) % g.align + (g.to - g.from) <= g.align;
-
-		ask(&at, part(g, g.from, g.to), one_line ? NULL_TREE : part(g, g.to - 1, g.to), g.where);
-	}
+	for (group &g : groups)
+		ask_group(g);
 	groups.truncate(0);
 }
 
@@ -230,8 +351,8 @@ void store(gimple_stmt_iterator *at, tree to, location_t where)
 	if (distance(memory, &g)) {
 		g.to = g.from + length;
 		gather(gsi_stmt(*at), g);
-	} else if ((unsigned)length * BITS_PER_UNIT <= get_object_alignment(memory)) {
-		ask(at, memory, NULL_TREE, where);
+	} else if (length <= 8 && (unsigned)length * BITS_PER_UNIT <= get_object_alignment(memory)) {
+		ask_small(at, memory, where);
 	} else {
 		announce(at, build_fold_addr_expr(memory), size, where);
 	}
@@ -320,6 +441,13 @@ public:
 
 }
 
+static const struct attribute_spec tx_local = { "tx_local", 0, 0, false, true, false, false, NULL, NULL };
+
+static void register_attributes(void *, void *)
+{
+	register_attribute(&tx_local);
+}
+
 int plugin_init(struct plugin_name_args *info, struct plugin_gcc_version *version)
 {
 	struct register_pass_info pass;
@@ -339,5 +467,6 @@ int plugin_init(struct plugin_name_args *info, struct plugin_gcc_version *versio
 	pass.ref_pass_instance_number = 1;
 	pass.pos_op = PASS_POS_INSERT_BEFORE;
 	register_callback(info->base_name, PLUGIN_PASS_MANAGER_SETUP, NULL, &pass);
+	register_callback(info->base_name, PLUGIN_ATTRIBUTES, register_attributes, NULL);
 	return 0;
 }

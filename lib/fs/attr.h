@@ -7,8 +7,9 @@
 #define LIB_FS_ATTR_H
 
 #include <proto/file_types.h>
+#include <sys/tx.h>
 
-struct creds {
+struct TX_LOCAL creds {
 	uint32_t uid, gid; /* of the file system: fsuid, fsgid */
 	uint32_t group_count;
 	const uint32_t *groups;

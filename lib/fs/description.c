@@ -15,10 +15,10 @@ static bool claim(struct description *d)
 		index = (descriptions.free_hint + n) % DESCRIPTIONS_MAX;
 		if (descriptions.slot[index])
 			continue;
-		tx_set(descriptions.generation, descriptions.generation % GENERATION_MASK + 1); /* never 0 */
+		descriptions.generation = descriptions.generation % GENERATION_MASK + 1; /* never 0 */
 		d->badge = (uint64_t)descriptions.generation << 32 | (index + BADGE_FIRST_OWN);
-		tx_set(descriptions.slot[index], d);
-		tx_set(descriptions.free_hint, index + 1);
+		descriptions.slot[index] = d;
+		descriptions.free_hint = index + 1;
 		return true;
 	}
 	return false;
@@ -72,9 +72,9 @@ void description_delete(void *description)
 	uint32_t index = description_index(d->badge);
 
 	watch_drop(&d->watches);
-	tx_set(descriptions.slot[index], NULL);
+	descriptions.slot[index] = NULL;
 	if (index < descriptions.free_hint)
-		tx_set(descriptions.free_hint, index);
+		descriptions.free_hint = index;
 	pheap_free(d);
 }
 
@@ -130,7 +130,7 @@ long description_set_flags(struct request *rq, const struct file_set_flags_req *
 	(void)out;
 	if (!d)
 		return -EBADF;
-	tx_set(d->flags, stream_set_flags(d->flags, in->flags));
+	d->flags = stream_set_flags(d->flags, in->flags);
 	return 0;
 }
 

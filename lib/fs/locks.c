@@ -6,7 +6,6 @@
 /* A record or hold leaves its list. */
 #define UNLINK(link, gone)              \
 	do {                            \
-		tx_save_word(link);     \
 		*(link) = (gone)->next; \
 		pheap_free(gone);       \
 	} while (0)
@@ -38,7 +37,7 @@ static void push(struct file_locks *locks, struct lock_record *record, const str
 {
 	*record = *from;
 	record->next = locks->records;
-	tx_set(locks->records, record);
+	locks->records = record;
 }
 
 /* Take `wanted` out of the owner's ranges. A record that it splits needs `spare`, which is used up. */
@@ -55,13 +54,11 @@ static void carve(struct file_locks *locks, const struct lock_record *wanted, st
 			struct lock_record rest = *record;
 
 			rest.first = wanted->last + 1;
-			tx_save(record, sizeof(*record));
 			record->last = wanted->first - 1;
 			push(locks, *spare, &rest);
 			*spare = NULL;
 			return;
 		} else {
-			tx_save(record, sizeof(*record));
 			if (record->first < wanted->first)
 				record->last = wanted->first - 1;
 			else
@@ -168,7 +165,7 @@ long flock_set(struct file_locks *locks, uint64_t description, uint32_t operatio
 	hold->description = description;
 	hold->type = type;
 	hold->next = locks->flocks;
-	tx_set(locks->flocks, hold);
+	locks->flocks = hold;
 	return 0;
 }
 

@@ -42,6 +42,7 @@ void tx_unguard(void *memory, size_t length);
 void tx_allocated(void *payload, size_t length, uint64_t *header);
 void pheap_guard(const uint64_t *header);
 bool pheap_frees_many(void);
+extern uint32_t tx_lines_count, tx_ranges_count; /* what a commit has to guard again */
 void tx_finish(void);
 void tx_finish_lines(void);
 static inline void tx_next(void)
@@ -51,19 +52,24 @@ static inline void tx_next(void)
 
 /* txcheck.c, only in a build that checks */
 #ifdef TXCHECK
+#define TX_LOOK_AT_ALL true
 void txcheck_start(void);
 void txcheck_guarded(const void *memory, size_t length);
-void txcheck_saved(uintptr_t line, const uint8_t *old); /* by a transaction that is being committed */
+/* Those of a transaction that is about to be committed, by a function that calls another with each. */
+typedef void txcheck_see(uintptr_t at, const uint8_t *old, size_t size);
+void txcheck_records(void (*each)(txcheck_see *see));
 void txcheck_commit(void);
 /* Every incarnation makes it anew, so it is only saved for the check. */
 #define txcheck_changes tx_touch
 void pheap_unguard_freed(void);
 #else
+#define TX_LOOK_AT_ALL false
 static inline void txcheck_start(void) {}
 static inline void txcheck_guarded(const void *memory, size_t length)
 {
 	(void)memory, (void)length;
 }
+#define txcheck_records(each) ((void)(each))
 static inline void txcheck_commit(void) {}
 static inline void pheap_unguard_freed(void) {}
 static inline void txcheck_changes(void *memory, size_t length)
@@ -77,7 +83,7 @@ static inline void tx_end(void)
 	message_page->unnoted = 0;
 	if (__builtin_expect(tx_effects, 0))
 		tx_finish();
-	else if ((uint32_t)tx_log.word)
+	else if (tx_lines_count | tx_ranges_count | TX_LOOK_AT_ALL | fault_armed)
 		tx_finish_lines();
 	else
 		tx_next();

@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The undo log. Preserved memory is taken by lines of 64 bytes; a shadow byte for each says whether it has to be saved
- * before it is changed: it is preserved, and was not saved or allocated in this transaction. A record is the old bytes,
- * then where they belong with its kind in the low bits. It counts only once tx_log.word covers it, so a crash at any
- * instruction leaves a log that leads back to the last commit. Going back is repeatable.
+ * The undo log. Memory is looked at by lines of 64 bytes; a shadow byte for each says whether it has to be recorded
+ * before it is changed: it is preserved, and was not recorded as a whole or allocated in this transaction. A record is
+ * some words of old bytes, then where they belong with their kind in the low bits. It counts only once tx_log.word
+ * covers it, so a crash at any instruction leaves a log that leads back to the last commit. Going back is repeatable.
  */
 #include "internal.h"
 
 #define STEPS_MAX 4096u
 #define KIND_MASK 7ul
+#define WORDS_LIMIT (64u << 10) /* bytes of the log: beyond, lines are recorded, each only once */
 
-enum kind {
-	LINE,       /* its bytes */
-	WORD,       /* eight bytes */
-	ALLOCATED,  /* the same; payload is to be saved from the next transaction on */
-	CAPABILITY, /* made: closed if that is undone */
-	FRESH,      /* the lines from there on, so many bytes, are to be saved from the next transaction on */
-};
-static const uint8_t kind_size[KIND_MASK + 1] = { TX_LINE, 8, 8, 0, 8 };
+/* Between the two: so many words. */
+enum kind { LINE, WORD, WORDS_MAX = 6, CAPABILITY /* made: closed if that is undone */ };
 
 _Static_assert(TX_SHADOW == 0x38000000 && TX_LINE == 64, "see tx_line.S");
 _Static_assert(offsetof(struct tx_log, bytes) == 8, "see tx_line.S");
@@ -52,30 +47,61 @@ void tx_full(void)
 	check_failed(__FILE__, __LINE__, "room in the undo log");
 }
 
-static void append(const void *old, uint64_t at, enum kind kind)
+static size_t old_size(uint64_t record)
 {
-	uint8_t *to = tx_log.bytes + used();
-	size_t size = kind_size[kind];
+	enum kind kind = record & KIND_MASK;
 
-	if (used() > LOG_SIZE - size - 8)
+	return kind == LINE ? TX_LINE : kind == CAPABILITY ? 0 : 8 * kind;
+}
+
+static void append(const uint64_t *old, size_t count, uint64_t record)
+{
+	uint64_t *to = (uint64_t *)(tx_log.bytes + used());
+
+	if (used() > tx_log_last)
 		tx_full();
-	memcpy(to, old, size);
-	*(uint64_t *)(to + size) = at | kind;
+	for (size_t i = 0; i < count; i++)
+		to[i] = old[i];
+	to[count] = record;
 	BARRIER();
-	tx_log.word += size + 8;
+	tx_log.word += 8 * count + 8;
 	BARRIER();
+}
+
+static void append_words(const uint64_t *at, size_t count)
+{
+	append(at, count, (uintptr_t)at | count);
 }
 
 void tx_keep_word(void *memory)
 {
 	txcheck_changes(memory, 8);
-	uint64_t *word = (uint64_t *)((uintptr_t)memory & ~7ul);
 
 	if (tx_on)
-		append(word, (uintptr_t)word, WORD);
+		append_words((uint64_t *)((uintptr_t)memory & ~7ul), 1);
 }
 
 /* --- lines -------------------------------------------------------------------------------- */
+
+/* What is to be guarded again after the commit: numbers of lines (tx_line.S adds to them as well); other memory, if
+ * there is room: payloads of blocks (length 0), by their headers, and what tx_fresh was told. */
+extern uint32_t tx_lines[]; /* the linker script's */
+uint32_t tx_lines_count;
+#define RANGES_MAX 1024u
+static struct {
+	void *memory;
+	size_t length;
+} ranges[RANGES_MAX];
+uint32_t tx_ranges_count;
+
+static bool add_range(void *memory, size_t length)
+{
+	if (tx_ranges_count == RANGES_MAX)
+		return false;
+	ranges[tx_ranges_count].memory = memory;
+	ranges[tx_ranges_count++].length = length;
+	return true;
+}
 
 static uint8_t *shadow_of(uintptr_t at)
 {
@@ -87,44 +113,75 @@ static bool inside(const void *memory)
 	return (uintptr_t)memory - PRESERVED_BASE < PRESERVED_LIMIT;
 }
 
-void tx_touch(void *memory, size_t length)
+/* What else there is in the process does not. */
+static inline bool outlives(uint64_t at)
 {
-	uintptr_t at = (uintptr_t)memory & ~(TX_LINE - 1), end = (uintptr_t)memory + length;
+	return inside((const void *)at) || at >= SERVICE_SHARES;
+}
 
-	if (!inside(memory) || !tx_on)
-		return;
-	FAULT_POINT("tx: before a change");
-	for (; at < end; at += TX_LINE) {
+static void save_line(uintptr_t line)
+{
+	*shadow_of(line) = 0;
+	tx_lines[tx_lines_count++] = (uint32_t)line >> TX_LINE_SHIFT;
+	append((const uint64_t *)line, TX_LINE / 8, line);
+}
+
+static void touch_lines(uintptr_t at, uintptr_t end)
+{
+	for (at &= ~(TX_LINE - 1); at < end; at += TX_LINE) {
 		while (!(at & (8 * TX_LINE - 1)) && end - at >= 8 * TX_LINE && !*(uint64_t *)shadow_of(at))
 			at += 8 * TX_LINE;
-		if (at < end && *shadow_of(at)) {
-			append((void *)at, at, LINE);
-			*shadow_of(at) = 0;
-		}
+		if (at < end && *shadow_of(at))
+			save_line(at);
 	}
+}
+
+static __attribute__((noinline)) void record(uintptr_t at, uintptr_t end)
+{
+	FAULT_POINT("tx: before a change");
+	if (end - at > 8 * WORDS_MAX || used() > WORDS_LIMIT)
+		touch_lines(at, end);
+	else if (at < end)
+		append_words((const uint64_t *)at, (end - at) / 8);
+}
+
+/* Where nothing is guarded, as in a service that is not transactional, this is to be short. */
+void tx_touch(void *memory, size_t length)
+{
+	uintptr_t at = (uintptr_t)memory & ~7ul, end = ((uintptr_t)memory + length + 7) & ~7ul;
+
+	if (tx_on && outlives((uintptr_t)memory) &&
+	    (end - at > TX_LINE || *shadow_of(at) | *shadow_of(end - 8)))
+		record(at, end);
 }
 
 void tx_save(void *memory, size_t length)
 {
+	uintptr_t at = (uintptr_t)memory & ~7ul, end = ((uintptr_t)memory + length + 7) & ~7ul;
+
 	if (inside(memory)) {
 		tx_touch(memory, length);
 		return;
 	}
-	for (size_t at = (uintptr_t)memory & ~7ul; tx_on && at < (uintptr_t)memory + length; at += 8)
-		append((void *)at, at, WORD);
+	for (size_t step; tx_on && at < end; at += step) {
+		step = end - at < 8 * WORDS_MAX ? end - at : 8 * WORDS_MAX;
+		append_words((const uint64_t *)at, step / 8);
+	}
 }
 
 static void guard_line(uintptr_t line)
 {
 	*shadow_of(line) = 1;
-	txcheck_guarded((void *)line, TX_LINE);
+	if (inside((void *)line))
+		txcheck_guarded((void *)line, TX_LINE);
 }
 
 void tx_guard(void *memory, size_t length)
 {
 	if (tx_on && length)
 		memset(shadow_of((uintptr_t)memory), 1, (length + TX_LINE - 1) >> TX_LINE_SHIFT);
-	txcheck_guarded(memory, length);
+	if (inside(memory))
+		txcheck_guarded(memory, length);
 }
 
 void tx_unguard(void *memory, size_t length)
@@ -138,8 +195,11 @@ void tx_allocated(void *payload, size_t length, uint64_t *header)
 	if (!tx_on)
 		return;
 	txcheck_changes(header, 16);
-	tx_unguard(payload, length);
-	append(header, (uintptr_t)header, ALLOCATED);
+	append_words(header, 1);
+	if (add_range(header, 0))
+		tx_unguard(payload, length);
+	else
+		tx_guard(payload, length);
 }
 
 /* The whole lines of some memory. */
@@ -154,12 +214,10 @@ static size_t lines_in(void *memory, size_t length, uintptr_t *from)
 void tx_fresh(void *memory, size_t length)
 {
 	uintptr_t from;
-	uint64_t whole = lines_in(memory, length, &from);
+	size_t whole = lines_in(memory, length, &from);
 
-	if (!whole)
-		return;
-	append(&whole, from, FRESH);
-	tx_unguard((void *)from, whole);
+	if (whole && add_range((void *)from, whole))
+		tx_unguard((void *)from, whole);
 }
 
 void tx_exclude(void *memory, size_t length)
@@ -197,7 +255,7 @@ static uint64_t last_record(uint32_t *size)
 	if (*size < 8)
 		return 0;
 	record = *(const uint64_t *)(tx_log.bytes + *size - 8);
-	*size -= 8 + kind_size[record & KIND_MASK];
+	*size -= 8 + old_size(record);
 	return record;
 }
 
@@ -205,38 +263,33 @@ static void put_back(uint64_t record, const uint8_t *old)
 {
 	if ((record & KIND_MASK) == CAPABILITY)
 		kcall(cap_close, (cap_t)(record >> 3));
-	else if ((record & KIND_MASK) != FRESH)
-		memcpy((void *)(record & ~KIND_MASK), old, kind_size[record & KIND_MASK]);
+	else if (outlives(record))
+		memcpy((void *)(record & ~KIND_MASK), old, old_size(record));
 }
 
-static void check_saved(void)
+/* With the bytes that each record would put back, the newest first. */
+static inline void each_record(void (*see)(uintptr_t at, const uint8_t *old, size_t size))
 {
-#ifdef TXCHECK
 	uint32_t size = used();
 	uint64_t record;
 
 	while ((record = last_record(&size)))
-		if ((record & KIND_MASK) == LINE)
-			txcheck_saved(record, tx_log.bytes + size);
-#endif
+		if ((record & KIND_MASK) != CAPABILITY && inside((const void *)record))
+			see(record & ~KIND_MASK, tx_log.bytes + size, old_size(record));
 }
 
-/* What this transaction has saved or allocated is to be saved again by the next. */
+/* What this transaction has recorded as a whole or allocated is to be recorded again by the next. */
 static void guard_again(void)
 {
-	uint32_t size = used();
-	uint64_t record;
-
-	while ((record = last_record(&size))) {
-		uint64_t *at = (uint64_t *)(record & ~KIND_MASK);
-
-		if ((record & KIND_MASK) == LINE)
-			guard_line(record);
-		else if ((record & KIND_MASK) == ALLOCATED)
-			pheap_guard(at);
-		else if ((record & KIND_MASK) == FRESH)
-			tx_guard(at, *(uint64_t *)(tx_log.bytes + size));
-	}
+	for (uint32_t i = 0; i < tx_lines_count; i++)
+		guard_line((uintptr_t)tx_lines[i] << TX_LINE_SHIFT);
+	tx_lines_count = 0;
+	for (uint32_t i = 0; i < tx_ranges_count; i++)
+		if (ranges[i].length)
+			tx_guard(ranges[i].memory, ranges[i].length);
+		else
+			pheap_guard(ranges[i].memory);
+	tx_ranges_count = 0;
 }
 
 /* The pages of a long transaction go back. */
@@ -252,7 +305,7 @@ void tx_finish_lines(void)
 	bool was_long = used() > TX_LOG_SIZE;
 
 	FAULT_POINT("tx: before the commit");
-	check_saved();
+	txcheck_records(each_record);
 	guard_again();
 	pheap_unguard_freed();
 	tx_next();
@@ -266,7 +319,7 @@ void tx_finish_lines(void)
 long tx_made(long slot)
 {
 	if (slot >= 0 && tx_on) {
-		append(NULL, (uint64_t)slot << 3, CAPABILITY);
+		append(NULL, 0, (uint64_t)slot << 3 | CAPABILITY);
 		message_page->unnoted = 0;
 	}
 	return slot;

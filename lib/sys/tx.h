@@ -47,7 +47,8 @@ static inline void tx_save_word(void *memory)
 {
 	tx_save(memory, 8);
 }
-/* Lines of memory from pheap_alloc_data that are saved all the same; to be said again by each incarnation. */
+/* Lines of memory from pheap_alloc_data, or of one share, that are saved all the same; to be said again by each
+ * incarnation. */
 void tx_guard(void *memory, size_t length);
 /* Save and change one variable. */
 #define tx_set(variable, value)                         \
@@ -84,6 +85,13 @@ void tx_resume(void);
 #define TX_DERIVED
 #else
 #define TX_DERIVED __attribute__((no_instrument_function))
+#endif
+
+/* For a type of which no object lies in preserved memory, written to by its own pointers: nothing is asked for those. */
+#ifdef TX_PLUGIN
+#define TX_LOCAL __attribute__((tx_local))
+#else
+#define TX_LOCAL
 #endif
 
 static inline uint64_t tx_sequence(void)

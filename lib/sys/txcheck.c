@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Proves that a transaction which is not committed would leave no trace: a build that checks (make TXCHECK=1) keeps a
- * twin of all memory that is to be saved before it is changed. At each commit the log's old bytes have to be the twin's,
+ * twin of all memory that is to be saved before it is changed. At each commit, what going back would lead to has to be the twin,
  * and so has memory that was not saved (a part of it each time, all of it in turn). What is not is told once.
  */
 #include "internal.h"
@@ -10,8 +10,9 @@
 
 #define LINES_EACH 2048u
 #define TOLD 64u
+#define LINE_MASK (~(TX_LINE - 1))
 
-static uint8_t *twin;
+static uint8_t *twin, *undone;
 static uint32_t told[TOLD], told_count, next;
 
 static uint8_t *twin_of(uintptr_t at)
@@ -47,8 +48,10 @@ static void copy(uintptr_t line)
 
 void txcheck_start(void)
 {
-	if (tx_on)
+	if (tx_on) {
 		twin = scratch_map(startup->preserved_size);
+		undone = scratch_map(startup->preserved_size);
+	}
 }
 
 void txcheck_guarded(const void *memory, size_t length)
@@ -57,10 +60,49 @@ void txcheck_guarded(const void *memory, size_t length)
 		memcpy(twin_of((uintptr_t)memory), memory, (length + TX_LINE - 1) & ~(TX_LINE - 1));
 }
 
-void txcheck_saved(uintptr_t line, const uint8_t *old)
+static uint8_t *undone_of(uintptr_t at)
 {
-	if (twin)
-		compare(line, old, "found as it was saved");
+	return undone + (at - PRESERVED_BASE);
+}
+
+static void take_line(uintptr_t at, const uint8_t *old, size_t size)
+{
+	(void)old;
+	memcpy(undone_of(at & LINE_MASK), (const void *)(at & LINE_MASK), TX_LINE);
+	if (size > TX_LINE - at % TX_LINE)
+		take_line((at & LINE_MASK) + TX_LINE, old, 0);
+}
+
+static void undo(uintptr_t at, const uint8_t *old, size_t size)
+{
+	memcpy(undone_of(at), old, size);
+}
+
+/* Words of memory that is not guarded (of lib/sys itself) are not looked at. */
+static void compare_line(uintptr_t at, const uint8_t *old, size_t size)
+{
+	(void)old;
+	if (size == TX_LINE || guarded(at))
+		compare(at & LINE_MASK, undone_of(at & LINE_MASK), "found as it was saved");
+}
+
+static void copy_line(uintptr_t at, const uint8_t *old, size_t size)
+{
+	(void)old;
+	if (guarded(at))
+		copy(at & LINE_MASK);
+	if (size > TX_LINE - at % TX_LINE && guarded(at + size))
+		copy((at & LINE_MASK) + TX_LINE);
+}
+
+void txcheck_records(void (*each)(txcheck_see *see))
+{
+	if (!twin || !undone)
+		return;
+	each(take_line);
+	each(undo);
+	each(compare_line);
+	each(copy_line);
 }
 
 void txcheck_commit(void)

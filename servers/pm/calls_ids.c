@@ -183,7 +183,7 @@ long do_process_times(struct request *rq, const struct pm_process_times_req *in,
 
 static long apply_limit(struct process *process, uint32_t resource, const struct limit *limit)
 {
-	struct process_entry *entry = entry_change(process);
+	struct process_entry *entry = process_entry(process);
 	long status = 0;
 
 	if (resource == RLIMIT_NOFILE) {
@@ -196,7 +196,7 @@ static long apply_limit(struct process *process, uint32_t resource, const struct
 	if (resource == RLIMIT_FSIZE)
 		entry->limit_file_size = limit->soft;
 	if (status >= 0)
-		tx_set(process->limits[resource], *limit);
+		process->limits[resource] = *limit;
 	if (resource == RLIMIT_AS || resource == RLIMIT_DATA || resource == RLIMIT_STACK)
 		image_limit(process->image, process->limits);
 	if (resource == RLIMIT_CPU)
@@ -280,7 +280,7 @@ static long set_nice(struct process *caller, struct process *process, int64_t va
 		return -EPERM;
 	if (from->euid && nice < (int32_t)entry->nice)
 		return -EACCES;
-	entry_change(process)->nice = (uint32_t)nice;
+	process_entry(process)->nice = (uint32_t)nice;
 	for (struct thread *thread = process->threads; thread; thread = thread->next)
 		machine_priority(thread, entry->nice);
 	return 0;
@@ -325,7 +325,7 @@ long do_affinity(struct request *rq, const struct pm_affinity_req *in, struct pm
 	if (in->set && from->euid && from->euid != to->uid && from->euid != to->euid)
 		return -EPERM;
 	if (in->set)
-		tx_set(thread->process->flags, thread->process->flags | PROC_BOUND);
+		thread->process->flags = thread->process->flags | PROC_BOUND;
 	status = in->set ? machine_bind(thread, in->mask) : 0;
 	out->mask = machine_affinity(thread);
 	return status;

@@ -112,7 +112,6 @@ long do_exit_thread(struct request *rq, const struct pm_exit_thread_req *in, str
 		process_exit(thread->process, (uint32_t)in->status & 0xff00);
 		return 0;
 	}
-	thread_change(thread);
 	thread->phase = THREAD_LEAVING;
 	return 0;
 }
@@ -188,7 +187,7 @@ long do_exec_commit(struct request *rq, const struct pm_exec_commit_req *in, str
 
 	if (!process)
 		return -EPERM;
-	entry = entry_change(process);
+	entry = process_entry(process);
 	set_command(rq, entry);
 	entry->args_start = in->args_start;
 	entry->args_end = in->args_end;

@@ -112,7 +112,6 @@ static void wait_over(struct timer *timer)
 static void end_wait(struct thread *thread)
 {
 	machine_timer(&thread->timer, 0, NULL);
-	thread_change(thread);
 	thread->waiting = NULL;
 	thread->wait_set = 0;
 }
@@ -128,7 +127,6 @@ void sigtimedwait_cancelled(struct request *rq)
 
 static long begin_wait(struct request *rq, const struct pm_sigtimedwait_req *in, struct thread *thread)
 {
-	thread_change(thread);
 	thread->waiting = rq;
 	thread->wait_set = in->set;
 	rq->progress[0] = 1;
@@ -197,7 +195,7 @@ long do_set_tty(struct request *rq, const struct pm_set_tty_req *in, struct pm_s
 	session = process_entry(process)->sid;
 	for (uint32_t place = 0; place < process_places(); place++)
 		if (process_at(place) && proctab->entry[place].sid == session)
-			tx_set(proctab->entry[place].tty, (uint32_t)in->device);
+			proctab->entry[place].tty = (uint32_t)in->device;
 	return 0;
 }
 

@@ -43,7 +43,6 @@ long do_timer_create(struct request *rq, const struct pm_timer_create_req *in,
 	timer = timer_make(process);
 	if (!timer)
 		return -EAGAIN;
-	tx_save(timer, sizeof(*timer));
 	timer->clock = (uint32_t)clock;
 	timer->notify = (uint32_t)in->notify;
 	timer->signal = (uint32_t)in->signal;
@@ -133,7 +132,7 @@ long do_name(struct request *rq, const struct pm_name_req *in, struct pm_name_re
 		if (rq->in_length)
 			status = request_read(rq, 0, name, rq->in_length);
 		if (status >= 0)
-			memcpy(entry_change(process)->command, name, sizeof(name));
+			memcpy(process_entry(process)->command, name, sizeof(name));
 		for (struct thread *thread = process->threads; thread; thread = thread->next)
 			thread_show(thread);
 	} else {
@@ -156,7 +155,6 @@ static long set_host_name(struct request *rq, char *name)
 	if (rq->in_length)
 		status = request_read(rq, 0, text, rq->in_length);
 	if (status >= 0) {
-		tx_save(name, sizeof(text));
 		memcpy(name, text, sizeof(text));
 	}
 	return status < 0 ? status : 0;
@@ -168,7 +166,6 @@ long do_host_name(struct request *rq, const struct pm_host_name_req *in, struct 
 
 	(void)out;
 	if (!names.host[0]) {
-		tx_save(&names, sizeof(names));
 		strlcpy(names.host, "anole", sizeof(names.host));
 		strlcpy(names.domain, "(none)", sizeof(names.domain));
 	}
@@ -182,7 +179,7 @@ long do_host_name(struct request *rq, const struct pm_host_name_req *in, struct 
 
 static long set_option(struct process *process, uint32_t flag, bool on)
 {
-	tx_set(process->flags, on ? process->flags | flag : process->flags & ~flag);
+	process->flags = on ? process->flags | flag : process->flags & ~flag;
 	return 0;
 }
 
@@ -203,7 +200,7 @@ long do_option(struct request *rq, const struct pm_option_req *in, struct pm_opt
 		if (in->set && in->value > SIGNAL_COUNT)
 			return -EINVAL;
 		if (in->set)
-			tx_set(process->death_signal, (uint32_t)in->value);
+			process->death_signal = (uint32_t)in->value;
 		return in->set ? 0 : process->death_signal;
 	}
 	/* The flag says the contrary of this one. */
@@ -263,7 +260,6 @@ static void advance_loads(void)
 	steps = passed / STEP_NS;
 	if (!steps)
 		return;
-	tx_save(&loads, sizeof(loads));
 	load = (info.runnable_ns - loads.runnable_ns) / (passed / ONE);
 	loads.at_ns += steps * STEP_NS;
 	loads.runnable_ns = info.runnable_ns - passed % STEP_NS * load / ONE;
@@ -366,7 +362,7 @@ static cap_t init_args(const char *path)
 
 static void init_answer(long status)
 {
-	tx_set(init_error, status ? status : 1);
+	init_error = status ? status : 1;
 	machine_wake(&init_waiter);
 }
 
@@ -383,14 +379,13 @@ static void init_exec(struct process *process)
 void init_exec_failed(struct process *process, long error)
 {
 	slog("%s cannot be run: error %ld", inits[init_tried], error);
-	tx_set(init_tried, init_tried + 1);
+	init_tried = init_tried + 1;
 	if (init_tried < INITS)
 		init_exec(process);
 }
 
 static void init_session(struct process *process, long status)
 {
-	process_change(process);
 	process->flags &= ~(uint32_t)PROC_STARTING;
 	if (status < 0)
 		init_answer(status);

@@ -108,7 +108,7 @@ static long set_by(struct process_entry *entry, uint32_t which, int64_t a, int64
 long cred_set(struct process *process, uint32_t which, int64_t a, int64_t b, int64_t c)
 {
 	uint32_t before = process_entry(process)->uid;
-	long status = set_by(entry_change(process), which, a, b, c);
+	long status = set_by(process_entry(process), which, a, b, c);
 
 	process_changes_owner(process, before);
 	return status;
@@ -122,7 +122,6 @@ long cred_set_groups(struct process *process, const uint32_t *groups, uint32_t c
 		return -EPERM;
 	if (count > PROCESS_GROUPS)
 		return -EINVAL;
-	tx_save(&entry->group_count, sizeof(entry->group_count) + sizeof(entry->groups));
 	memcpy(entry->groups, groups, count * sizeof(*groups));
 	entry->group_count = count;
 	return 0;
@@ -134,7 +133,7 @@ long cred_set_groups(struct process *process, const uint32_t *groups, uint32_t c
 
 bool cred_exec(struct process *process, uint32_t mode, uint32_t uid, uint32_t gid)
 {
-	struct process_entry *entry = entry_change(process);
+	struct process_entry *entry = process_entry(process);
 
 	if (!(process->flags & PROC_NO_NEW_PRIVS)) {
 		if (mode & S_ISUID)

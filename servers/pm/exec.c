@@ -38,7 +38,6 @@ static void forget(struct process *process)
 {
 	struct exec_state *exec = &process->exec;
 
-	process_change(process);
 	if (exec->loader)
 		thread_drop(exec->loader, exec->image);
 	if (exec->image)
@@ -56,7 +55,6 @@ long exec_begin(struct process *process, struct thread *caller, struct request *
 
 	if (exec->image)
 		return -EAGAIN;
-	process_change(process);
 	exec->badge = unused_badge();
 	exec->private_table = loader_table(exec->badge, args, quota);
 	exec->image = exec->private_table < 0 ? NULL : image_new(quota);
@@ -115,7 +113,6 @@ static void change_image(struct process *process, struct exec_state *exec)
 	}
 	while (process->threads)
 		thread_end(process->threads);
-	process_change(process);
 	if (process->image)
 		image_put(process->image);
 	if (process->private_table >= 0)
@@ -131,7 +128,7 @@ static void forget_exit_signals(struct process *process)
 	process->exit_signal = SIGCHLD;
 	for (struct process *child = process->children; child; child = child->older)
 		if (child->exit_signal != SIGCHLD)
-			tx_set(child->exit_signal, SIGCHLD);
+			child->exit_signal = SIGCHLD;
 }
 
 bool exec_commit(struct process *process, const struct exec_file *file)
@@ -139,7 +136,6 @@ bool exec_commit(struct process *process, const struct exec_file *file)
 	struct exec_state exec = process->exec;
 	uint32_t set_id = file->no_setid ? 0 : file->mode;
 
-	process_change(process);
 	process->exec = (struct exec_state){ 0 };
 	public_table(&exec);
 	change_image(process, &exec);

@@ -99,7 +99,6 @@ static struct image *image_take(long space)
 
 	if (tx_made(space) < 0)
 		return NULL;
-	tx_save(&pool, sizeof(pool));
 	if (image)
 		pool.free = image->next_free;
 	else if (pool.used < PROCESS_MAX)
@@ -108,14 +107,7 @@ static struct image *image_take(long space)
 		tx_close((cap_t)space);
 		return NULL;
 	}
-	/* One that this transaction has freed may have to be what it was. */
-	if (image->changed == tx_sequence())
-		tx_save(image, sizeof(*image));
-	else
-		tx_save_word(&image->next_free);
-	tx_fresh(image, sizeof(*image));
-	memset(image, 0, sizeof(*image));
-	image->changed = tx_sequence();
+	take_place(image, sizeof(*image), &image->next_free, image->freed);
 	image->space = (cap_t)space;
 	image->users = 1;
 	return image;
@@ -179,17 +171,15 @@ void image_limit(struct image *image, const struct limit *limits)
 
 void image_use(struct image *image)
 {
-	tx_set(image->users, image->users + 1);
+	image->users = image->users + 1;
 }
 
 void image_put(struct image *image)
 {
-	tx_save(image, offsetof(struct image, base));
 	if (--image->users)
 		return;
-	image->changed = tx_sequence();
+	image->freed = tx_sequence();
 	tx_close(image->space);
-	tx_save(&pool, sizeof(pool));
 	image->next_free = pool.free;
 	pool.free = image;
 }
@@ -227,13 +217,13 @@ long image_block_get(struct image *image)
 		status = map_block(image, (unsigned)block);
 		if (status < 0)
 			return status;
-		SET_WORD(image->blocks_mapped[block / 64], image->blocks_mapped[block / 64] | bit);
+		image->blocks_mapped[block / 64] = image->blocks_mapped[block / 64] | bit;
 	}
-	SET_WORD(image->blocks_used[block / 64], image->blocks_used[block / 64] | bit);
+	image->blocks_used[block / 64] = image->blocks_used[block / 64] | bit;
 	return block;
 }
 
 void image_block_put(struct image *image, unsigned block)
 {
-	SET_WORD(image->blocks_used[block / 64], image->blocks_used[block / 64] & ~(1ull << block % 64));
+	image->blocks_used[block / 64] = image->blocks_used[block / 64] & ~(1ull << block % 64);
 }

@@ -41,11 +41,10 @@ void job_stop(struct process *process, int signal)
 {
 	if (process->flags & PROC_STOPPED)
 		return;
-	process_change(process);
 	process->flags |= PROC_STOPPED | PROC_STOP_NEWS;
 	process->flags &= ~(uint32_t)PROC_CONTINUE_NEWS;
 	process->stop_signal = (uint32_t)signal;
-	entry_change(process)->state = PROCESS_STOPPED;
+	process_entry(process)->state = PROCESS_STOPPED;
 	for (struct thread *thread = process->threads; thread; thread = thread->next)
 		machine_stop(thread);
 	job_tell_parent(process, CLD_STOPPED);
@@ -55,10 +54,9 @@ void job_continue(struct process *process)
 {
 	if (!(process->flags & PROC_STOPPED))
 		return;
-	process_change(process);
 	process->flags &= ~(uint32_t)(PROC_STOPPED | PROC_STOP_NEWS);
 	process->flags |= PROC_CONTINUE_NEWS;
-	entry_change(process)->state = PROCESS_ALIVE;
+	process_entry(process)->state = PROCESS_ALIVE;
 	for (struct thread *thread = process->threads; thread; thread = thread->next) {
 		/* What came meanwhile is looked at on the way. */
 		if (thread->hint)
@@ -188,6 +186,6 @@ long job_setsid(struct process *caller)
 	if (group_exists(entry->pid))
 		return -EPERM;
 	process_set_group(caller, entry->pid, entry->pid);
-	entry_change(caller)->tty = 0;
+	process_entry(caller)->tty = 0;
 	return entry->pid;
 }

@@ -78,11 +78,9 @@ void thread_enter(struct thread *thread)
 
 	thread_name(thread);
 	thread_show(thread);
-	process_change(process);
-	thread_change(thread);
 	thread->next = process->threads;
 	process->threads = thread;
-	entry_change(process)->threads++;
+	process_entry(process)->threads++;
 	thread->phase = THREAD_LIVE;
 	if (process_entry(process)->nice)
 		machine_priority(thread, process_entry(process)->nice);
@@ -96,8 +94,8 @@ static void thread_leave(struct thread *thread)
 		link = &(*link)->next;
 	if (!*link)
 		return;
-	SET_WORD(*link, thread->next);
-	entry_change(thread->process)->threads--;
+	*link = thread->next;
+	process_entry(thread->process)->threads--;
 }
 
 /* One that is not yet among its process's: exec's loader and fork's child are not until they run. */
@@ -147,7 +145,6 @@ void thread_end(struct thread *thread)
 	uint64_t user_ns, system_ns;
 
 	machine_times(thread, &user_ns, &system_ns);
-	process_change(process);
 	process->times.user_ns += user_ns;
 	process->times.system_ns += system_ns;
 	machine_timer(&thread->timer, 0, NULL);
@@ -282,7 +279,6 @@ static void release_resources(struct process *process)
 {
 	for (; process->threads; breathe())
 		thread_end(process->threads);
-	process_change(process);
 	if (process->image)
 		image_put(process->image);
 	process->image = NULL;
@@ -300,7 +296,6 @@ void process_undo(struct process *child)
 
 void process_begin(struct process *child)
 {
-	process_change(child);
 	child->flags &= ~(uint32_t)PROC_STARTING;
 	if (child->flags & PROC_STOPPED)
 		return; /* the continue starts it */
@@ -326,7 +321,6 @@ static void reparent_one(struct process *child, struct process *parent)
 	for (struct thread *thread = child->threads; thread; thread = thread->next)
 		machine_set_parent(thread, process_pid(child), process_entry(child)->ppid);
 	/* What signal its end sends was agreed on with the parent it had. */
-	process_change(child);
 	child->exit_signal = SIGCHLD;
 	if (child->death_signal)
 		signal_simple(child, (int)child->death_signal);
@@ -358,14 +352,13 @@ static void leave_session(struct process *process)
 	peers_session_exit(entry->sid);
 	for (uint32_t place = 0; place < process_places(); place++)
 		if (process_at(place) && proctab->entry[place].sid == entry->sid)
-			tx_set(proctab->entry[place].tty, 0);
+			proctab->entry[place].tty = 0;
 }
 
 void vfork_release(struct process *child)
 {
 	if (!(child->flags & PROC_VFORKED))
 		return;
-	process_change(child);
 	child->flags &= ~(uint32_t)PROC_VFORKED;
 	machine_wake(&child->makers);
 }
@@ -401,7 +394,6 @@ static void log_crash(const struct process *process, uint32_t wait_status)
 /* Nothing of it is there any more, but for what its parent waits for. */
 static void become_zombie(struct process *process)
 {
-	process_change(process);
 	process_become_zombie(process);
 	process->flags &= PROC_VFORKED | PROC_ENDING;
 	vfork_release(process);
@@ -425,7 +417,6 @@ static void end_process(struct process *process)
 	queue_clear(&process->signals);
 	become_zombie(process);
 	reparent_children(process);
-	process_change(process);
 	process->flags &= ~(uint32_t)PROC_ENDING;
 	parent = process->parent;
 	if (parent && (!wait_ignored(parent) || process->exit_signal != SIGCHLD)) {
@@ -442,7 +433,6 @@ void process_exit(struct process *process, uint32_t wait_status)
 	if (process_is_zombie(process) || process->flags & PROC_ENDING)
 		return;
 	log_crash(process, wait_status);
-	process_change(process);
 	process->flags |= PROC_ENDING;
 	process->wait_status = wait_status;
 	end_process(process);

@@ -22,7 +22,6 @@ void machine_kill(struct thread *thread)
 	if (thread->cap == CAP_NONE)
 		return;
 	tx_kill(thread->cap);
-	thread_change(thread);
 	thread->cap = CAP_NONE;
 }
 

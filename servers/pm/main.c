@@ -30,7 +30,7 @@ static long cancel(struct request *rq)
 		struct process *process = process_by_stamp(rq->stamp);
 
 		if (process && process->exec.request == rq)
-			tx_set(process->exec.request, NULL);
+			process->exec.request = NULL;
 	}
 	return -EINTR;
 }
@@ -43,6 +43,7 @@ static long start(bool restarted)
 	if (!proctab)
 		return -ENOENT;
 	table_start(restarted);
+	tx_guard(proctab, sizeof(*proctab));
 	random_start();
 	error = image_start(restarted);
 	if (!error)

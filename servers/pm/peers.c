@@ -41,7 +41,6 @@ static void session_forked(struct acall *call)
 		send_fork(call);
 		return;
 	}
-	process_change(child);
 	child->fork_error = call->status < 0 ? (int32_t)call->status : 0;
 	if (!child->fork_error)
 		process_begin(child);
@@ -85,7 +84,7 @@ long peers_session_create(struct process *first, void (*done)(struct process *fi
 
 	if (!call)
 		return -EAGAIN;
-	tx_set(created, done);
+	created = done;
 	call->tag[0] = process_entry(first)->stamp;
 	return send_create(call);
 }

@@ -16,6 +16,7 @@
 #include <proto/pm_types.h>
 #include <sys/random.h>
 #include <sys/server.h>
+#include <util/string.h>
 
 #define THREAD_POOL 8192u
 #define BADGES_MAX 65536u /* open files and the like of all users */
@@ -31,8 +32,8 @@ struct image {
 	cap_t space;
 	uint32_t users;
 	struct image *next_free;
-	uint64_t changed; /* the transaction that has saved it last, here and below */
-	uint64_t base;    /* where libposix is mapped */
+	uint64_t freed; /* by which transaction, here and below */
+	uint64_t base;  /* where libposix is mapped */
 	uint64_t blocks_used[THREADS_MAX / 64], blocks_mapped[THREADS_MAX / 64];
 };
 
@@ -56,7 +57,7 @@ struct thread {
 	uint8_t phase; /* LEAVING: has said exit_thread, ends itself any moment */
 	uint16_t block;
 	cap_t cap;
-	uint64_t changed;
+	uint64_t freed;
 	struct signal_queue signals;
 	uint64_t hint;           /* what the pending word of its block holds */
 	uint64_t wait_set;       /* sigtimedwait: signals it waits for */
@@ -111,9 +112,8 @@ enum process_flags {
 enum { RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_NPROC = 6, RLIMIT_NOFILE, RLIMIT_AS = 9 };
 #define NO_LIMIT UINT64_MAX
 
-/* What process_change saves comes first. */
 struct process {
-	uint64_t changed, entry_changed;
+	uint64_t freed;
 	struct process *parent, *children, *zombies; /* those that live, those to be waited for */
 	struct process *older, *younger;             /* siblings, in either list */
 	struct process *next, *previous;             /* all processes; or the free list */
@@ -139,39 +139,16 @@ extern struct process_table *proctab; /* the share */
 extern struct process processes[PROCESS_MAX];
 
 /* --- transactions ---------------------------------------------------------------------------- */
-/* Before anything is changed in a process (but limits and timers), in its public entry (but groups), in a thread: what
- * was there is saved, once in each transaction. */
-static inline void process_change(struct process *process)
+/* A place out of a free list, by its link there, is all zero. What it was is not needed again, unless this same
+ * transaction has freed it. */
+static inline void take_place(void *place, size_t size, void *link, uint64_t freed)
 {
-	if (process->changed == tx_sequence())
-		return;
-	tx_save(process, offsetof(struct process, limits));
-	process->changed = tx_sequence();
+	if (freed != tx_sequence()) {
+		tx_save_word(link);
+		tx_fresh(place, size);
+	}
+	memset(place, 0, size);
 }
-static inline struct process_entry *entry_change(struct process *process)
-{
-	struct process_entry *entry = &proctab->entry[process - processes];
-
-	if (process->entry_changed == tx_sequence())
-		return entry;
-	tx_save_word(&process->entry_changed);
-	tx_save(entry, offsetof(struct process_entry, groups));
-	process->entry_changed = tx_sequence();
-	return entry;
-}
-static inline void thread_change(struct thread *thread)
-{
-	if (thread->changed == tx_sequence())
-		return;
-	tx_save(thread, offsetof(struct thread, timer));
-	thread->changed = tx_sequence();
-}
-/* For eight bytes that are a link or a count. */
-#define SET_WORD(word, value)          \
-	do {                           \
-		tx_save_word(&(word)); \
-		(word) = (value);      \
-	} while (0)
 /* In loops over many, where it does no harm that the part before is done if the service dies. */
 static inline void breathe(void)
 {

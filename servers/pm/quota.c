@@ -72,7 +72,7 @@ static struct user *free_place(void)
 		if (!is_unused(user))
 			continue;
 		tx_close(user->quota);
-		tx_set(user->quota, 0);
+		user->quota = 0;
 		return user;
 	}
 	return NULL;
@@ -87,7 +87,6 @@ static cap_t make_quota(uint32_t uid)
 	if (quota < 0)
 		return users_quota;
 	set_limits((cap_t)quota, THREAD_POOL / 2, BADGES_MAX / 2);
-	tx_save(user, sizeof(*user));
 	*user = (struct user){ uid, (cap_t)quota };
 	return user->quota;
 }

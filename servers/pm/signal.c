@@ -21,21 +21,17 @@ static struct queued_signal *queued_new(void)
 {
 	struct queued_signal *queued = queued_signals.free;
 
-	tx_save(&queued_signals, sizeof(queued_signals));
 	if (queued)
 		queued_signals.free = queued->next;
 	else if (queued_signals.used < QUEUE_POOL)
 		queued = &pool[queued_signals.used++];
-	if (queued)
-		tx_save(queued, sizeof(*queued));
 	return queued;
 }
 
 static void queued_free(struct queued_signal *queued)
 {
-	tx_save_word(&queued->next);
 	queued->next = queued_signals.free;
-	SET_WORD(queued_signals.free, queued);
+	queued_signals.free = queued;
 }
 
 /* False if there is no room for what comes with a real-time signal. A standard one stays pending even so. */
@@ -46,7 +42,6 @@ bool queue_add(struct signal_queue *queue, const struct signal_info *info)
 
 	if (queue->pending & bit && info->signo < SIGRTMIN)
 		return true;
-	tx_save(queue, sizeof(*queue));
 	queued = queued_new();
 	if (!queued && info->signo >= SIGRTMIN && info->code != SI_USER)
 		return false;
@@ -57,7 +52,7 @@ bool queue_add(struct signal_queue *queue, const struct signal_info *info)
 	queued->info = *info;
 	queued->next = NULL;
 	if (queue->last)
-		SET_WORD(queue->last->next, queued);
+		queue->last->next = queued;
 	else
 		queue->first = queued;
 	queue->last = queued;
@@ -68,7 +63,7 @@ static void queue_unlink(struct signal_queue *queue, struct queued_signal *previ
 			 struct queued_signal *queued)
 {
 	if (previous)
-		SET_WORD(previous->next, queued->next);
+		previous->next = queued->next;
 	else
 		queue->first = queued->next;
 	if (queue->last == queued)
@@ -94,7 +89,6 @@ bool queue_take(struct signal_queue *queue, int signal, struct signal_info *info
 		found = queued;
 		before = previous;
 	}
-	tx_save(queue, sizeof(*queue));
 	if (of_it < 2)
 		queue->pending &= ~SIGNAL_BIT(signal);
 	*info = found ? found->info : (struct signal_info){ .signo = signal };
@@ -109,7 +103,6 @@ void queue_discard(struct signal_queue *queue, uint64_t signals)
 
 	if (!(queue->pending & signals))
 		return;
-	tx_save(queue, sizeof(*queue));
 	for (; queued; queued = next) {
 		next = queued->next;
 		if (SIGNAL_BIT(queued->info.signo) & signals)
@@ -174,7 +167,7 @@ static void update_hint(struct thread *thread)
 
 	if (thread->hint == hint)
 		return;
-	SET_WORD(thread->hint, hint);
+	thread->hint = hint;
 	machine_set_pending(thread, hint);
 }
 
@@ -344,7 +337,6 @@ int signal_accept(struct thread *thread, uint64_t set, struct signal_info *info)
 /* --- actions ------------------------------------------------------------------------------------------------- */
 static void set_flag(struct process *process, uint32_t flag, bool on)
 {
-	process_change(process);
 	process->flags = on ? process->flags | flag : process->flags & ~flag;
 }
 
@@ -355,7 +347,7 @@ long signal_set_action(struct process *process, int signal, uint64_t handler, ui
 
 	if (signal < 1 || signal > SIGNAL_COUNT || signal == SIGKILL || signal == SIGSTOP)
 		return -EINVAL;
-	entry = entry_change(process);
+	entry = process_entry(process);
 	bit = SIGNAL_BIT(signal);
 	entry->signals_ignored = (entry->signals_ignored & ~bit) | (handler == SIG_IGN ? bit : 0);
 	entry->signals_caught = (entry->signals_caught & ~bit) | (handler > SIG_IGN ? bit : 0);
@@ -373,15 +365,12 @@ long signal_set_action(struct process *process, int signal, uint64_t handler, ui
 
 void signal_reset_actions(struct process *process)
 {
-	entry_change(process)->signals_caught = 0;
-	process_change(process);
+	process_entry(process)->signals_caught = 0;
 	process->flags &= ~(uint32_t)(PROC_NOCLDSTOP | PROC_NOCLDWAIT);
 }
 
 void signal_move(struct thread *from, struct thread *to)
 {
-	thread_change(from);
-	thread_change(to);
 	to->signals = from->signals;
 	from->signals = (struct signal_queue){ 0 };
 }

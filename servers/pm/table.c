@@ -63,15 +63,6 @@ void process_changes_owner(const struct process *process, uint32_t before)
 	owner_of(process_entry(process)->uid)->processes++;
 }
 
-static void table_change(void)
-{
-	static uint64_t changed;
-
-	if (changed != tx_sequence())
-		tx_save(&table, sizeof(table));
-	changed = tx_sequence();
-}
-
 uint32_t process_count(void)
 {
 	return table.count;
@@ -150,14 +141,9 @@ static struct process *take_slot(void)
 		process = &processes[table.used_processes++];
 	if (!process)
 		return NULL;
-	/* One that this transaction has freed may have to be what it was. */
-	if (process->changed == tx_sequence())
-		tx_save(process, sizeof(*process));
-	else
-		tx_save_word(&process->next);
-	tx_fresh(process, sizeof(*process));
-	memset(process, 0, sizeof(*process));
-	process->changed = tx_sequence();
+	if (process->freed == tx_sequence())
+		tx_save(process_entry(process), sizeof(struct process_entry));
+	take_place(process, sizeof(*process), &process->next, process->freed);
 	return process;
 }
 
@@ -166,7 +152,7 @@ static void enter_list(struct process *process)
 	process->previous = NULL;
 	process->next = table.first;
 	if (table.first)
-		SET_WORD(table.first->previous, process);
+		table.first->previous = process;
 	table.first = process;
 	table.count++;
 	owner_of(process_entry(process)->uid)->processes++;
@@ -175,9 +161,9 @@ static void enter_list(struct process *process)
 static void leave_list(struct process *process)
 {
 	if (process->next)
-		SET_WORD(process->next->previous, process->previous);
+		process->next->previous = process->previous;
 	if (process->previous)
-		SET_WORD(process->previous->next, process->next);
+		process->previous->next = process->next;
 	else
 		table.first = process->next;
 	table.count--;
@@ -187,13 +173,13 @@ static void leave_list(struct process *process)
 static void leave_parent(struct process *child)
 {
 	if (child->older)
-		SET_WORD(child->older->younger, child->younger);
+		child->older->younger = child->younger;
 	if (child->younger)
-		SET_WORD(child->younger->older, child->older);
+		child->younger->older = child->older;
 	else if (child->parent && child->parent->children == child)
-		SET_WORD(child->parent->children, child->older);
+		child->parent->children = child->older;
 	else if (child->parent)
-		SET_WORD(child->parent->zombies, child->older);
+		child->parent->zombies = child->older;
 	child->parent = child->older = child->younger = NULL;
 }
 
@@ -202,28 +188,28 @@ void process_adopt(struct process *child, struct process *parent)
 {
 	struct process **first;
 
-	process_change(child);
 	leave_parent(child);
 	child->parent = parent;
-	entry_change(child)->ppid = parent ? process_pid(parent) : 0;
+	process_entry(child)->ppid = parent ? process_pid(parent) : 0;
 	if (!parent)
 		return;
 	first = process_is_zombie(child) ? &parent->zombies : &parent->children;
 	child->older = *first;
 	if (*first)
-		SET_WORD((*first)->younger, child);
-	SET_WORD(*first, child);
+		(*first)->younger = child;
+	*first = child;
 }
 
 void process_become_zombie(struct process *process)
 {
-	entry_change(process)->state = PROCESS_ZOMBIE;
+	process_entry(process)->state = PROCESS_ZOMBIE;
 	process_adopt(process, process->parent);
 }
 
-static void fill_entry(struct process *process, struct process *parent, int32_t pid)
+/* Before it has a stamp, nobody reads an entry, and what it was is not needed again. */
+TX_DERIVED static void fill_entry(struct process *process, struct process *parent, int32_t pid)
 {
-	struct process_entry *entry = entry_change(process);
+	struct process_entry *entry = process_entry(process);
 
 	if (parent)
 		memcpy((char *)entry + sizeof(entry->stamp),
@@ -243,7 +229,6 @@ struct process *process_new(struct process *parent)
 	struct process *process;
 	int32_t pid;
 
-	table_change();
 	pid = id_new();
 	process = pid ? take_slot() : NULL;
 	if (!process)
@@ -251,7 +236,7 @@ struct process *process_new(struct process *parent)
 	process->private_table = process->fd_table = CAP_NONE;
 	fill_entry(process, parent, pid);
 	entry = process_entry(process);
-	tx_set(pid_process[pid], (uint16_t)(process_slot(process) + 1));
+	pid_process[pid] = (uint16_t)(process_slot(process) + 1);
 	if (parent)
 		process_set_group(process, process_entry(parent)->pgid, process_entry(parent)->sid);
 	else
@@ -265,16 +250,15 @@ struct process *process_new(struct process *parent)
 
 void process_free(struct process *process)
 {
-	struct process_entry *entry = entry_change(process);
+	struct process_entry *entry = process_entry(process);
 
-	table_change();
-	process_change(process);
 	entry->stamp = 0;
 	entry->state = PROCESS_FREE;
 	leave_parent(process);
 	leave_list(process);
-	tx_set(pid_process[entry->pid], 0);
+	pid_process[entry->pid] = 0;
 	process_set_group(process, 0, 0);
+	process->freed = tx_sequence();
 	process->next = table.free_processes;
 	table.free_processes = process;
 }
@@ -282,12 +266,12 @@ void process_free(struct process *process)
 static void use_id(int32_t id, int by)
 {
 	if (id_valid(id))
-		tx_set(id_uses[id], (uint16_t)(id_uses[id] + by));
+		id_uses[id] = (uint16_t)(id_uses[id] + by);
 }
 
 void process_set_group(struct process *process, int32_t pgid, int32_t sid)
 {
-	struct process_entry *entry = entry_change(process);
+	struct process_entry *entry = process_entry(process);
 
 	use_id(pgid, 1);
 	use_id(sid, 1);
@@ -305,7 +289,6 @@ struct thread *thread_new(struct process *process, int32_t tid)
 	/* The last places are root's and for first threads, so that one user's do not lock out all. */
 	if (!tid && process_entry(process)->uid && table.live_threads > THREAD_POOL - THREAD_POOL / 4)
 		return NULL;
-	table_change();
 	if (!tid)
 		tid = id_new();
 	if (!tid)
@@ -317,10 +300,7 @@ struct thread *thread_new(struct process *process, int32_t tid)
 	else
 		return NULL;
 	table.live_threads++;
-	tx_save_word(&thread->next);
-	tx_fresh(thread, sizeof(*thread));
-	memset(thread, 0, sizeof(*thread));
-	thread->changed = tx_sequence();
+	take_place(thread, sizeof(*thread), &thread->next, thread->freed);
 	thread->process = process;
 	thread->tid = tid;
 	thread->cap = CAP_NONE;
@@ -330,18 +310,17 @@ struct thread *thread_new(struct process *process, int32_t tid)
 
 void thread_name(struct thread *thread)
 {
-	tx_set(tid_thread[thread->tid], (uint16_t)(thread - threads + 1));
+	tid_thread[thread->tid] = (uint16_t)(thread - threads + 1);
 }
 
 void thread_free(struct thread *thread)
 {
-	table_change();
-	thread_change(thread);
 	if (tid_thread[thread->tid] == thread - threads + 1)
-		tx_set(tid_thread[thread->tid], 0);
+		tid_thread[thread->tid] = 0;
 	table.live_threads--;
 	queue_clear(&thread->signals);
 	thread->phase = THREAD_UNUSED;
+	thread->freed = tx_sequence();
 	thread->next = table.free_threads;
 	table.free_threads = thread;
 }

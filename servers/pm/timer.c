@@ -108,7 +108,6 @@ static void itimer_expired(struct process *process, uint32_t which, uint64_t now
 	static const uint8_t signals[3] = { SIGALRM, SIGVTALRM, SIGPROF };
 	struct interval_timer *itimer = &process->itimers[which];
 
-	tx_save(itimer, sizeof(*itimer));
 	if (itimer->interval)
 		advance(&itimer->deadline, itimer->interval, now,
 			least_interval(process, NULL, signals[which]));
@@ -148,7 +147,6 @@ long itimer_set(struct process *process, uint32_t which, const struct timer_valu
 	if (!new)
 		return 0;
 	itimer = &process->itimers[which];
-	tx_save(itimer, sizeof(*itimer));
 	itimer->interval = bounded(new->interval);
 	itimer->deadline = new->value ? itimer_clock(process, which) + bounded(new->value) : 0;
 	if (which == ITIMER_REAL)
@@ -165,15 +163,12 @@ struct posix_timer *timer_make(struct process *process)
 
 	if (process->timer_count >= TIMERS_PER_PROCESS)
 		return NULL;
-	tx_save(&posix_timers, sizeof(posix_timers));
 	if (timer)
 		posix_timers.free = timer->next;
 	else if (posix_timers.used < TIMER_POOL)
 		timer = &pool[posix_timers.used++];
 	else
 		return NULL;
-	tx_save(timer, sizeof(*timer));
-	process_change(process);
 	memset(timer, 0, sizeof(*timer));
 	timer->process = process;
 	timer->id = process->timer_next++;
@@ -199,10 +194,7 @@ void timer_free(struct posix_timer *timer)
 	machine_timer(&timer->timer, 0, NULL);
 	while (*link != timer)
 		link = &(*link)->next;
-	tx_save(&posix_timers, sizeof(posix_timers));
-	tx_save(timer, sizeof(*timer));
-	process_change(timer->process);
-	SET_WORD(*link, timer->next);
+	*link = timer->next;
 	timer->process->timer_count--;
 	timer->process = NULL;
 	timer->next = posix_timers.free;
@@ -249,7 +241,6 @@ static uint64_t least_of(const struct posix_timer *timer)
 
 static void posix_expired(struct posix_timer *timer, uint64_t now)
 {
-	tx_save(timer, sizeof(*timer));
 	timer->overrun = 0;
 	if (timer->interval) {
 		uint64_t missed = advance(&timer->deadline, timer->interval, now, least_of(timer));
@@ -275,7 +266,6 @@ void timer_arm(struct posix_timer *timer, bool absolute, const struct timer_valu
 {
 	uint64_t value = bounded(new->value);
 
-	tx_save(timer, sizeof(*timer));
 	timer->interval = bounded(new->interval);
 	timer->overrun = 0;
 	if (value && !absolute) {
@@ -339,7 +329,7 @@ static bool tick_limit(struct process *process)
 	if (seconds >= limit->hard) {
 		signal_simple(process, SIGKILL);
 	} else if (seconds >= limit->soft && seconds > process->cpu_warned) {
-		SET_WORD(process->cpu_warned, seconds);
+		process->cpu_warned = seconds;
 		signal_simple(process, SIGXCPU);
 	}
 	return true;
@@ -385,7 +375,7 @@ void timers_exit(struct process *process, bool exec)
 	machine_timer(&process->itimers[ITIMER_REAL].timer, 0, NULL);
 	for (uint32_t which = 0; which < 3; which++)
 		if (process->itimers[which].deadline)
-			SET_WORD(process->itimers[which].deadline, 0);
+			process->itimers[which].deadline = 0;
 }
 
 /* The loop's list of timers went with the last incarnation; the deadlines did not. */

@@ -37,7 +37,6 @@ static void add_times(struct process *parent, const struct process_times *child)
 {
 	struct process_times *times = &parent->times;
 
-	process_change(parent);
 	times->children_user_ns += child->user_ns + child->children_user_ns;
 	times->children_system_ns += child->system_ns + child->children_system_ns;
 }
@@ -54,7 +53,6 @@ static long know(struct process *parent, struct process *child, uint64_t options
 		add_times(parent, &child->times);
 		process_reap(child);
 	} else {
-		process_change(child);
 		child->flags &= ~(uint32_t)(PROC_STOP_NEWS | PROC_CONTINUE_NEWS);
 	}
 	return pid;

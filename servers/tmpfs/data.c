@@ -27,7 +27,6 @@ long data_grow(struct node *node, uint64_t end)
 	uint64_t capacity = capacity_for(node, end);
 	long status;
 
-	node_change(node);
 	if (!node->memory) {
 		status = tx_made(kcall(mo_create, capacity, 0));
 		if (status < 0)
@@ -86,7 +85,6 @@ static void charge(struct node *node, uint64_t pages)
 
 	if (pages == node->pages)
 		return;
-	node_change(node);
 	if (pages > node->pages)
 		share_force(share, node->payer, pages - node->pages);
 	else
@@ -106,7 +104,6 @@ void data_written(struct node *node, uint64_t offset, uint64_t length)
 {
 	uint64_t end = offset + length;
 
-	node_change(node);
 	if (offset <= node->dense && end > node->dense)
 		node->dense = end;
 	else if (offset > node->dense)
@@ -133,7 +130,6 @@ long data_truncate(struct node *node, uint64_t size)
 
 	if (size > FILE_SIZE_MAX)
 		return -EFBIG;
-	node_change(node);
 	if (size >= node->size) {
 		if (size > node->capacity && node->memory && node->mapped) {
 			status = data_grow(node, size);
@@ -163,7 +159,6 @@ long data_truncate(struct node *node, uint64_t size)
 
 void data_free(struct node *node)
 {
-	node_change(node);
 	if (node->memory)
 		tx_close(node->memory);
 	node->memory = 0;
@@ -207,7 +202,6 @@ long data_map(struct node *node, cap_t *memory)
 	uint64_t exact = node->size ? round_page(node->size) : ANOLE_PAGE_SIZE;
 	long status;
 
-	node_change(node);
 	node->mapped = true;
 	if (!node->memory || node->capacity < exact) {
 		status = data_grow(node, exact);

@@ -19,10 +19,7 @@ struct description *description_new(struct node *node, uint32_t flags, bool exec
 			continue;
 		hint = i + 1;
 		if (hint > touched)
-			tx_set(touched, hint);
-		tx_save(d, sizeof(*d));
-		node_change(node);
-		tx_save(&node->mount->descriptions, sizeof(uint32_t));
+			touched = hint;
 		d->generation++;
 		d->badge = BADGE_FIRST_OWN + i + ((uint64_t)(d->generation & 0x3fffffff) << INDEX_BITS);
 		d->flags = flags;
@@ -50,9 +47,7 @@ void description_free(struct description *d)
 {
 	struct node *node = d->node;
 
-	tx_set(d->used, false);
-	node_change(node);
-	tx_save(&node->mount->descriptions, sizeof(uint32_t));
+	d->used = false;
 	hint = (uint32_t)(d - table);
 	locks_close_description(&node->locks, d->badge);
 	node->descriptions--;

@@ -47,15 +47,13 @@ long entry_add(struct node *dir, const char *name, size_t length, struct node *n
 		return -ENOSPC;
 	e->dir = dir;
 	e->node = node;
-	node_change(dir);
-	node_change(node);
 	e->cookie = dir->next_cookie++;
 	e->hash = name_hash(dir, name, length);
 	e->length = (uint16_t)length;
 	memcpy(e->name, name, length);
 	e->previous = dir->last;
 	if (dir->last)
-		tx_set(dir->last->next, e);
+		dir->last->next = e;
 	else
 		dir->first = e;
 	dir->last = e;
@@ -79,13 +77,12 @@ void entry_remove(struct entry *e)
 {
 	struct node *dir = e->dir;
 
-	node_change(dir);
 	if (e->previous)
-		tx_set(e->previous->next, e->next);
+		e->previous->next = e->next;
 	else
 		dir->first = e->next;
 	if (e->next)
-		tx_set(e->next->previous, e->previous);
+		e->next->previous = e->previous;
 	else
 		dir->last = e->previous;
 	if (dir->cursor == e)
@@ -154,7 +151,7 @@ long dir_list(struct node *dir, uint64_t cookie, char *to, size_t size)
 			last = e;
 	}
 	if (last)
-		tx_set(dir->cursor, last);
+		dir->cursor = last;
 	return !at && !room ? -EINVAL : (long)at;
 }
 
@@ -238,7 +235,6 @@ long dir_link(struct node *dir, const char *name, size_t length, struct node *no
 	status = entry_add(dir, name, length, node);
 	if (status)
 		return status;
-	node_change(node);
 	node->nlink++;
 	node->ctime = now();
 	touch(dir);
@@ -248,8 +244,6 @@ long dir_link(struct node *dir, const char *name, size_t length, struct node *no
 /* The node of an entry that has gone. */
 static void drop_name(struct node *dir, struct node *node)
 {
-	node_change(node);
-	node_change(dir);
 	node->ctime = now();
 	if (is_dir(node)) {
 		node->nlink = 0;
@@ -283,9 +277,6 @@ long dir_unlink(struct node *dir, const char *name, size_t length, uint64_t numb
 
 static void moved(struct node *node, struct node *from, struct node *to)
 {
-	node_change(node);
-	node_change(from);
-	node_change(to);
 	node->ctime = now();
 	if (!is_dir(node) || from == to)
 		return;
@@ -298,8 +289,8 @@ static long exchange(struct node *from, struct entry *a, struct node *to, struct
 {
 	struct node *node = a->node;
 
-	tx_set(a->node, b->node);
-	tx_set(b->node, node);
+	a->node = b->node;
+	b->node = node;
 	moved(b->node, from, to);
 	moved(a->node, to, from);
 	touch(from);
@@ -337,8 +328,7 @@ long dir_rename(struct node *from, const char *name, size_t length, struct node 
 		status = replaceable(node, old);
 		if (status)
 			return status;
-		tx_set(there->node, node);
-		node_change(node);
+		there->node = node;
 		node->named_in = to->number;
 	} else {
 		status = entry_add(to, new_name, new_length, node);

@@ -33,7 +33,6 @@ static void note_access(struct description *d)
 		return;
 	if (node->atime.seconds == node->mtime.seconds && node->atime.nanoseconds > node->mtime.nanoseconds)
 		return;
-	node_change(node);
 	node->atime = now();
 	changed(node);
 }
@@ -68,7 +67,7 @@ static long file_read(F(read))
 		return -EBADF;
 	done = read_at(rq, d, d->offset);
 	if (done > 0)
-		tx_set(d->offset, d->offset + (uint64_t)done);
+		d->offset = d->offset + (uint64_t)done;
 	return done;
 }
 
@@ -105,7 +104,6 @@ static void drop_set_id(const struct request *rq, struct node *node)
 	creds_of(rq->stamp, &creds, false);
 	if (!creds.uid)
 		return;
-	node_change(node);
 	node->mode &= ~(uint32_t)S_ISUID;
 	if (node->mode & 010)
 		node->mode &= ~(uint32_t)S_ISGID;
@@ -150,7 +148,7 @@ static long file_write(F(write))
 	offset = d->flags & O_APPEND ? d->node->size : d->offset;
 	done = write_at(rq, d->node, offset);
 	if (done > 0)
-		tx_set(d->offset, offset + (uint64_t)done);
+		d->offset = offset + (uint64_t)done;
 	return done;
 }
 
@@ -184,7 +182,7 @@ static long file_lseek(F(lseek))
 		offset = in->offset < 0 ? -ENXIO
 					: data_seek(d->node, (uint64_t)in->offset, in->whence == SEEK_HOLE);
 		if (offset >= 0)
-			tx_set(d->offset, (uint64_t)offset);
+			d->offset = (uint64_t)offset;
 		return offset;
 	default: return -EINVAL;
 	}
@@ -192,7 +190,7 @@ static long file_lseek(F(lseek))
 		return -EOVERFLOW;
 	if (offset < 0)
 		return -EINVAL;
-	tx_set(d->offset, (uint64_t)offset);
+	d->offset = (uint64_t)offset;
 	return offset;
 }
 
@@ -294,7 +292,6 @@ static long file_mmap(F(mmap))
 	if (status < 0)
 		return status;
 	if (in->rights & CAP_W) {
-		node_change(d->node);
 		d->node->mapped_shared = true;
 		changed(d->node);
 	}
@@ -332,7 +329,7 @@ static long file_set_flags(F(set_flags))
 	UNUSED;
 	if (!d)
 		return -EBADF;
-	tx_set(d->flags, (d->flags & ~mask) | ((uint32_t)in->flags & mask));
+	d->flags = (d->flags & ~mask) | ((uint32_t)in->flags & mask);
 	return 0;
 }
 

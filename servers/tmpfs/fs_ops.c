@@ -62,7 +62,6 @@ static struct mount *mount_take(void)
 {
 	for (struct mount *m = mounts; m < mounts + MOUNT_MAX; m++)
 		if (!m->used) {
-			tx_save(m, sizeof(*m));
 			memset(m, 0, sizeof(*m));
 			m->badge = MOUNT_BADGE + (uint64_t)(m - mounts);
 			return m;
@@ -106,7 +105,7 @@ void mount_end(struct mount *m)
 {
 	if (m->root)
 		mount_free_nodes(m);
-	tx_set(m->used, false);
+	m->used = false;
 }
 
 static long fs_unmount(F(unmount))
@@ -142,14 +141,14 @@ static long fs_lookup(F(lookup))
 	e = entry_find(dir, names, (size_t)got);
 	if (!e)
 		return -ENOENT;
-	tx_set(e->node->holds, e->node->holds + 1);
+	e->node->holds = e->node->holds + 1;
 	TELL(out, e->node);
 	return 0;
 }
 
 static void forget(struct node *node, uint64_t count)
 {
-	tx_set(node->holds, node->holds - (count < node->holds ? count : node->holds));
+	node->holds = node->holds - (count < node->holds ? count : node->holds);
 }
 
 static long fs_forget(F(forget))
@@ -173,7 +172,7 @@ static long enter(struct node *dir, size_t length, struct node *node)
 		node_free(node);
 		return status;
 	}
-	tx_set(node->holds, 1);
+	node->holds = 1;
 	return 0;
 }
 
@@ -322,7 +321,7 @@ static long remove_held(struct request *rq, const struct fs_unlink_req *in, bool
 		forget(node, in->forget);
 	status = remove_entry(rq, in->dir, in->node, remove_dir);
 	if (status < 0 && node)
-		tx_set(node->holds, holds);
+		node->holds = holds;
 	if (status >= 0)
 		*forgotten = in->forget;
 	return status;
@@ -421,7 +420,6 @@ static long fs_stat(F(stat))
 
 void node_set_attr(struct node *node, const struct attr_change *change)
 {
-	node_change(node);
 	if (change->valid & FILE_SET_MODE)
 		node->mode = (node->mode & S_IFMT) | (change->mode & 07777);
 	if (change->valid & FILE_SET_UID)

@@ -45,7 +45,7 @@ static long slot_take(void)
 			continue;
 		hint = i + 1;
 		if (i >= touched)
-			tx_set(touched, i + 1);
+			touched = i + 1;
 		return i;
 	}
 	return -ENOSPC;
@@ -66,7 +66,7 @@ struct node *node_new(struct mount *mount, uint32_t mode, uint32_t uid, uint32_t
 	node->payer = uid;
 	node->next_cookie = 3;
 	node->atime = node->mtime = node->ctime = now();
-	tx_set(table[slot], node);
+	table[slot] = node;
 	share_force(&shares_of(mount)->nodes, uid, 1);
 	return node;
 }
@@ -79,7 +79,7 @@ void node_free(struct node *node)
 	locks_free(&node->locks);
 	pheap_free(node->target);
 	share_give(&shares_of(node->mount)->nodes, node->payer, 1);
-	tx_set(table[slot], NULL);
+	table[slot] = NULL;
 	if (slot < hint)
 		hint = slot;
 	pheap_free(node);
@@ -107,7 +107,7 @@ void mount_free_nodes(struct mount *mount)
 		node_free(node);
 		tx_checkpoint();
 	}
-	tx_set(mount->root, NULL);
+	mount->root = NULL;
 }
 
 /* What is not preserved. */

@@ -6,8 +6,8 @@
  * kernel moves data between it and the client. Its capacity runs ahead of the file's size, except when
  * programs map it: they must not reach beyond the end.
  *
- * Handlers are transactions (sys/tx.h): whoever changes a node calls node_change first. The hash of names and the
- * users' shares are not preserved; a new incarnation makes them from the nodes.
+ * Handlers are transactions (sys/tx.h). The hash of names and the users' shares are not preserved; a new incarnation
+ * makes them from the nodes.
  */
 #ifndef SERVERS_TMPFS_TMPFS_H
 #define SERVERS_TMPFS_TMPFS_H
@@ -40,7 +40,6 @@ struct moment {
 };
 
 struct node {
-	uint64_t saved_in; /* the transaction that has saved it */
 	struct mount *mount;
 	uint64_t number; /* index in the table plus one */
 	uint32_t mode, uid, gid, nlink;
@@ -96,16 +95,6 @@ static inline struct mount_shares *shares_of(const struct mount *mount)
 {
 	return &mount_shares[mount - mounts];
 }
-/* Before any field of a node is changed. */
-static inline void node_change(struct node *node)
-{
-	uint64_t sequence = tx_sequence();
-
-	if (node->saved_in == sequence)
-		return;
-	tx_save(node, sizeof(*node));
-	node->saved_in = sequence;
-}
 struct node *node_find(const struct mount *mount, uint64_t number);
 struct node *node_new(struct mount *mount, uint32_t mode, uint32_t uid, uint32_t gid);
 /* Frees it if no name, no description and no reference of VFS is left. */
@@ -121,7 +110,6 @@ static inline void changed(const struct node *node)
 }
 static inline void touch(struct node *node)
 {
-	node_change(node);
 	node->mtime = node->ctime = now();
 	changed(node);
 }

@@ -215,7 +215,7 @@ bool alias_is_covered(const struct dentry *d);
 
 enum last_kind { LAST_NAME, LAST_ROOT, LAST_DOT, LAST_DOT_DOT };
 
-struct walk {
+struct TX_LOCAL walk {
 	const struct creds *creds;
 	struct dentry *root, *start;
 	const char *path;

@@ -122,7 +122,7 @@ void forget_mount(const struct mount *mount); /* the mount is over: nothing is t
  * Read the path (bytes [from, from + length) of the in buffer) and walk it for the caller. `slot`: which
  * capability of the request is the directory, if dir is not VFS_CWD. 0, or the handler's status.
  */
-struct place {
+struct TX_LOCAL place {
 	struct session *session;
 	uint64_t token;
 	struct creds creds;

@@ -14,7 +14,7 @@
  * behind the target of the next. */
 static char expansion[2][EXPANSION_SIZE];
 
-struct cursor {
+struct TX_LOCAL cursor {
 	struct dentry *at;
 	const char *next, *end;
 	unsigned links;
