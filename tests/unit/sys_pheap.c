@@ -36,6 +36,8 @@ static struct ipc_page message;
 struct ipc_page *message_page = &message;
 extern const uint64_t tx_log_last;
 const uint64_t tx_log_last = TX_LOG_SIZE - TX_LINE - 8;
+extern uint32_t tx_lines[];
+uint32_t tx_lines[TX_LOG_SIZE / TX_LINE];
 
 /* A crash at a point of fault injection. */
 bool fault_armed;
