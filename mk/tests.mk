@@ -15,8 +15,8 @@ define host_rules
 $(BUILD)/$(1): $(1).c $(2) mk/config.mk
 	$$(call say,HOSTCC,$$<)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$(3) $$(FLAGS_$(1)) -MM -MP -MT $$@ $$(filter %.c,$$^) >$$@.d
-	$$(Q)$(3) $$(FLAGS_$(1)) $$(filter %.c,$$^) -lpthread -o $$@
+	$$(Q)$(3) $$(FLAGS_$(1)) -MM -MP -MT $$@ $(1).c $(2) >$$@.d
+	$$(Q)$(3) $$(FLAGS_$(1)) $(1).c $(2) -lpthread -o $$@
 DEPS += $(BUILD)/$(1).d
 endef
 tested = $(filter-out $(1).c,$(filter %.c,$(subst :, ,$(filter $(1).c:%,$(tested_lines)))))

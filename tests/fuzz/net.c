@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * lwIP, as the network server builds it, and the server's crowd.c under a fuzzer. An input is a series of records: frames
- * as they would come from a card, segments of connections that are made to fit, and time that goes by. Whatever comes: no
- * memory is touched but its own (the sanitisers look), no assertion fails, and when the card has gone and its
- * connections are ended nothing is left allocated.
+ * lwIP, as the network server builds it, and the server's crowd.c and route.c under a fuzzer. An input is a series of
+ * records: frames as they would come from a card, segments of connections that are made to fit, and time that goes by.
+ * Whatever comes: no memory is touched but its own (the sanitisers look), no assertion fails, and when the card has gone
+ * and its connections are ended nothing is left allocated.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,6 +55,7 @@ const ip_addr_t *dns_getserver(u8_t number);
 #include <netif/ethernet.c>
 
 #include "../../servers/net/crowd.c"
+#include "../../servers/net/route.c"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
@@ -67,6 +68,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
 #define PEER 0xac100002u
 #define GUEST 0xac100001u
 #define SEQUENCE 0x10000u
+#define FAR 0x0a000000u /* a net behind the peer */
+#define FAR_MASK 0xff000000u
 
 /* --- what lwIP and crowd.c ask for ------------------------------------------------------------------ */
 
@@ -318,10 +321,12 @@ static void begin(void)
 	netif_set_ip6_autoconfig_enabled(&card, 1);
 	netif_set_up(&card);
 	dhcp_start(&card);
+	route_add(lwip_htonl(FAR), lwip_htonl(FAR_MASK), lwip_htonl(PEER), &card);
 }
 
 static void end(void)
 {
+	route_delete(lwip_htonl(FAR), lwip_htonl(FAR_MASK), 0);
 	dhcp_release_and_stop(&card);
 	dhcp_cleanup(&card);
 	while (tcp_active_pcbs)
