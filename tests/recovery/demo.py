@@ -21,5 +21,5 @@ def by_a_user(s):
     holds("/proc/service_control: Permission denied", s.line("su user -c 'cd; demo recovery 3'"))
 
 
-# The first incarnation of RS has memory of the kernel's start, which goes with it.
-main(first="service kill rs")
+# The first incarnation of RS has memory of the kernel's start, which goes a little after it.
+main(first="service kill rs; sleep 3")
