@@ -39,6 +39,15 @@ def steady(guest, patience=10):
     return found
 
 
+def beginning(guest):
+    """The counts before tests. The shell keeps the notification that its first poll() makes; it polls when a key's bytes come
+    apart."""
+    guest.run("true", 60)
+    guest.sendline("read -t 1 x </dev/null")
+    guest.wait_for_prompt(60)
+    return steady(guest)
+
+
 def leaked(before, after):
     """In words, '' if nothing has."""
     return ", ".join(f"{after[name] - before[name]:+} {name}" for name in before if after[name] != before[name])

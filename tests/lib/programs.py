@@ -38,7 +38,7 @@ def run_programs(tests, patience=1, **options):
         for test, program in [(t, t.base) for t in tests] + [(t, t.base + ".stock") for t in tests if t.stock]:
             try:
                 guest = guest or Guest(**options)
-                before = before or leaks.counts(guest)
+                before = before or leaks.beginning(guest)
                 status, output = guest.run(f"cd /tmp && /usr/lib/anole/tests/{program}", test.timeout * patience)
                 before, verdict = leaks.verdict(guest, before)
                 yield program, status, f"{output}\n{verdict}\n"
