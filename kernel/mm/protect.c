@@ -69,6 +69,18 @@ static long check_protect(struct space *space, uint64_t start, uint64_t end, uin
 /* How many regions are moved within their array in the time of a page; cutting and joining moves those behind. */
 #define MOVES_PER_PAGE 5u
 
+/* How many regions are checked, and skipped if they have the rights, in the time of a page. */
+#define CHECKS_PER_PAGE 2u
+
+/* What looking through the range costs each step, in pages; less than a step for as many regions as there may be. */
+static size_t looking_cost(struct space *space, uint64_t start, uint64_t end)
+{
+	_Static_assert(REGIONS_MAX / CHECKS_PER_PAGE < STEP_PAGES, "each step changes a region");
+	uint32_t first = regions_search(&space->regions, start);
+
+	return (regions_search(&space->regions, end) - first) / CHECKS_PER_PAGE;
+}
+
 /* Whether changing all of it at once would take long. */
 static bool is_big(const struct space *space)
 {
@@ -93,8 +105,8 @@ static long protect_region(struct space *space, struct region *region, uint32_t 
 
 long space_protect(struct space *space, uint64_t start, uint64_t end, uint32_t prot)
 {
+	size_t changed = looking_cost(space, start, end);
 	uint64_t addr = start;
-	size_t changed = 0;
 	long error;
 
 	if ((prot & (VM_W | VM_X)) == (VM_W | VM_X))
