@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../unit/ext2_device.h"
+#include "input.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
@@ -38,26 +39,6 @@ static int memory_fd;
 static struct ext2 *fs;
 static uint8_t *shadow, *shadow_state;
 static bool changed_image;
-
-/* --- reading the input ------------------------------------------------------------------------------ */
-
-static struct input {
-	const uint8_t *at, *end;
-} input;
-
-static uint32_t take(unsigned bytes)
-{
-	uint32_t value = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		value |= input.at < input.end ? (uint32_t)*input.at++ << 8 * i : 0;
-	return value;
-}
-
-static bool more(void)
-{
-	return input.at < input.end;
-}
 
 /* --- the base images -------------------------------------------------------------------------------- */
 
@@ -473,7 +454,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 	const struct base *base;
 	struct statfs_numbers numbers;
 
-	input = (struct input){ bytes, bytes + length };
+	input_begin(bytes, length);
 	base = &bases[take(1) % BASES];
 	random_state = 88172645463325252ull + length;
 	wait_percent = take(1) % 2 ? 30 : 0;

@@ -12,6 +12,7 @@
 
 #include "../../servers/ext2/jbd2.h"
 #include "../unit/ext2_device.h"
+#include "input.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
@@ -25,19 +26,6 @@ static uint32_t map[2048], length_of_log;
 static char path[64];
 static int memory_fd;
 static struct ext2 *fs;
-
-static struct input {
-	const uint8_t *at, *end;
-} input;
-
-static uint32_t take(unsigned bytes)
-{
-	uint32_t value = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		value |= input.at < input.end ? (uint32_t)*input.at++ << 8 * i : 0;
-	return value;
-}
 
 static void make_base(void)
 {
@@ -172,7 +160,7 @@ static void write_log(void)
 	change(super + offsetof(struct jbd2_super, sequence), be32(sequence));
 	change(EXT2_SUPER_OFFSET + offsetof(struct ext2_super, incompat),
 	       EXT2_INCOMPAT_FILETYPE | EXT2_INCOMPAT_RECOVER);
-	for (uint32_t n = take(1) % RECORDS; n && input.at < input.end; n--)
+	for (uint32_t n = take(1) % RECORDS; n && more(); n--)
 		write_record();
 	for (uint32_t n = take(1) % 4; n; n--) {
 		uint32_t at = take(1);
@@ -202,7 +190,7 @@ static void use(void)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
-	input = (struct input){ bytes, bytes + length };
+	input_begin(bytes, length);
 	random_state = 88172645463325252ull + length;
 	wait_percent = take(1) % 2 ? 30 : 0;
 	REQUIRE(ftruncate(memory_fd, KIB * 1024) == 0);

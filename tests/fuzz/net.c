@@ -56,6 +56,7 @@ const ip_addr_t *dns_getserver(u8_t number);
 
 #include "../../servers/net/crowd.c"
 #include "../../servers/net/route.c"
+#include "input.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length);
@@ -239,19 +240,6 @@ static void datagram(void *arg, struct udp_pcb *pcb, struct pbuf *data, const ip
 
 /* --- an input ------------------------------------------------------------------------------------------------ */
 
-static struct input {
-	const uint8_t *at, *end;
-} input;
-
-static uint32_t take(unsigned bytes)
-{
-	uint32_t value = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		value |= input.at < input.end ? (uint32_t)*input.at++ << 8 * i : 0;
-	return value;
-}
-
 static size_t take_bytes(uint8_t *to, size_t length)
 {
 	if (length > (size_t)(input.end - input.at))
@@ -358,9 +346,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
 {
 	static size_t before;
 
-	input = (struct input){ bytes, bytes + length };
+	input_begin(bytes, length);
 	begin();
-	while (input.at < input.end)
+	while (more())
 		record();
 	end();
 	if (!before)

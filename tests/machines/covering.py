@@ -48,7 +48,7 @@ class Tests:
             self.report(options, f"posix/{program}", failures(status, output), output)
 
     def script(self, options, test):
-        env = {**os.environ, "ANOLE_PATIENCE": str(PATIENCE),
+        env = {**os.environ, "ANOLE_PATIENCE": str(PATIENCE), "PYTHONPATH": os.path.dirname(guest.__file__),
                "ANOLE_MACHINE": " ".join(f"{k}={v}" for k, v in options.items() if k != "uefi" or v)}
         try:
             done = subprocess.run([sys.executable, test.path], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=env,
