@@ -25,9 +25,11 @@
 #define CLOSE_RANGE_UNSHARE 2u
 #define CLOSE_RANGE_CLOEXEC 4u
 
-/* Closing any descriptor of a file drops the process's record locks on it. */
+/* Closing any descriptor of a file drops the process's record locks on it, and may wait for what a socket sends. */
 void announce_close(cap_t fd)
 {
+	if (__builtin_expect(this_process()->lingers != 0, 0))
+		socket_call_linger(fd, NULL, &(struct socket_linger_req){}, NULL);
 	if (__builtin_expect(this_process()->lock_files != 0, 0))
 		file_call_close_notice(fd, NULL, &(struct file_close_notice_req){}, NULL);
 }

@@ -63,6 +63,7 @@ struct process_block {
 	uint64_t personality;
 	uint64_t hardware;                /* AT_HWCAP */
 	uint64_t lock_files;              /* files*.c: record locks that this process may hold */
+	uint64_t lingers;                 /* socket.c: a socket may have SO_LINGER */
 	uint64_t unknown_traced[8];       /* one bit per unknown call number */
 	uint64_t files[128];              /* files*.c: their own */
 	struct signal_action actions[65]; /* by signal number: action.c */

@@ -11,7 +11,9 @@
 #define MSG_TRUNC 0x20u
 #define MSG_DONTWAIT 0x40u
 #define MSG_WAITALL 0x100u
+#define MSG_ERRQUEUE 0x2000u
 #define MSG_NOSIGNAL 0x4000u
+#define MSG_WAITFORONE 0x10000u
 #define MSG_CMSG_CLOEXEC 0x40000000u
 #define VECTOR_MAX 1024u
 
@@ -259,9 +261,10 @@ static long receive_one(cap_t fd, void *to, size_t length, uint64_t flags, bool 
 		.out_length = length,
 		.flags = IPC_RECV_FD | (flags & MSG_CMSG_CLOEXEC ? IPC_RECV_CLOEXEC : 0),
 	};
-	struct socket_receive_req request = {
-		(flags & MSG_DONTWAIT ? RWF_NONBLOCK : 0) | (flags & MSG_PEEK ? SOCKET_PEEK : 0), fds
-	};
+	struct socket_receive_req request = { (flags & MSG_DONTWAIT ? RWF_NONBLOCK : 0) |
+						  (flags & MSG_PEEK ? SOCKET_PEEK : 0) |
+						  (flags & MSG_TRUNC ? SOCKET_DISCARD : 0),
+					      fds };
 
 	return socket_error(socket_call_receive(fd, &options, &request, reply));
 }
@@ -289,11 +292,15 @@ static __attribute__((noinline)) long receive_scattered(cap_t fd, const struct m
 static void put_foreign_control(uint64_t fd, struct message *m)
 {
 	struct call_options options = { .out = m->control, .out_length = m->control_length };
-	long status = 0;
+	struct socket_control_reply reply = {};
+	long status;
 
-	if (m->control && m->control_length)
-		status = socket_call_control(fd_cap(fd), &options, &(struct socket_control_req){}, NULL);
+	if (!m->control)
+		options.out_length = 0;
+	status = socket_call_control(fd_cap(fd), &options, &(struct socket_control_req){}, &reply);
 	m->control_length = status > 0 ? (uint64_t)status : 0;
+	if (reply.lost)
+		m->flags |= MSG_CTRUNC;
 }
 
 /* Whom it came from. A name that does not go along is asked for. */
@@ -316,8 +323,10 @@ static long receive_message(uint64_t fd, struct message *m, uint64_t flags, stru
 	int32_t received[SOCKET_FDS];
 	long total = vector_total(m), status;
 
-	if (total < 0 || flags & MSG_OOB)
-		return total < 0 ? total : -EOPNOTSUPP;
+	if (total < 0)
+		return total;
+	if (flags & (MSG_OOB | MSG_ERRQUEUE)) /* there never are such */
+		return flags & MSG_OOB ? -EINVAL : -EAGAIN;
 	if (m->count > 1)
 		status = receive_scattered(fd_cap(fd), m, flags, &reply);
 	else
@@ -341,6 +350,45 @@ static long receive_message(uint64_t fd, struct message *m, uint64_t flags, stru
 	return status;
 }
 
+/* From byte `done` of the whole on, in one piece. */
+static struct lp_iovec piece_at(const struct message *m, uint64_t done)
+{
+	const struct lp_iovec *v = m->vector;
+
+	for (; done >= v->length; v++)
+		done -= v->length;
+	return (struct lp_iovec){ (char *)v->base + done, v->length - done };
+}
+
+/* What MSG_WAITALL asks for beyond what came first; only of a stream, and as long as no descriptors may come with it. */
+static long receive_rest(uint64_t fd, const struct message *m, uint64_t flags, uint64_t done)
+{
+	uint64_t total = (uint64_t)vector_total(m);
+	long status = 1;
+
+	while (done < total && status > 0) {
+		struct lp_iovec piece = piece_at(m, done);
+		struct message part = { .vector = &piece, .count = 1 };
+		struct socket_receive_reply reply = {};
+
+		status = receive_message(fd, &part, flags, &reply);
+		if (status > 0)
+			done += (uint64_t)status;
+	}
+	return (long)done;
+}
+
+static long receive(uint64_t fd, struct message *m, uint64_t flags, struct socket_receive_reply *reply)
+{
+	bool controlled = m->control_length != 0;
+	long status = receive_message(fd, m, flags, reply);
+
+	if (status > 0 && (flags & (MSG_WAITALL | MSG_PEEK | MSG_DONTWAIT)) == MSG_WAITALL && !controlled &&
+	    reply->what & SOCKET_IS_STREAM)
+		status = receive_rest(fd, m, flags, (uint64_t)status);
+	return status;
+}
+
 long lp_recvmsg(uint64_t fd, uint64_t message, uint64_t flags)
 {
 	struct message *m = (struct message *)message;
@@ -348,7 +396,7 @@ long lp_recvmsg(uint64_t fd, uint64_t message, uint64_t flags)
 	long status;
 
 	lp_writable(m, sizeof(*m));
-	status = receive_message(fd, m, flags, &reply);
+	status = receive(fd, m, flags, &reply);
 	if (status >= 0 && m->name)
 		put_sender(fd, &reply, m->name, (uint64_t)&m->name_length);
 	return status;
@@ -357,22 +405,62 @@ long lp_recvmsg(uint64_t fd, uint64_t message, uint64_t flags)
 long lp_recvfrom(uint64_t fd, uint64_t to, uint64_t length, uint64_t flags, uint64_t name,
 		 uint64_t name_length)
 {
+	struct lp_iovec vector = { (char *)to, length };
+	struct message m = { .vector = &vector, .count = 1 };
 	struct socket_receive_reply reply = {};
-	uint64_t done = 0;
-	long status;
+	long status = receive(fd, &m, flags, &reply);
 
-	do {
-		struct lp_iovec vector = { (char *)to + done, length - done };
-		struct message m = { .vector = &vector, .count = 1 };
-
-		status = receive_message(fd, &m, flags, &reply);
-		if (status > 0)
-			done += (uint64_t)status;
-	} while (status > 0 && done < length &&
-		 (flags & (MSG_WAITALL | MSG_PEEK | MSG_DONTWAIT)) == MSG_WAITALL);
-	if (status < 0 && !done)
-		return status;
-	if (name)
+	if (status >= 0 && name)
 		put_sender(fd, &reply, name, name_length);
-	return (long)done;
+	return status;
+}
+
+/* --- several messages ------------------------------------------------------------------------------------------------------- */
+
+struct counted_message {
+	struct message message;
+	uint32_t length, pad;
+};
+
+long lp_sendmmsg(uint64_t fd, uint64_t messages, uint64_t count, uint64_t flags)
+{
+	struct counted_message *m = (struct counted_message *)messages;
+	uint32_t limit = (uint32_t)count < VECTOR_MAX ? (uint32_t)count : VECTOR_MAX, done = 0;
+	long status = 0;
+
+	for (; done < limit; done++) {
+		status = lp_sendmsg(fd, (uint64_t)&m[done].message, flags);
+		if (status < 0)
+			break;
+		m[done].length = (uint32_t)status;
+	}
+	return done ? (long)done : status;
+}
+
+/* As on Linux the time is looked at only when a message has come. */
+long lp_recvmmsg(uint64_t fd, uint64_t messages, uint64_t count, uint64_t flags, uint64_t timeout)
+{
+	struct counted_message *m = (struct counted_message *)messages;
+	uint32_t limit = (uint32_t)count < VECTOR_MAX ? (uint32_t)count : VECTOR_MAX, done = 0;
+	struct lp_timespec *time = (struct lp_timespec *)timeout;
+	long ns = time ? lp_timespec_ns(time) : 0, left = ns, status = 0;
+	uint64_t begin = lp_monotonic();
+
+	if (ns < 0)
+		return ns;
+	while (done < limit) {
+		status = lp_recvmsg(fd, (uint64_t)&m[done].message, flags & ~(uint64_t)MSG_WAITFORONE);
+		if (status < 0)
+			break;
+		m[done++].length = (uint32_t)status;
+		if (flags & MSG_WAITFORONE)
+			flags |= MSG_DONTWAIT;
+		left = ns - (long)(lp_monotonic() - begin);
+		if (time && left <= 0)
+			break;
+	}
+	if (time)
+		*time = (struct lp_timespec){ left > 0 ? left / 1000000000 : 0,
+					      left > 0 ? left % 1000000000 : 0 };
+	return done ? (long)done : status;
 }

@@ -241,5 +241,7 @@ long lp_setsockopt(uint64_t fd, uint64_t level, uint64_t name, uint64_t from, ui
 
 	if ((int32_t)length < 0)
 		return -EINVAL;
+	if (level == SOL_SOCKET && name == SO_LINGER && length >= sizeof(int32_t) && *(const int32_t *)from)
+		this_process()->lingers = 1;
 	return socket_error(socket_call_set_option(fd_cap(fd), &options, &request, NULL));
 }

@@ -238,10 +238,6 @@ long lp_answer_einval(void)
 {
 	return -EINVAL;
 }
-long lp_answer_enotsock(void)
-{
-	return -ENOTSOCK;
-}
 long lp_answer_eopnotsupp(void)
 {
 	return -EOPNOTSUPP;

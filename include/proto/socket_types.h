@@ -40,6 +40,7 @@
 #define SO_ATTACH_FILTER 26u
 #define SO_DETACH_FILTER 27u
 #define SO_TIMESTAMP 29u
+#define SO_TIMESTAMPNS 35u
 #define SO_ACCEPTCONN 30u
 #define SO_SNDBUFFORCE 32u
 #define SO_RCVBUFFORCE 33u
@@ -59,11 +60,13 @@
 #define SOCKET_NAME 32u
 #define SOCKET_FDS 3u
 #define SOCKET_PEEK 2u
+#define SOCKET_DISCARD 4u /* what a stream has is taken, and not copied */
 
 #define SOCKET_FDS_AT 8
 #define SOCKET_GOT_FDS_AT 60
-#define SOCKET_HAS_LOST (1ull << 56)    /* descriptors came that were not wanted */
-#define SOCKET_HAS_CREDS (1ull << 57)   /* credentials are wanted */
+#define SOCKET_HAS_LOST (1ull << 56)  /* descriptors came that were not wanted */
+#define SOCKET_HAS_CREDS (1ull << 57) /* credentials are wanted */
+#define SOCKET_IS_STREAM (1ull << 59)
 #define SOCKET_HAS_CONTROL (1ull << 58) /* `control` has something to say */
 
 static inline uint64_t socket_what(uint32_t low, uint32_t family, uint32_t name_length)

@@ -65,3 +65,54 @@ long stream_take(struct request *rq, void *to, size_t size)
 
 	return status < 0 ? status : 0;
 }
+
+/* --- limits of time ------------------------------------------------------------------------------------------------- */
+
+long stream_wait(struct request *rq, struct waitq *queue, struct timer *timer, uint64_t timeout,
+		 void (*over)(struct timer *))
+{
+	uint64_t now;
+
+	if (!timeout)
+		return request_park(rq, queue);
+	now = clock_monotonic_ns();
+	if (!rq->progress[7])
+		rq->progress[7] = now + timeout;
+	if (rq->progress[7] <= now)
+		return -EAGAIN;
+	if (!timer->deadline || timer->deadline <= now || rq->progress[7] < timer->deadline)
+		timer_start(timer, rq->progress[7], over);
+	return request_park(rq, queue);
+}
+
+#define NS 1000000000ull
+#define SECONDS_MAX 1000000000
+
+struct timeval {
+	int64_t seconds, microseconds;
+};
+
+long stream_take_timeout(struct request *rq, uint64_t *ns)
+{
+	struct timeval time;
+	long status = stream_take(rq, &time, sizeof(time));
+
+	if (status < 0)
+		return status;
+	if (time.microseconds < 0 || time.microseconds >= 1000000)
+		return -EDOM;
+	if (time.seconds < 0)
+		*ns = 1; /* it is over at once */
+	else
+		*ns = time.seconds > SECONDS_MAX
+			  ? 0
+			  : (uint64_t)time.seconds * NS + (uint64_t)time.microseconds * 1000;
+	return 0;
+}
+
+long stream_put_timeout(struct request *rq, uint64_t ns)
+{
+	struct timeval time = { (int64_t)(ns / NS), (int64_t)(ns % NS / 1000) };
+
+	return request_write(rq, 0, &time, sizeof(time) < rq->out_length ? sizeof(time) : rq->out_length);
+}

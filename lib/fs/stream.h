@@ -33,6 +33,14 @@ static inline bool stream_nonblocking(uint32_t description_flags, uint64_t call_
 	return (description_flags & O_NONBLOCK) || (call_flags & RWF_NONBLOCK);
 }
 
+/* Park for `queue`, but answer EAGAIN when `timeout` ns (0: none) are over since the call began; progress[7] is when that is.
+ * The description's timer is for all that wait so: `over` wakes them. */
+long stream_wait(struct request *rq, struct waitq *queue, struct timer *timer, uint64_t timeout,
+		 void (*over)(struct timer *));
+/* A struct timeval as SO_RCVTIMEO has it, from the in buffer and to the out buffer; ns, 0: for ever. */
+long stream_take_timeout(struct request *rq, uint64_t *ns);
+long stream_put_timeout(struct request *rq, uint64_t ns);
+
 /* Answer a fixed-size result, or a text cut to the caller's buffer: 0 or the length, or -errno. */
 long stream_put(struct request *rq, const void *from, size_t size);
 long stream_put_text(struct request *rq, const char *text);

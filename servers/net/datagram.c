@@ -19,10 +19,14 @@ static bool queue(struct sock *s, struct pbuf *data, const struct endpoint *from
 {
 	const ip_addr_t *to = ip_current_dest_addr();
 
-	if (s->shut_read || s->queued + data->tot_len > s->receive_size || !parcel_add(s, data, from, to))
+	if (s->shut_read || s->queued + data->tot_len > (uint32_t)s->option[OPTION_RCVBUF] ||
+	    !parcel_add(s, data, from, to))
 		return false;
 	s->last->interface = netif_get_index(ip_current_netif());
 	s->last->ttl = ip_current_is_v6() ? IP6H_HOPLIM(ip6_current_header()) : IPH_TTL(ip4_current_header());
+	s->last->tos = ip_current_is_v6() ? IP6H_TC(ip6_current_header()) : IPH_TOS(ip4_current_header());
+	if (s->option[OPTION_TIMESTAMP] || s->option[OPTION_TIMESTAMPNS])
+		s->last->when = clock_realtime_ns();
 	sock_tell(s);
 	return true;
 }
@@ -76,12 +80,13 @@ long datagram_socket(struct sock *s)
 		if (s->raw)
 			raw_recv(s->raw, raw_received, s);
 		if (s->raw && s->protocol == IP_PROTO_RAW)
-			s->raw->flags |= RAW_FLAGS_HDRINCL;
+			s->option[OPTION_HDRINCL] = 1;
 		if (s->raw && s->family == AF_INET6 && s->protocol == IP6_NEXTH_ICMP6) {
 			s->raw->chksum_reqd = 1;
 			s->raw->chksum_offset = 2;
 		}
 	}
+	options_apply(s);
 	return s->ip ? 0 : -ENOBUFS;
 }
 

@@ -82,6 +82,7 @@ static const struct socket_ops socket_ops = {
 	.set_option = inet_set_option,
 	.shutdown = inet_shutdown,
 	.control = inet_control,
+	.linger = inet_linger,
 };
 
 static enum sock_kind kind_of(uint64_t family, uint64_t type)

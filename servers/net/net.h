@@ -13,6 +13,8 @@
 #include <proto/socket.h>
 #include <sys/server.h>
 
+#include "option.h"
+
 #define CARDS_MAX 8u
 #define CARD_BIT(i) (1ull << (8 + (i)))
 #define LOOP_BIT 1ull
@@ -101,7 +103,8 @@ struct parcel {
 	uint32_t length, taken;
 	struct endpoint from;
 	ip_addr_t to;
-	uint8_t ttl, interface;
+	uint8_t ttl, tos, interface;
+	uint64_t when; /* realtime, if that is wanted */
 };
 
 struct tcp_pcb;
@@ -123,8 +126,11 @@ struct sock {
 	struct parcel *first, *last, recent; /* recent: of the datagram received last; no data */
 	uint32_t queued, parcels;            /* bytes; in so many pieces */
 	int32_t error;                       /* for SO_ERROR, and the next call */
-	bool bound, ended, shut_read, shut_write, v6only, linger, pktinfo, recv_ttl;
-	uint32_t linger_seconds, receive_size, send_size;
+	bool untold;                         /* nobody has been told that connecting was successful */
+	bool bound, port_given, ended, shut_read, shut_write, linger;
+	uint32_t linger_seconds;
+	int32_t option[OPTIONS]; /* option.h */
+	struct membership *memberships;
 	uint64_t receive_timeout, send_timeout; /* ns */
 	struct endpoint local, peer;
 	uint32_t interface;       /* of packets, that it is bound to */
@@ -146,6 +152,8 @@ uint64_t sock_ready(const struct sock *s);
 long sock_take_error(struct sock *s);
 /* Park for `queue`, not longer than the timeout; progress[7] is when that ends. */
 long sock_wait(struct request *rq, struct sock *s, struct waitq *queue, uint64_t timeout);
+/* As many bytes as SO_RCVLOWAT asks for, or no more will come. */
+bool sock_has_enough(const struct sock *s);
 bool parcel_add(struct sock *s, struct pbuf *data, const struct endpoint *from, const ip_addr_t *to);
 void parcel_drop(struct sock *s);
 /* From 0 on, of lwIP's err_t. */
@@ -155,6 +163,7 @@ bool is_root(uint64_t stamp);
 /* tcp.c */
 long tcp_socket(struct sock *s);
 void tcp_socket_end(struct sock *s);
+long tcp_socket_again(struct sock *s); /* it ends what it was, by a reset, and is fresh */
 long tcp_socket_bind(struct sock *s, const struct endpoint *to);
 long tcp_socket_listen(struct sock *s, uint32_t backlog);
 long tcp_socket_connect(struct request *rq, struct sock *s, const struct endpoint *to);
@@ -182,6 +191,16 @@ uint32_t packet_own(const struct sock *s, void *to);
 void packet_came(const struct netif *netif, const struct pbuf *frame);
 long packet_send(struct request *rq, const struct sock *s, const void *to, size_t length);
 
+/* option.c */
+void options_first(struct sock *s);
+void options_apply(struct sock *s); /* to what it has of lwIP */
+/* information.c */
+long put_tcp_info(struct request *rq, const struct sock *s);
+/* multicast.c. ENOPROTOOPT: that is not about groups. */
+long multicast_set(struct request *rq, struct sock *s, uint64_t level, uint64_t name);
+long multicast_interface(const struct sock *s, uint64_t level); /* as getsockopt answers it */
+void multicast_end(struct sock *s);
+
 /* transfer.c */
 long sock_receive(struct request *rq, struct sock *s, uint64_t flags, struct socket_receive_reply *out);
 long sock_send(struct request *rq, struct sock *s, bool nonblocking, const struct endpoint *to);
@@ -200,6 +219,7 @@ SOCKET_OP(get_option);
 SOCKET_OP(set_option);
 SOCKET_OP(shutdown);
 SOCKET_OP(control);
+SOCKET_OP(linger);
 
 extern const struct file_ops sock_file_ops;
 long interface_ioctl(struct request *rq, uint32_t request);

@@ -117,7 +117,7 @@ static void deliver(struct sock *s, const struct netif *netif, const struct pbuf
 	struct endpoint from = { .port = ether->type };
 	struct pbuf *copy;
 
-	if (s->queued + frame->tot_len > s->receive_size)
+	if (s->queued + frame->tot_len > (uint32_t)s->option[OPTION_RCVBUF])
 		return;
 	copy = pbuf_clone(PBUF_RAW, PBUF_RAM, (struct pbuf *)frame);
 	if (!copy)

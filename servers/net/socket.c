@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sockets: making, finding, ending them; their names and connections. */
+#include <fs/stream.h>
 #include <lwip/err.h>
 #include <lwip/ip.h>
 #include <util/string.h>
@@ -8,7 +9,6 @@
 
 #define PORT_PRIVILEGED 1024u
 #define SOMAXCONN 4096u
-#define BUFFER_SIZE 212992u
 #define PARCELS_MAX 2048u /* that wait at one socket: memory is bounded also if they are small */
 #define PARCELS_SHORT 4u
 
@@ -58,7 +58,7 @@ struct sock *sock_new(uint32_t family, enum sock_kind kind, uint32_t protocol, u
 	s->family = family;
 	s->kind = kind;
 	s->protocol = protocol;
-	s->receive_size = s->send_size = BUFFER_SIZE;
+	options_first(s);
 	return s;
 }
 
@@ -70,6 +70,7 @@ struct sock *sock_find(uint64_t badge)
 void sock_free(struct sock *s)
 {
 	timer_stop(&s->timer);
+	multicast_end(s);
 	if (s->kind == SOCK_TCP)
 		tcp_socket_end(s);
 	else if (s->kind == SOCK_PACKET)
@@ -160,18 +161,7 @@ static void waited(struct timer *timer)
 
 long sock_wait(struct request *rq, struct sock *s, struct waitq *queue, uint64_t timeout)
 {
-	uint64_t now;
-
-	if (!timeout)
-		return request_park(rq, queue);
-	now = clock_monotonic_ns();
-	if (!rq->progress[7])
-		rq->progress[7] = now + timeout;
-	if (rq->progress[7] <= now)
-		return -EAGAIN;
-	if (!s->timer.deadline || s->timer.deadline <= now || rq->progress[7] < s->timer.deadline)
-		timer_start(&s->timer, rq->progress[7], waited);
-	return request_park(rq, queue);
+	return stream_wait(rq, queue, &s->timer, timeout, waited);
 }
 
 /* --- names -------------------------------------------------------------------------------------------------------------------- */
@@ -214,7 +204,8 @@ static bool is_ours(const ip_addr_t *address)
 /* What lwIP is to be told: any address of both families, unless the socket is of one only. */
 static void widen(const struct sock *s, struct endpoint *to)
 {
-	if (s->family == AF_INET6 && !s->v6only && IP_IS_V6(&to->address) && ip_addr_isany(&to->address))
+	if (s->family == AF_INET6 && !s->option[OPTION_V6ONLY] && IP_IS_V6(&to->address) &&
+	    ip_addr_isany(&to->address))
 		ip_addr_copy(to->address, *IP_ANY_TYPE);
 }
 
@@ -236,16 +227,23 @@ SOCKET_OP(bind)
 		return status;
 	if (s->bound || s->state != SOCK_NEW)
 		return -EINVAL;
-	if (s->v6only && IP_IS_V4(&to.address))
+	if (s->option[OPTION_V6ONLY] && IP_IS_V4(&to.address))
 		return -EINVAL;
-	if (!is_ours(&to.address))
+	if (!is_ours(&to.address) && !s->option[OPTION_FREEBIND])
 		return -EADDRNOTAVAIL;
 	if (s->kind != SOCK_RAW_IP && to.port && to.port < PORT_PRIVILEGED && !is_root(rq->stamp))
 		return -EACCES;
 	widen(s, &to);
 	status = s->kind == SOCK_TCP ? tcp_socket_bind(s, &to) : datagram_bind(s, &to);
 	s->bound = !status;
+	s->port_given = s->bound && to.port;
 	return status;
+}
+
+/* A connection that has ended both ways. */
+static bool sock_is_over(const struct sock *s)
+{
+	return s->kind == SOCK_TCP && s->ended && s->shut_write;
 }
 
 static long give_name(struct request *rq, const struct sock *s, const struct endpoint *from)
@@ -301,7 +299,8 @@ SOCKET_OP(names)
 	if (s->kind == SOCK_PACKET)
 		return packet_name(rq, s, in->which);
 	if (in->which == SOCKET_PEER)
-		return s->state == SOCK_CONNECTED ? give_name(rq, s, &s->peer) : -ENOTCONN;
+		return s->state == SOCK_CONNECTED && !sock_is_over(s) ? give_name(rq, s, &s->peer)
+								      : -ENOTCONN;
 	if (in->which == SOCKET_FROM)
 		return give_name(rq, s, s->kind == SOCK_TCP ? &s->peer : &s->recent.from);
 	local = s->local;
@@ -348,12 +347,12 @@ SOCKET_OP(connect)
 		return 0;
 	if (s->kind == SOCK_PACKET)
 		return -EOPNOTSUPP;
-	if (in->family == AF_UNSPEC && s->kind != SOCK_TCP)
-		return datagram_connect(s, NULL);
+	if (in->family == AF_UNSPEC)
+		return s->kind == SOCK_TCP ? tcp_socket_again(s) : datagram_connect(s, NULL);
 	status = take_name(rq, s, in->family, &to);
 	if (status < 0)
 		return status;
-	if (s->v6only && IP_IS_V4(&to.address))
+	if (s->option[OPTION_V6ONLY] && IP_IS_V4(&to.address))
 		return -ENETUNREACH;
 	to_somewhere(&to);
 	return s->kind == SOCK_TCP ? tcp_socket_connect(rq, s, &to) : datagram_connect(s, &to);
@@ -397,14 +396,9 @@ SOCKET_OP(shutdown)
 		return -ENOTSOCK;
 	if (in->how > SHUT_RDWR)
 		return -EINVAL;
-	if (s->kind == SOCK_TCP && s->state == SOCK_LISTENING && in->how != SHUT_WR) {
-		tcp_socket_end(s);
-		status = tcp_socket(s);
-		s->bound = false;
-		sock_tell(s);
-		return status;
-	}
-	if (s->state != SOCK_CONNECTED)
+	if (s->kind == SOCK_TCP && s->state == SOCK_LISTENING)
+		return in->how == SHUT_WR ? 0 : tcp_socket_again(s);
+	if (s->state != SOCK_CONNECTED || sock_is_over(s))
 		return -ENOTCONN;
 	if (in->how != SHUT_RD && !s->shut_write) {
 		status = s->kind == SOCK_TCP ? tcp_socket_shutdown(s) : 0;

@@ -8,6 +8,8 @@
 
 #define WRITE_MAX 65535u
 #define IN_PLACE_MIN 4096u
+#define SEND_UNSET 212992u /* what SO_SNDBUF says as long as nobody has set it */
+#define SEND_LEAST 65536u
 
 static char bounce[WRITE_MAX + 1];
 
@@ -86,6 +88,7 @@ static err_t connected(void *arg, struct tcp_pcb *pcb, err_t err)
 		return ERR_OK;
 	s->state = SOCK_CONNECTED;
 	note_names(s);
+	options_apply(s);
 	sock_tell(s);
 	return ERR_OK;
 }
@@ -100,7 +103,8 @@ static void watch_over(struct sock *s)
 
 static void inherit(struct sock *accepted, const struct sock *listener)
 {
-	accepted->v6only = listener->v6only;
+	memcpy(accepted->option, listener->option, sizeof(accepted->option));
+	accepted->option[OPTION_PRIORITY] = 0;
 	accepted->linger = listener->linger;
 	accepted->linger_seconds = listener->linger_seconds;
 	accepted->receive_timeout = listener->receive_timeout;
@@ -127,6 +131,7 @@ static err_t came(void *arg, struct tcp_pcb *pcb, err_t err)
 	accepted->listener = s;
 	note_names(accepted);
 	watch_over(accepted);
+	options_apply(accepted);
 	tcp_backlog_delayed(pcb);
 	*(s->last_pending ? &s->last_pending->next_pending : &s->pending) = accepted;
 	s->last_pending = accepted;
@@ -150,6 +155,7 @@ long tcp_socket(struct sock *s)
 		return -ENOBUFS;
 	s->state = SOCK_NEW;
 	watch_over(s);
+	options_apply(s);
 	return 0;
 }
 
@@ -166,6 +172,14 @@ static void end_connection(struct sock *s)
 		tcp_abort(pcb);
 }
 
+static void abandon(struct sock *s)
+{
+	tcp_arg(s->tcp, NULL);
+	tcp_err(s->tcp, NULL);
+	tcp_abort(s->tcp);
+	s->tcp = NULL;
+}
+
 void tcp_socket_end(struct sock *s)
 {
 	struct sock *pending;
@@ -173,6 +187,8 @@ void tcp_socket_end(struct sock *s)
 	while ((pending = s->pending)) {
 		s->pending = pending->next_pending;
 		s->pending_count--;
+		if (pending->tcp)
+			abandon(pending);
 		sock_free(pending);
 		net_pause();
 	}
@@ -189,6 +205,47 @@ void tcp_socket_end(struct sock *s)
 	s->tcp = NULL;
 }
 
+long tcp_socket_again(struct sock *s)
+{
+	struct endpoint own = s->local;
+	long status;
+
+	if (s->tcp && s->state != SOCK_LISTENING && s->state != SOCK_NEW)
+		abandon(s);
+	tcp_socket_end(s);
+	while (s->first)
+		parcel_drop(s);
+	s->bound = s->ended = s->shut_read = s->shut_write = false;
+	s->error = 0;
+	status = tcp_socket(s);
+	if (!status && s->port_given) {
+		status = tcp_socket_bind(s, &own);
+		s->bound = !status;
+	}
+	sock_tell(s);
+	return status;
+}
+
+static bool overlap(const ip_addr_t *a, const ip_addr_t *b)
+{
+	if (!IP_IS_ANY_TYPE_VAL(*a) && !IP_IS_ANY_TYPE_VAL(*b) && IP_GET_TYPE(a) != IP_GET_TYPE(b))
+		return false;
+	return ip_addr_isany(a) || ip_addr_isany(b) || ip_addr_cmp(a, b);
+}
+
+/* SO_REUSEADDR is not for a port that somebody listens to. */
+static bool is_listened_to(const struct sock *s, const struct endpoint *to)
+{
+	for (const struct tcp_pcb_listen *p = tcp_listen_pcbs.listen_pcbs; p && to->port; p = p->next) {
+		const struct sock *other = p->callback_arg;
+
+		if (p->local_port == to->port && overlap(&p->local_ip, &to->address) &&
+		    !(other && other->option[OPTION_REUSEPORT] && s->option[OPTION_REUSEPORT]))
+			return true;
+	}
+	return false;
+}
+
 long tcp_socket_bind(struct sock *s, const struct endpoint *to)
 {
 	err_t err = ERR_USE;
@@ -196,6 +253,8 @@ long tcp_socket_bind(struct sock *s, const struct endpoint *to)
 
 	if (!s->tcp)
 		return -EINVAL;
+	if (is_listened_to(s, to))
+		return -EADDRINUSE;
 	for (unsigned i = 0; err == ERR_USE && i < (to->port ? 1 : PORT_TRIES); i++)
 		err = tcp_bind(s->tcp, &to->address, to->port ? to->port : random_port());
 	status = error_of(err);
@@ -266,7 +325,10 @@ long tcp_socket_connect(struct request *rq, struct sock *s, const struct endpoin
 
 	switch (s->state) {
 	case SOCK_LISTENING: return -EISCONN;
-	case SOCK_CONNECTED: return rq->progress[0] ? 0 : -EISCONN;
+	case SOCK_CONNECTED:
+		status = rq->progress[0] || s->untold ? 0 : -EISCONN;
+		s->untold = false;
+		return status;
 	case SOCK_OVER:
 		status = s->error ? sock_take_error(s) : -ECONNABORTED;
 		tcp_socket(s); /* it may be tried again */
@@ -280,12 +342,29 @@ long tcp_socket_connect(struct request *rq, struct sock *s, const struct endpoin
 		status = start_connecting(s, to);
 		if (status)
 			return status;
+		s->untold = true;
 		if (s->d.flags & O_NONBLOCK)
 			return -EINPROGRESS;
 	}
 	rq->progress[0] = 1;
 	status = sock_wait(rq, s, &s->writers, s->send_timeout);
 	return status == -EAGAIN ? -EINPROGRESS : status;
+}
+
+/* Until all that was sent has arrived, or the time is over. */
+SOCKET_OP(linger)
+{
+	struct sock *s = sock_find(rq->badge);
+	long status;
+
+	(void)in, (void)out;
+	if (!s)
+		return -ENOTSOCK;
+	if (s->kind != SOCK_TCP || !s->linger || !s->linger_seconds || !s->tcp ||
+	    s->state != SOCK_CONNECTED || !tcp_sndqueuelen(s->tcp))
+		return 0;
+	status = sock_wait(rq, s, &s->writers, s->linger_seconds * 1000000000ull);
+	return status == -EAGAIN ? 0 : status;
 }
 
 long tcp_socket_shutdown(struct sock *s)
@@ -295,13 +374,24 @@ long tcp_socket_shutdown(struct sock *s)
 
 /* --- data ----------------------------------------------------------------------------------------------------------------------- */
 
+/* SO_SNDBUF bounds what waits to be acknowledged, but not so much that the peer's delayed answers would. */
+static uint32_t send_limit(const struct sock *s)
+{
+	uint32_t size = (uint32_t)s->option[OPTION_SNDBUF];
+
+	return size == SEND_UNSET || size > TCP_SND_BUF ? TCP_SND_BUF : size < SEND_LEAST ? SEND_LEAST : size;
+}
+
 static uint32_t room(const struct sock *s)
 {
+	uint32_t used;
+
 	if (!s->tcp || s->state != SOCK_CONNECTED || tcp_sndqueuelen(s->tcp) + 8 >= TCP_SND_QUEUELEN)
 		return 0;
 	if (memory_short() && tcp_sndqueuelen(s->tcp))
 		return 0;
-	return s->tcp->snd_buf; /* tcp_sndbuf would cut it to 16 bits */
+	used = TCP_SND_BUF - s->tcp->snd_buf; /* tcp_sndbuf would cut it to 16 bits */
+	return used < send_limit(s) ? send_limit(s) - used : 0;
 }
 
 uint64_t tcp_socket_ready(const struct sock *s)
@@ -315,11 +405,11 @@ uint64_t tcp_socket_ready(const struct sock *s)
 	case SOCK_OVER: return POLLIN | POLLRDNORM | POLLRDHUP | POLLHUP | POLLOUT | POLLWRNORM;
 	case SOCK_CONNECTED: break;
 	}
-	if (s->first || s->ended || s->shut_read)
+	if ((s->first && sock_has_enough(s)) || s->ended || s->shut_read)
 		ready |= POLLIN | POLLRDNORM;
 	if (s->ended || s->shut_read)
 		ready |= POLLRDHUP | (s->shut_write ? POLLHUP : 0);
-	if (s->shut_write || room(s) >= TCP_SND_BUF / 4)
+	if (s->shut_write || room(s) >= send_limit(s) / 4)
 		ready |= POLLOUT | POLLWRNORM;
 	return ready;
 }

@@ -6,6 +6,8 @@
 
 #include "net.h"
 
+#define LEAST_MAX 65536u /* of SO_RCVLOWAT: what surely fits into the window */
+
 /* From `skip` bytes into a chain on to the caller's buffer. */
 static long copy_out(struct request *rq, uint64_t at, const struct pbuf *data, uint32_t skip, uint32_t length)
 {
@@ -31,7 +33,116 @@ static long copy_out(struct request *rq, uint64_t at, const struct pbuf *data, u
 	return (long)done;
 }
 
-static long receive_stream(struct request *rq, struct sock *s, bool peek)
+/* --- control messages ------------------------------------------------------------------------------------------------------ */
+
+#define CONTROL_MAX 256u
+
+struct control {
+	uint64_t length;
+	int32_t level, type;
+};
+
+/* What has been collected, as far as there is room. */
+struct controls {
+	char text[CONTROL_MAX];
+	size_t used, room;
+	bool lost;
+};
+
+static void add_control(struct controls *to, uint32_t level, uint32_t type, const void *data, size_t length)
+{
+	struct control control = { sizeof(control) + length, (int32_t)level, (int32_t)type };
+	size_t whole = (control.length + 7) & ~7ul;
+
+	if (to->room - to->used < control.length) {
+		to->lost = true;
+		return;
+	}
+	memcpy(to->text + to->used, &control, sizeof(control));
+	memcpy(to->text + to->used + sizeof(control), data, length);
+	to->used = to->room - to->used < whole ? to->room : to->used + whole;
+}
+
+static void add_time(struct controls *to, const struct sock *s)
+{
+	bool exact = s->option[OPTION_TIMESTAMPNS];
+	uint64_t ns = s->recent.when % 1000000000, time[2] = { s->recent.when / 1000000000 };
+
+	if (!exact && !s->option[OPTION_TIMESTAMP])
+		return;
+	time[1] = exact ? ns : ns / 1000;
+	add_control(to, SOL_SOCKET, exact ? SO_TIMESTAMPNS : SO_TIMESTAMP, time, sizeof(time));
+}
+
+static void add_of_ip(struct controls *to, const struct sock *s)
+{
+	struct endpoint at = { .address = s->recent.to };
+	uint32_t info[3] = { s->recent.interface };
+	int32_t ttl = s->recent.ttl;
+	char name[NAME_IN6];
+
+	if (s->option[OPTION_PKTINFO]) {
+		endpoint_write(AF_INET, &at, name);
+		memcpy(&info[1], name + 2, 4);
+		memcpy(&info[2], name + 2, 4);
+		add_control(to, IPPROTO_IP, IP_PKTINFO, info, sizeof(info));
+	}
+	if (s->option[OPTION_RECVTTL])
+		add_control(to, IPPROTO_IP, IP_TTL, &ttl, sizeof(ttl));
+	if (s->option[OPTION_RECVTOS])
+		add_control(to, IPPROTO_IP, IP_TOS, &s->recent.tos, 1);
+}
+
+static void add_of_ip6(struct controls *to, const struct sock *s)
+{
+	struct endpoint at = { .address = s->recent.to };
+	int32_t hops = s->recent.ttl, class = s->recent.tos;
+	uint32_t info[5] = {};
+	char name[NAME_IN6];
+
+	if (s->option[OPTION_RECVPKTINFO6]) {
+		endpoint_write(AF_INET6, &at, name);
+		memcpy(info, name + 6, 16);
+		info[4] = s->recent.interface;
+		add_control(to, IPPROTO_IPV6, IPV6_PKTINFO, info, sizeof(info));
+	}
+	if (s->option[OPTION_RECVHOPLIMIT6])
+		add_control(to, IPPROTO_IPV6, IPV6_HOPLIMIT, &hops, sizeof(hops));
+	if (s->option[OPTION_RECVTCLASS6])
+		add_control(to, IPPROTO_IPV6, IPV6_TCLASS, &class, sizeof(class));
+}
+
+/* Whether control messages go with a socket's datagrams. */
+static bool has_control(const struct sock *s)
+{
+	const int32_t *o = s->option;
+
+	return o[OPTION_TIMESTAMP] || o[OPTION_TIMESTAMPNS] || o[OPTION_PKTINFO] || o[OPTION_RECVTTL] ||
+	       o[OPTION_RECVTOS] || o[OPTION_RECVPKTINFO6] || o[OPTION_RECVHOPLIMIT6] ||
+	       o[OPTION_RECVTCLASS6];
+}
+
+/* Of the datagram received last: when it came, where it was sent to, and how. */
+SOCKET_OP(control)
+{
+	const struct sock *s = sock_find(rq->badge);
+	struct controls all = { .room = rq->out_length < CONTROL_MAX ? rq->out_length : CONTROL_MAX };
+
+	(void)in;
+	if (!s)
+		return -ENOTSOCK;
+	add_time(&all, s);
+	if (s->family == AF_INET)
+		add_of_ip(&all, s);
+	else if (s->family == AF_INET6)
+		add_of_ip6(&all, s);
+	out->lost = all.lost;
+	return all.used ? request_write(rq, 0, all.text, all.used) : 0;
+}
+
+/* --- receiving and sending -------------------------------------------------------------------------------------------- */
+
+static long receive_stream(struct request *rq, struct sock *s, uint64_t flags)
 {
 	struct parcel *parcel = s->first;
 	uint32_t done = 0, taken = 0;
@@ -42,13 +153,13 @@ static long receive_stream(struct request *rq, struct sock *s, bool peek)
 
 		if (part > rq->out_length - done)
 			part = (uint32_t)(rq->out_length - done);
-		status = copy_out(rq, done, parcel->data, parcel->taken, part);
+		status = flags & SOCKET_DISCARD ? 0 : copy_out(rq, done, parcel->data, parcel->taken, part);
 		if (status < 0)
 			return status;
 		done += part;
 	}
 	FAULT_POINT("data was copied out");
-	if (peek)
+	if (flags & SOCKET_PEEK)
 		return (long)done;
 	for (uint32_t rest = done; rest; rest -= taken) {
 		parcel = s->first;
@@ -84,7 +195,7 @@ static long receive_datagram(struct request *rq, struct sock *s, bool peek, stru
 	if (out) {
 		memcpy(&out->name0, name, sizeof(name));
 		out->what = socket_what(parcel->length, s->family, name_length);
-		if (s->pktinfo || s->recv_ttl)
+		if (has_control(s))
 			out->what |= SOCKET_HAS_CONTROL;
 	}
 	if (peek)
@@ -109,6 +220,26 @@ static long nothing_there(struct request *rq, struct sock *s, uint64_t flags)
 	return sock_wait(rq, s, &s->readers, s->receive_timeout);
 }
 
+bool sock_has_enough(const struct sock *s)
+{
+	uint32_t least = (uint32_t)s->option[OPTION_RCVLOWAT];
+
+	return s->queued >= (least < LEAST_MAX ? least : LEAST_MAX) || s->ended || s->shut_read || s->error ||
+	       memory_short();
+}
+
+/* Who waits for SO_RCVLOWAT, or for what it wants if that is less, takes what there is when its time is over. */
+static long wait_for_more(struct request *rq, struct sock *s, uint64_t flags)
+{
+	long status;
+
+	if (s->kind != SOCK_TCP || sock_has_enough(s) || s->queued >= rq->out_length ||
+	    stream_nonblocking(s->d.flags, flags))
+		return 0;
+	status = sock_wait(rq, s, &s->readers, s->receive_timeout);
+	return status == -EAGAIN ? 0 : status;
+}
+
 long sock_receive(struct request *rq, struct sock *s, uint64_t flags, struct socket_receive_reply *out)
 {
 	bool peek = flags & SOCKET_PEEK;
@@ -120,9 +251,12 @@ long sock_receive(struct request *rq, struct sock *s, uint64_t flags, struct soc
 		return nothing_there(rq, s, flags);
 	if (s->kind != SOCK_TCP)
 		return receive_datagram(rq, s, peek, out);
-	status = receive_stream(rq, s, peek);
+	status = wait_for_more(rq, s, flags);
+	if (status)
+		return status;
+	status = receive_stream(rq, s, flags);
 	if (out && status >= 0)
-		out->what = socket_what((uint32_t)status, s->family, 0);
+		out->what = socket_what((uint32_t)status, s->family, 0) | SOCKET_IS_STREAM;
 	return status;
 }
 
@@ -176,62 +310,4 @@ SOCKET_OP(receive)
 	struct sock *s = sock_find(rq->badge);
 
 	return s ? sock_receive(rq, s, in->flags, out) : -ENOTSOCK;
-}
-
-/* --- control messages ------------------------------------------------------------------------------------------------------ */
-
-struct control {
-	uint64_t length;
-	int32_t level, type;
-};
-
-#define IPPROTO_IP 0
-#define IPPROTO_IPV6 41
-#define IP_TTL 2
-#define IP_PKTINFO 8
-#define IPV6_PKTINFO 50
-#define IPV6_HOPLIMIT 52
-
-static size_t add_control(char *to, size_t at, int32_t level, int32_t type, const void *data, size_t length)
-{
-	struct control control = { sizeof(control) + length, level, type };
-
-	memcpy(to + at, &control, sizeof(control));
-	memcpy(to + at + sizeof(control), data, length);
-	return at + ((control.length + 7) & ~7ul);
-}
-
-/* Of the datagram received last: where it was sent to, and how far it could still have gone. */
-SOCKET_OP(control)
-{
-	const struct sock *s = sock_find(rq->badge);
-	bool v6 = s && s->family == AF_INET6;
-	char text[128] = {}, name[NAME_IN6];
-	struct endpoint to;
-	uint32_t info[5] = {};
-	int32_t ttl;
-	size_t used = 0;
-
-	(void)in, (void)out;
-	if (!s)
-		return -ENOTSOCK;
-	to = (struct endpoint){ .address = s->recent.to };
-	endpoint_write(s->family, &to, name);
-	if (s->pktinfo && v6) {
-		memcpy(info, name + 6, 16);
-		info[4] = s->recent.interface;
-		used = add_control(text, used, IPPROTO_IPV6, IPV6_PKTINFO, info, 20);
-	} else if (s->pktinfo) {
-		info[0] = s->recent.interface;
-		memcpy(&info[1], name + 2, 4);
-		memcpy(&info[2], name + 2, 4);
-		used = add_control(text, used, IPPROTO_IP, IP_PKTINFO, info, 12);
-	}
-	ttl = s->recent.ttl;
-	if (s->recv_ttl)
-		used = add_control(text, used, v6 ? IPPROTO_IPV6 : IPPROTO_IP, v6 ? IPV6_HOPLIMIT : IP_TTL,
-				   &ttl, sizeof(ttl));
-	if (used > rq->out_length)
-		used = rq->out_length;
-	return used ? request_write(rq, 0, text, used) : 0;
 }

@@ -49,7 +49,9 @@ static long pipe_ioctl(struct request *rq, const struct file_ioctl_req *in, stru
 	if (!p)
 		return -EBADF;
 	if (in->request == FIONREAD && p->in) {
-		value = (int32_t)ring_used(&p->in->ring);
+		value = (int32_t)(p->kind == SOCKET && p->socket->type != SOCK_STREAM
+				      ? p->in->parcels ? p->in->parcels->length : 0
+				      : ring_used(&p->in->ring));
 		return stream_put(rq, &value, sizeof(value));
 	}
 	if (in->request != FIONBIO)

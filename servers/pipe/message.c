@@ -56,11 +56,15 @@ static long nothing_there(struct request *rq, struct pipe *p, uint64_t flags)
 {
 	struct channel *channel = p->in;
 
+	if (channel->reset) {
+		channel->reset = false;
+		return -ECONNRESET;
+	}
 	if (p->socket->type != SOCK_DGRAM && !channel->writers)
 		return 0;
 	if (stream_nonblocking(p->d.flags, flags))
 		return -EAGAIN;
-	return request_park(rq, &channel->readable);
+	return socket_wait(rq, p, &channel->readable, p->socket->receive_timeout);
 }
 
 /* The sender, and descriptors if they are wanted; those that are not go. */
@@ -73,7 +77,7 @@ static void hand_over(struct request *rq, struct pipe *p, struct parcel *head, b
 	if (out) {
 		out->name0 = (uint32_t)creds->pid;
 		out->name1 = creds->uid | (uint64_t)creds->gid << 32;
-		out->what |= s->pass_creds ? SOCKET_HAS_CREDS : 0;
+		out->what |= s->option[UNIX_PASSCRED] ? SOCKET_HAS_CREDS : 0;
 		out->what |= head && wanted ? (uint64_t)head->fds << SOCKET_GOT_FDS_AT : 0;
 		out->what |= head && !wanted && head->fds ? SOCKET_HAS_LOST : 0;
 	}
@@ -104,7 +108,8 @@ static long receive(struct request *rq, struct pipe *p, const struct socket_rece
 	if (status < 0)
 		return status;
 	if (out)
-		out->what = socket_what((uint32_t)(messages ? whole : length), AF_UNIX, 0);
+		out->what = socket_what((uint32_t)(messages ? whole : length), AF_UNIX, 0) |
+			    (messages ? 0 : SOCKET_IS_STREAM);
 	if (peek)
 		return status;
 	if (!messages)
@@ -181,7 +186,9 @@ static long send_message(struct request *rq, struct pipe *p, struct channel *cha
 	if (rq->in_length > RING_SIZE)
 		return -EMSGSIZE;
 	if (ring_room(&channel->ring) < rq->in_length || channel->parcels_count == MESSAGES_MAX)
-		return stream_nonblocking(p->d.flags, flags) ? -EAGAIN : request_park(rq, &channel->writable);
+		return stream_nonblocking(p->d.flags, flags)
+			   ? -EAGAIN
+			   : socket_wait(rq, p, &channel->writable, p->socket->send_timeout);
 	status = parcel_new(rq, p, channel, fds, &parcel);
 	if (status < 0)
 		return status;
@@ -232,7 +239,8 @@ static long send_stream(struct request *rq, struct pipe *p, struct channel *chan
 		return (long)done;
 	if (stream_nonblocking(p->d.flags, flags))
 		return done ? (long)done : -EAGAIN;
-	return request_park(rq, &channel->writable);
+	status = socket_wait(rq, p, &channel->writable, p->socket->send_timeout);
+	return status == -EAGAIN && done ? (long)done : status;
 }
 
 static long transmit(struct request *rq, struct pipe *p, struct channel *channel, uint64_t flags,

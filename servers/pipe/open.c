@@ -30,6 +30,8 @@ void pipe_free(struct pipe *p)
 {
 	if (p->kind == TIMER)
 		timer_stop(&p->timer);
+	if (p->kind == SOCKET && p->socket)
+		socket_ends(p);
 	if (p->entries)
 		epoll_free(p);
 	if (p->socket)
@@ -79,6 +81,8 @@ void pipes_start(bool restarted)
 			epoll_count(p);
 		if (p->kind == TIMER)
 			event_timer_arm(p);
+		else
+			p->timer = (struct timer){ 0 }; /* who waits comes again */
 		pipe_tell(p);
 	}
 	if (restarted)

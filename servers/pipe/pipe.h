@@ -24,6 +24,7 @@ struct channel {
 	struct parcel *parcels, *last_parcel;
 	uint32_t parcels_count;
 	uint64_t taken;
+	bool reset; /* its writer went, and had not read all: the reader is told once */
 };
 
 enum description_kind { PIPE_END = 1, SOCKET, EVENT, TIMER, EPOLL, NAME };
@@ -38,7 +39,7 @@ struct pipe {
 	bool semaphore;
 	uint32_t clock;
 	uint64_t deadline, interval; /* TIMER: monotonic ns */
-	struct timer timer;
+	struct timer timer;          /* TIMER; SOCKET: of those that wait with a limit */
 	struct epoll_entry *entries; /* EPOLL: room for entries_room */
 	uint32_t entries_used, entries_room;
 	uint32_t payer;        /* of the rings that a long list counts as */

@@ -6,7 +6,6 @@
 #include <util/string.h>
 
 #define SOMAXCONN 4096u
-#define BUFFER_SIZE 212992
 
 static PRESERVED struct pipe *bound;
 
@@ -37,8 +36,34 @@ struct pipe *socket_new(uint32_t type, uint64_t flags, uint64_t stamp)
 		return NULL;
 	}
 	p->socket->type = type;
+	unix_options_first(p->socket);
 	p->socket->creds = creds_of(stamp);
 	return p;
+}
+
+static void waited(struct timer *timer)
+{
+	struct pipe *p = (struct pipe *)((char *)timer - offsetof(struct pipe, timer));
+
+	waitq_wake(&p->socket->waiters);
+	if (p->in)
+		waitq_wake(&p->in->readable);
+	if (p->out)
+		waitq_wake(&p->out->writable);
+}
+
+/* The limit is not for what belongs to others, a listener's backlog or the queue of who is sent to by name. */
+long socket_wait(struct request *rq, struct pipe *p, struct waitq *queue, uint64_t timeout)
+{
+	return stream_wait(rq, queue, &p->timer, timeout, waited);
+}
+
+void socket_ends(struct pipe *p)
+{
+	timer_stop(&p->timer);
+	if (p->socket->type != SOCK_DGRAM && p->in && p->out &&
+	    (p->socket->embryo || ring_used(&p->in->ring) || p->in->parcels))
+		p->out->reset = true;
 }
 
 static void unbind(struct pipe *p)
@@ -328,7 +353,9 @@ static long connect_stream(struct request *rq, struct pipe *p, struct pipe *to)
 	if (!listener->listening)
 		return -ECONNREFUSED;
 	if (listener->pending_count > listener->backlog)
-		return p->d.flags & O_NONBLOCK ? -EAGAIN : request_park(rq, &listener->waiters);
+		return p->d.flags & O_NONBLOCK
+			   ? -EAGAIN
+			   : socket_wait(rq, p, &listener->waiters, p->socket->send_timeout);
 	p->socket->creds = creds_of(rq->stamp);
 	accepted = socket_new(listener->type, 0, rq->stamp);
 	if (!accepted)
@@ -340,6 +367,7 @@ static long connect_stream(struct request *rq, struct pipe *p, struct pipe *to)
 	}
 	accepted->socket->name = p->socket->peer = listener->name;
 	accepted->socket->peer = p->socket->name;
+	accepted->socket->embryo = true;
 	enqueue(listener, accepted);
 	waitq_wake(&listener->waiters);
 	pipe_tell(to);
@@ -378,11 +406,14 @@ SOCKET_OP(accept)
 		return p ? -EINVAL : -ENOTSOCK;
 	accepted = p->socket->pending;
 	if (!accepted)
-		return p->d.flags & O_NONBLOCK ? -EAGAIN : request_park(rq, &p->socket->waiters);
+		return p->d.flags & O_NONBLOCK
+			   ? -EAGAIN
+			   : socket_wait(rq, p, &p->socket->waiters, p->socket->receive_timeout);
 	status = pipe_give_again(rq, accepted);
 	if (status < 0)
 		return status;
 	accepted->d.flags |= (uint32_t)in->flags & O_NONBLOCK;
+	accepted->socket->embryo = false;
 	p->socket->pending = accepted->socket->next_pending;
 	p->socket->pending_count--;
 	waitq_wake(&p->socket->waiters);
@@ -405,72 +436,5 @@ SOCKET_OP(shutdown)
 	if (in->how != SHUT_WR && p->in && p->socket->type != SOCK_DGRAM)
 		channel_detach_side(p, true);
 	pipe_tell(p);
-	return 0;
-}
-
-/* What there is one way of only may be asked for and set to that. */
-static long int_option(const struct socket *s, uint64_t name)
-{
-	switch (name) {
-	case SO_TYPE: return s->type;
-	case SO_DOMAIN: return AF_UNIX;
-	case SO_PASSCRED: return s->pass_creds;
-	case SO_ACCEPTCONN: return s->listening;
-	case SO_SNDBUF:
-	case SO_RCVBUF: return BUFFER_SIZE;
-	case SO_ERROR:
-	case SO_PROTOCOL:
-	case SO_REUSEADDR:
-	case SO_KEEPALIVE: return 0;
-	}
-	return -ENOPROTOOPT;
-}
-
-static long put_option(struct request *rq, const void *value, size_t length)
-{
-	return request_write(rq, 0, value, length < rq->out_length ? length : rq->out_length);
-}
-
-SOCKET_OP(get_option)
-{
-	struct pipe *p = socket_find(rq);
-	struct socket_creds creds = { 0, UINT32_MAX, UINT32_MAX };
-	int32_t value;
-	long answer;
-
-	(void)out;
-	if (!p)
-		return -ENOTSOCK;
-	if (in->level != SOL_SOCKET)
-		return -EOPNOTSUPP;
-	if (in->name == SO_PEERCRED) {
-		if (p->socket->connected)
-			creds = p->socket->peer_creds;
-		return put_option(rq, &creds, sizeof(creds));
-	}
-	answer = int_option(p->socket, in->name);
-	value = (int32_t)answer;
-	return answer < 0 ? answer : put_option(rq, &value, sizeof(value));
-}
-
-SOCKET_OP(set_option)
-{
-	struct pipe *p = socket_find(rq);
-	int32_t value;
-	long status;
-
-	(void)out;
-	if (!p)
-		return -ENOTSOCK;
-	if (in->level != SOL_SOCKET)
-		return -ENOPROTOOPT;
-	status = stream_take(rq, &value, sizeof(value));
-	if (status < 0)
-		return status;
-	if (in->name == SO_PASSCRED)
-		p->socket->pass_creds = value;
-	else if (in->name != SO_SNDBUF && in->name != SO_RCVBUF && in->name != SO_REUSEADDR &&
-		 in->name != SO_KEEPALIVE)
-		return -ENOPROTOOPT;
 	return 0;
 }

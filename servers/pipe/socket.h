@@ -7,6 +7,23 @@
 
 #include "pipe.h"
 
+/* option.c: what is a number */
+enum unix_option {
+	UNIX_PASSCRED,
+	UNIX_REUSEADDR,
+	UNIX_REUSEPORT,
+	UNIX_KEEPALIVE,
+	UNIX_BROADCAST,
+	UNIX_DONTROUTE,
+	UNIX_OOBINLINE,
+	UNIX_PRIORITY,
+	UNIX_RCVLOWAT,
+	UNIX_SNDBUF,
+	UNIX_RCVBUF,
+	UNIX_LINGER, /* the seconds; less than 0: no */
+	UNIX_OPTIONS
+};
+
 #define MESSAGES_MAX 256u /* in one channel */
 
 struct socket_creds {
@@ -33,11 +50,13 @@ struct parcel {
 
 struct socket {
 	uint32_t type;
-	bool listening, connected, bound, pass_creds;
+	bool listening, connected, bound, embryo; /* embryo: nobody has accepted it yet */
 	uint32_t backlog, pending_count;
 	struct pipe *pending,
 	    *pending_last; /* connections that nobody has accepted; chained by next_pending */
 	struct pipe *next_pending, *next_bound;
+	uint64_t receive_timeout, send_timeout; /* ns */
+	int32_t option[UNIX_OPTIONS];
 	struct waitq waiters;                /* for room in the backlog; for a connection */
 	uint64_t device, node;               /* of a name that is a path */
 	struct socket_name name, peer, from; /* from: who sent the message received last */
@@ -51,6 +70,11 @@ bool socket_connect_pair(struct pipe *a, struct pipe *b, uint64_t stamp);
 uint64_t socket_ready(const struct pipe *p);
 long socket_read(struct request *rq, struct pipe *p, uint64_t flags);
 long socket_write(struct request *rq, struct pipe *p, uint64_t flags);
+void unix_options_first(struct socket *s);
+/* Park for a queue, not longer than the timeout. */
+long socket_wait(struct request *rq, struct pipe *p, struct waitq *queue, uint64_t timeout);
+/* It ends: a peer that had sent what nobody read is told. */
+void socket_ends(struct pipe *p);
 void parcels_free(struct channel *channel);
 
 /* flight.c */
