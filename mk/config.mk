@@ -23,8 +23,11 @@ CFLAGS_server = $(CFLAGS_ALL) -fno-pic -fno-pie $(if $(TXCHECK),-DTXCHECK) $(CFL
 # Services ask before they store (lib/sys/tx.h): a plugin of gcc sees to it. make NOTX=1: services without transactions,
 # to compare with; as are all that another compiler makes. make TXCHECK=1: each commit is checked (lib/sys/txcheck.c).
 TX_PLUGIN = $(if $(NOTX)$(if $(findstring clang,$(CC)),clang),,$(BUILD)/tx.so)
-CFLAGS_tx = $(if $(TX_PLUGIN),$(if $(filter lib/sys/% lib/util/% tests/% %.S,$<),,-mno-red-zone -DTX_PLUGIN \
+CFLAGS_tx = $(if $(TX_PLUGIN),$(if $(filter lib/sys/% lib/util/% tests/% %.S $(tx_none),$<),,-mno-red-zone -DTX_PLUGIN \
 	-fplugin=$(TX_PLUGIN) -fplugin-arg-tx-shadow=$(tx_shadow) $(if $(findstring /lwip/,$<),-fplugin-arg-tx-statics)),-DNOTX)
+# Of services that are not transactional nothing asks.
+tx_none := $(addsuffix /%,$(filter-out $(patsubst %/,%,$(dir $(shell grep -rl 'transactional = true' servers drivers))),\
+	$(wildcard servers/* drivers/*/*)))
 tx_shadow := $(shell sed -n 's/^#define TX_SHADOW *\(0x[0-9a-f]*\).*/\1/p' include/abi/startup.h)
 CFLAGS_kernel = $(CFLAGS_ALL) -fno-pic -fno-pie -mcmodel=kernel -mno-red-zone
 CFLAGS_libposix = $(CFLAGS_ALL) -fPIE -fvisibility=hidden -fno-plt

@@ -27,6 +27,7 @@ static PRESERVED uint64_t running_crashes;
 
 /* What belongs to transactions. */
 #define OWN_LENGTH offsetof(struct acall, status)
+_Static_assert(OWN_LENGTH % TX_LINE == 0, "whole lines");
 
 static struct acall *free_calls, *freed_calls;                /* freed: in this transaction */
 static struct acall *ready_calls, **ready_end = &ready_calls; /* in the order of sending */
@@ -74,7 +75,7 @@ struct acall *acall_new(void (*done)(struct acall *call), void *owner)
 		message_page->unnoted = 0;
 	}
 	free_calls = call->next;
-	tx_unguard(call, OWN_LENGTH);
+	tx_unguard_lines(call, OWN_LENGTH);
 	call->done = done;
 	call->owner = owner;
 	memset(call->tag, 0, sizeof call->tag);
@@ -164,7 +165,7 @@ long proto_send(struct acall *call, cap_t to, uint64_t op, uint32_t op_flags, co
 		send_now(call);
 		return 0;
 	}
-	tx_guard(call, OWN_LENGTH);
+	tx_guard_lines(call, OWN_LENGTH);
 	call->sent_in = tx_sequence();
 	call->next = NULL;
 	call->state = ACALL_READY;
@@ -295,7 +296,7 @@ static bool recover_committed(struct acall *call)
 /* An entry as a crash has left it. */
 static void recover(struct acall *call)
 {
-	tx_guard(call, OWN_LENGTH);
+	tx_guard_lines(call, OWN_LENGTH);
 	if (recover_committed(call))
 		return;
 	switch (call->state) {

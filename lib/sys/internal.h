@@ -31,6 +31,7 @@ void tx_guard_statics(void);
 void tx_full(void) __attribute__((noreturn));
 /* Of memory that is not guarded: eight aligned bytes that will be changed. */
 void tx_keep_word(void *memory);
+void tx_keep_words(void *memory, size_t count); /* the same, of no more than six */
 #define tx_keep_set(variable, value)       \
 	do {                               \
 		tx_keep_word(&(variable)); \
@@ -38,6 +39,10 @@ void tx_keep_word(void *memory);
 	} while (0)
 /* Whole lines: from now on, or no longer, to be saved before they are changed. */
 void tx_unguard(void *memory, size_t length);
+static inline uint8_t *shadow_of(uintptr_t at)
+{
+	return (uint8_t *)TX_SHADOW + ((uint32_t)at >> TX_LINE_SHIFT);
+}
 /* A block whose header is about to say that it is used: its payload is guarded from the commit on. */
 void tx_allocated(void *payload, size_t length, uint64_t *header);
 void pheap_guard(const uint64_t *header);
@@ -77,6 +82,19 @@ static inline void txcheck_changes(void *memory, size_t length)
 	(void)memory, (void)length;
 }
 #endif
+
+/* For whole lines, of a number that the compiler knows. */
+static inline void tx_guard_lines(void *memory, size_t length)
+{
+	if (tx_on)
+		__builtin_memset(shadow_of((uintptr_t)memory), 1, length >> TX_LINE_SHIFT);
+	txcheck_guarded(memory, length);
+}
+static inline void tx_unguard_lines(void *memory, size_t length)
+{
+	if (tx_on)
+		__builtin_memset(shadow_of((uintptr_t)memory), 0, length >> TX_LINE_SHIFT);
+}
 
 static inline void tx_end(void)
 {

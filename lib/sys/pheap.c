@@ -309,9 +309,7 @@ void pheap_free(void *memory)
 void pheap_commit(void)
 {
 	for (unsigned i = 0; i < frees_count; i++) {
-		tx_keep_word(&frees[i]->size);
-		tx_keep_word(&frees[i]->next_free); /* the links overwrite its first bytes */
-		tx_keep_word(&frees[i]->previous_free);
+		tx_keep_words(frees[i], sizeof *frees[i] / 8); /* the links overwrite its first bytes */
 		free_block(frees[i]);
 	}
 	freed_count = frees_count;

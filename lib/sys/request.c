@@ -151,18 +151,20 @@ struct request *request_next_ready(void)
 /* The handler's fields, as two lines. */
 #define OWN_LENGTH (offsetof(struct request, state) - offsetof(struct request, progress))
 
+_Static_assert(OWN_LENGTH % TX_LINE == 0, "whole lines");
+
 void request_guard(struct request *rq)
 {
 	if (!tx_on || rq->guarded)
 		return;
-	tx_guard(rq->progress, OWN_LENGTH);
+	tx_guard_lines(rq->progress, OWN_LENGTH);
 	rq->guarded = true;
 }
 
 static void unguard(struct request *rq)
 {
 	if (rq->guarded)
-		tx_unguard(rq->progress, OWN_LENGTH);
+		tx_unguard_lines(rq->progress, OWN_LENGTH);
 	rq->guarded = false;
 }
 

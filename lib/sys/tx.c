@@ -11,8 +11,12 @@
 #define KIND_MASK 7ul
 #define WORDS_LIMIT (64u << 10) /* bytes of the log: beyond, lines are recorded, each only once */
 
-/* Between the two: so many words. */
-enum kind { LINE, WORD, WORDS_MAX = 6, CAPABILITY /* made: closed if that is undone */ };
+/* Between the two: so many words. The last has their count in its upper bits; none is a capability that was made, which
+ * is closed if that is undone. */
+enum kind { LINE, WORD, WORDS_MAX = 6, COUNTED };
+#define COUNT_SHIFT 48
+#define ADDRESS_MASK (((1ul << COUNT_SHIFT) - 1) & ~KIND_MASK)
+#define COUNTED_MAX 4096u /* bytes; more are recorded as lines */
 
 _Static_assert(TX_SHADOW == 0x38000000 && TX_LINE == 64, "see tx_line.S");
 _Static_assert(offsetof(struct tx_log, bytes) == 8, "see tx_line.S");
@@ -51,18 +55,23 @@ static size_t old_size(uint64_t record)
 {
 	enum kind kind = record & KIND_MASK;
 
-	return kind == LINE ? TX_LINE : kind == CAPABILITY ? 0 : 8 * kind;
+	return kind == LINE ? TX_LINE : 8 * (kind == COUNTED ? record >> COUNT_SHIFT : kind);
+}
+
+static bool is_capability(uint64_t record)
+{
+	return (record & KIND_MASK) == COUNTED && !(record >> COUNT_SHIFT);
 }
 
 static void append(const uint64_t *old, size_t count, uint64_t record)
 {
 	uint64_t *to = (uint64_t *)(tx_log.bytes + used());
+	size_t words = count;
 
 	if (used() > tx_log_last)
 		tx_full();
-	for (size_t i = 0; i < count; i++)
-		to[i] = old[i];
-	to[count] = record;
+	__asm__ volatile("rep movsq" : "+D"(to), "+S"(old), "+c"(words) : : "memory");
+	*to = record;
 	BARRIER();
 	tx_log.word += 8 * count + 8;
 	BARRIER();
@@ -73,12 +82,16 @@ static void append_words(const uint64_t *at, size_t count)
 	append(at, count, (uintptr_t)at | count);
 }
 
+void tx_keep_words(void *memory, size_t count)
+{
+	txcheck_changes(memory, 8 * count);
+	if (tx_on)
+		append_words(memory, count);
+}
+
 void tx_keep_word(void *memory)
 {
-	txcheck_changes(memory, 8);
-
-	if (tx_on)
-		append_words((uint64_t *)((uintptr_t)memory & ~7ul), 1);
+	tx_keep_words((void *)((uintptr_t)memory & ~7ul), 1);
 }
 
 /* --- lines -------------------------------------------------------------------------------- */
@@ -103,12 +116,7 @@ static bool add_range(void *memory, size_t length)
 	return true;
 }
 
-static uint8_t *shadow_of(uintptr_t at)
-{
-	return (uint8_t *)TX_SHADOW + ((uint32_t)at >> TX_LINE_SHIFT);
-}
-
-static bool inside(const void *memory)
+static inline bool inside(const void *memory)
 {
 	return (uintptr_t)memory - PRESERVED_BASE < PRESERVED_LIMIT;
 }
@@ -136,13 +144,32 @@ static void touch_lines(uintptr_t at, uintptr_t end)
 	}
 }
 
+/* The words whose lines are guarded; a line is not taken for recorded, as with single words. */
+static void touch_words(uintptr_t at, uintptr_t end)
+{
+	uintptr_t from;
+
+	while (at < end) {
+		from = at;
+		while (at < end && *shadow_of(at))
+			at = (at | (TX_LINE - 1)) + 1;
+		if (at > end)
+			at = end;
+		if (at > from)
+			append((const uint64_t *)from, (at - from) / 8,
+			       from | COUNTED | (at - from) / 8 << COUNT_SHIFT);
+		while (at < end && !*shadow_of(at))
+			at = (at | (TX_LINE - 1)) + 1;
+	}
+}
+
 static __attribute__((noinline)) void record(uintptr_t at, uintptr_t end)
 {
 	FAULT_POINT("tx: before a change");
-	if (end - at > 8 * WORDS_MAX || used() > WORDS_LIMIT)
+	if (end - at > COUNTED_MAX || used() > WORDS_LIMIT)
 		touch_lines(at, end);
-	else if (at < end)
-		append_words((const uint64_t *)at, (end - at) / 8);
+	else
+		touch_words(at, end);
 }
 
 /* Where nothing is guarded, as in a service that is not transactional, this is to be short. */
@@ -261,10 +288,10 @@ static uint64_t last_record(uint32_t *size)
 
 static void put_back(uint64_t record, const uint8_t *old)
 {
-	if ((record & KIND_MASK) == CAPABILITY)
+	if (is_capability(record))
 		kcall(cap_close, (cap_t)(record >> 3));
-	else if (outlives(record))
-		memcpy((void *)(record & ~KIND_MASK), old, old_size(record));
+	else if (outlives(record & ADDRESS_MASK))
+		memcpy((void *)(record & ADDRESS_MASK), old, old_size(record));
 }
 
 /* With the bytes that each record would put back, the newest first. */
@@ -273,9 +300,16 @@ static inline void each_record(void (*see)(uintptr_t at, const uint8_t *old, siz
 	uint32_t size = used();
 	uint64_t record;
 
-	while ((record = last_record(&size)))
-		if ((record & KIND_MASK) != CAPABILITY && inside((const void *)record))
-			see(record & ~KIND_MASK, tx_log.bytes + size, old_size(record));
+	while ((record = last_record(&size))) {
+		uintptr_t at = record & ADDRESS_MASK;
+
+		if (is_capability(record) || !inside((const void *)at))
+			continue;
+		if ((record & KIND_MASK) != COUNTED)
+			see(at, tx_log.bytes + size, old_size(record));
+		for (size_t done = 0; (record & KIND_MASK) == COUNTED && done < old_size(record); done += 8)
+			see(at + done, tx_log.bytes + size + done, 8);
+	}
 }
 
 /* What this transaction has recorded as a whole or allocated is to be recorded again by the next. */
@@ -319,7 +353,7 @@ void tx_finish_lines(void)
 long tx_made(long slot)
 {
 	if (slot >= 0 && tx_on) {
-		append(NULL, 0, (uint64_t)slot << 3 | CAPABILITY);
+		append(NULL, 0, (uint64_t)slot << 3 | COUNTED);
 		message_page->unnoted = 0;
 	}
 	return slot;

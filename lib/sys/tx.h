@@ -79,12 +79,12 @@ void tx_exclude(void *memory, size_t length);
 void tx_suspend(void);
 void tx_resume(void);
 
-/* For a function that changes what preserved memory holds but every incarnation makes anew, such as hash chains: its
- * stores are not put back. */
+/* For a function that stores only to what is not preserved, or what every incarnation makes anew, such as hash chains,
+ * or what nobody reads before it is stored to again: its stores are not put back. */
 #ifdef TXCHECK
 #define TX_DERIVED
 #else
-#define TX_DERIVED __attribute__((no_instrument_function))
+#define TX_DERIVED __attribute__((no_instrument_function, noinline))
 #endif
 
 /* For a type of which no object lies in preserved memory, written to by its own pointers: nothing is asked for those. */

@@ -73,6 +73,7 @@ static void hand_over(struct request *rq, struct pipe *p, struct parcel *head, b
 {
 	struct socket *s = p->socket;
 	const struct socket_creds *creds = head ? &head->creds : &s->peer_creds;
+	const struct socket_name *from = head ? &head->from : &s->peer;
 
 	if (out) {
 		out->name0 = (uint32_t)creds->pid;
@@ -81,7 +82,8 @@ static void hand_over(struct request *rq, struct pipe *p, struct parcel *head, b
 		out->what |= head && wanted ? (uint64_t)head->fds << SOCKET_GOT_FDS_AT : 0;
 		out->what |= head && !wanted && head->fds ? SOCKET_HAS_LOST : 0;
 	}
-	s->from = head ? head->from : s->peer;
+	if (from->length | s->from.length)
+		s->from = *from;
 	if (head && wanted)
 		parcel_give_fds(rq, head);
 }

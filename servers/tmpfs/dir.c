@@ -105,8 +105,9 @@ void entries_rebuild(struct node *dir)
 
 /* --- listing ----------------------------------------------------------------------------------------------- */
 
-static bool put_dirent(char *to, size_t size, size_t *at, const struct node *node, const char *name,
-		       size_t length, uint64_t cookie)
+/* `to` is no preserved memory. */
+TX_DERIVED static bool put_dirent(char *to, size_t size, size_t *at, const struct node *node,
+				  const char *name, size_t length, uint64_t cookie)
 {
 	size_t record = (sizeof(struct file_dirent) + length + 1 + 7) & ~7ul;
 	struct file_dirent *out = (struct file_dirent *)(to + *at);

@@ -30,9 +30,16 @@ long dir_wait(struct request *rq)
 	return request_park(rq, &dir_waiters);
 }
 
+/* Of one that was free before this transaction nothing is put back but that it was. */
 static void job_reset(struct job *job)
 {
-	memset(job, 0, offsetof(struct job, words));
+	if (job->freed != tx_sequence())
+		tx_fresh(&job->kind, offsetof(struct job, stat) - offsetof(struct job, kind));
+	job->done = false;
+	job->rq = NULL;
+	job->call = NULL;
+	job->token = job->op = 0;
+	job->op_flags = job->words_count = job->epoch = 0;
 	job->dir = job->dir2 = job->entry = NULL;
 	job->node = NULL;
 	job->changes = job->name_at = job->name_length = job->in_length = job->out_length = 0;
@@ -156,8 +163,6 @@ static void let_go(struct job *job)
 		dentry_put(job->dir);
 	if (job->dir2)
 		dentry_put(job->dir2);
-	job->entry = job->dir = job->dir2 = NULL;
-	job->node = NULL;
 }
 
 void job_free(struct job *job)
@@ -174,8 +179,8 @@ void job_free(struct job *job)
 	if (job->sent != CAP_NONE)
 		tx_close(job->sent);
 	pheap_free(job->big);
-	job->big = NULL;
 	job->used = false;
+	job->freed = tx_sequence();
 	job->next = free_jobs;
 	free_jobs = job;
 	share_give(&share, job->payer, 1);
@@ -206,11 +211,17 @@ cap_t job_take_second_cap(struct job *job)
 	return cap;
 }
 
-static void take_answer(struct job *job, struct acall *call)
+/* Nobody looks at them before it is done, and if that is undone the answer comes again. */
+TX_DERIVED static void take_words(struct job *job, const struct acall *call)
 {
 	job->status = call->status;
 	for (unsigned i = 0; i < IPC_WORDS; i++)
 		job->answer[i] = call->words[i];
+}
+
+static void take_answer(struct job *job, struct acall *call)
+{
+	take_words(job, call);
 	if (call->received_count)
 		job->received = call->received[0].slot;
 	if (call->received_count > 1)
@@ -407,7 +418,7 @@ static void job_count(struct job *job)
 void jobs_start(void)
 {
 	for (uint32_t i = 0; i < JOB_MAX; i++)
-		tx_exclude(&jobs[i].stat, (size_t)(jobs[i].text - (char *)&jobs[i].stat));
+		tx_exclude(&jobs[i].stat, sizeof(jobs[i]) - offsetof(struct job, stat));
 }
 
 void jobs_count(void)

@@ -55,7 +55,10 @@ enum job_kind {
 struct job {
 	bool used, done;
 	uint32_t payer; /* whose share it is of */
-	enum job_kind kind;
+	struct job *next;
+	uint64_t freed; /* the transaction that has freed it */
+	/* What follows says nothing while it is not used. */
+	enum job_kind kind __attribute__((aligned(64)));
 	uint64_t token;     /* of the request */
 	struct request *rq; /* NULL: its client has gone */
 	struct acall *call;
@@ -75,9 +78,8 @@ struct job {
 	    second; /* capabilities: sent, and what the answer brought; closed with the job */
 	long status;
 	uint64_t answer[IPC_WORDS];
+	char text[JOB_TEXT];                                /* in buffer */
 	struct file_stat stat __attribute__((aligned(64))); /* out buffer: a file server writes here */
-	char text[JOB_TEXT] __attribute__((aligned(64)));   /* in buffer */
-	struct job *next;
 };
 
 /* At the head of every handler. 0: *job is its finished job, or NULL to begin; else the status to return. */
