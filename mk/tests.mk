@@ -5,10 +5,11 @@
 unit_sources := $(wildcard tests/unit/*.c)
 fuzz_sources := $(wildcard tests/fuzz/*.c)
 
-# tests/fuzz/net.c includes lwIP's sources, which are not ours to make clean: they take the address of what is behind NULL,
+# tests/fuzz/net.c and tests/unit/net_merge.c include lwIP's sources, which are not ours to make clean: they take the address of what is behind NULL,
 # and read words where they stand. The port's stand-ins for C's headers are for what is built without a C library.
+FLAGS_tests/unit/net_merge = $(FLAGS_tests/fuzz/net)
 FLAGS_tests/fuzz/net = -w -fno-sanitize=alignment,null -I$(BUILD)/lwip -I$(BUILD)/lwip/include -idirafter servers/net/port
-$(BUILD)/tests/fuzz/net: $(BUILD)/lwip/.fetched
+$(BUILD)/tests/fuzz/net $(BUILD)/tests/unit/net_merge: $(BUILD)/lwip/.fetched
 
 # What is to be made, without its ending; the sources under test; compiler and flags.
 define host_rules

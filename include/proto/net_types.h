@@ -16,6 +16,9 @@ enum net_table {
 	NET_TABLE_ARP,
 	NET_TABLE_ADDRESSES6,
 	NET_TABLE_NAME_SERVERS, /* as resolv.conf has them */
+	NET_TABLE_SNMP,
+	NET_TABLE_SOCKSTAT,
+	NET_TABLE_PACKET,
 	NET_TABLES,
 };
 

@@ -16,6 +16,7 @@
 
 #define SEGMENTS_MAX 48u
 #define BYTES_MAX 32768u
+#define HEADERS_MIN (SIZEOF_ETH_HDR + IP_HLEN + TCP_HLEN)
 #define HEADERS_MAX (SIZEOF_ETH_HDR + IP6_HLEN + TCP_HLEN)
 
 /* A private copy of the headers, for what is in the ring can change. */
@@ -59,9 +60,9 @@ static bool segment_read(struct segment *s, const uint8_t *frame, uint32_t lengt
 	const struct tcp_hdr *tcp;
 	uint32_t behind;
 
-	if (length < HEADERS_MAX)
+	if (length < HEADERS_MIN)
 		return false;
-	memcpy(s->headers, frame, HEADERS_MAX);
+	memcpy(s->headers, frame, length < HEADERS_MAX ? length : HEADERS_MAX);
 	behind = look_into_ip(s);
 	tcp = tcp_of(s);
 	s->before = SIZEOF_ETH_HDR + s->ip_length + TCP_HLEN;

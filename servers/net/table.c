@@ -270,6 +270,90 @@ static void name_server_table(void)
 	}
 }
 
+/* --- counts ------------------------------------------------------------------------------------------------------------- */
+
+static unsigned count_state(bool established)
+{
+	unsigned n = 0;
+
+	for (const struct tcp_pcb *p = tcp_active_pcbs; p; p = p->next)
+		n += !established || p->state == ESTABLISHED || p->state == CLOSE_WAIT;
+	return n;
+}
+
+static void put_icmp(const struct stats_mib2 *m)
+{
+	put("Icmp: InMsgs InErrors InCsumErrors InDestUnreachs InTimeExcds InParmProbs InSrcQuenchs "
+	    "InRedirects "
+	    "InEchos InEchoReps InTimestamps InTimestampReps InAddrMasks InAddrMaskReps OutMsgs OutErrors "
+	    "OutDestUnreachs OutTimeExcds OutParmProbs OutSrcQuenchs OutRedirects OutEchos OutEchoReps "
+	    "OutTimestamps OutTimestampReps OutAddrMasks OutAddrMaskReps\n");
+	put("Icmp: %u %u 0 %u %u %u %u %u %u %u %u %u %u %u %u %u %u %u 0 0 0 %u %u 0 0 0 0\n", m->icmpinmsgs,
+	    m->icmpinerrors, m->icmpindestunreachs, m->icmpintimeexcds, m->icmpinparmprobs,
+	    m->icmpinsrcquenchs, m->icmpinredirects, m->icmpinechos, m->icmpinechoreps, m->icmpintimestamps,
+	    m->icmpintimestampreps, m->icmpinaddrmasks, m->icmpinaddrmaskreps, m->icmpoutmsgs,
+	    m->icmpouterrors, m->icmpoutdestunreachs, m->icmpouttimeexcds, m->icmpoutechos,
+	    m->icmpoutechoreps);
+}
+
+static void snmp_table(void)
+{
+	const struct stats_mib2 *m = &lwip_stats.mib2;
+
+	put("Ip: Forwarding DefaultTTL InReceives InHdrErrors InAddrErrors ForwDatagrams InUnknownProtos "
+	    "InDiscards InDelivers OutRequests OutDiscards OutNoRoutes ReasmTimeout ReasmReqds ReasmOKs "
+	    "ReasmFails FragOKs FragFails FragCreates\n");
+	put("Ip: 2 64 %u %u %u %u %u %u %u %u %u %u 0 %u %u %u %u %u %u\n", m->ipinreceives, m->ipinhdrerrors,
+	    m->ipinaddrerrors, m->ipforwdatagrams, m->ipinunknownprotos, m->ipindiscards, m->ipindelivers,
+	    m->ipoutrequests, m->ipoutdiscards, m->ipoutnoroutes, m->ipreasmreqds, m->ipreasmoks,
+	    m->ipreasmfails, m->ipfragoks, m->ipfragfails, m->ipfragcreates);
+	put_icmp(m);
+	put("Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails EstabResets "
+	    "CurrEstab InSegs OutSegs RetransSegs InErrs OutRsts InCsumErrors\n");
+	put("Tcp: 1 500 64000 -1 %u %u %u %u %u %u %u %u %u %u 0\n", m->tcpactiveopens, m->tcppassiveopens,
+	    m->tcpattemptfails, m->tcpestabresets, count_state(true), m->tcpinsegs, m->tcpoutsegs,
+	    m->tcpretranssegs, m->tcpinerrs, m->tcpoutrsts);
+	put("Udp: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors InCsumErrors "
+	    "IgnoredMulti "
+	    "MemErrors\n");
+	put("Udp: %u %u %u %u 0 0 0 0 0\n", m->udpindatagrams, m->udpnoports, m->udpinerrors,
+	    m->udpoutdatagrams);
+}
+
+static void sockstat_table(void)
+{
+	unsigned used = 0, tcp = 0, udp = 0, raw = 0, waiting = 0, orphans = 0;
+	uint32_t index = 0;
+	struct sock *s;
+
+	while ((s = description_next(&index))) {
+		used++;
+		tcp += s->kind == SOCK_TCP;
+		udp += s->kind == SOCK_UDP && s->udp->local_port;
+		raw += s->kind == SOCK_RAW_IP;
+	}
+	for (const struct tcp_pcb *p = tcp_tw_pcbs; p; p = p->next)
+		waiting++;
+	for (const struct tcp_pcb *p = tcp_active_pcbs; p; p = p->next)
+		orphans += !p->callback_arg;
+	put("sockets: used %u\n", used);
+	put("TCP: inuse %u orphan %u tw %u alloc %u mem 0\n", count_state(false), orphans, waiting, tcp);
+	put("UDP: inuse %u mem 0\nUDPLITE: inuse 0\nRAW: inuse %u\nFRAG: inuse 0 memory 0\n", udp, raw);
+}
+
+static void packet_table(void)
+{
+	uint32_t index = 0;
+	struct sock *s;
+
+	put("sk               RefCnt Type Proto  Iface R Rmem   User   Inode\n");
+	while ((s = description_next(&index)))
+		if (s->kind == SOCK_PACKET)
+			put("%016x 2      %-4u %04x   %-5u 1 %-6u %-6u %-6lu\n", 0u, s->cooked ? 2u : 3u,
+			    lwip_ntohs((u16_t)s->protocol), s->interface, s->queued, s->d.uid,
+			    (unsigned long)s->d.node);
+}
+
 static size_t whole_lines(size_t room)
 {
 	size_t length = text.used < room ? text.used : room;
@@ -296,6 +380,9 @@ long net_table(struct request *rq, const struct net_table_req *in, struct net_ta
 	case NET_TABLE_ARP: arp_table(); break;
 	case NET_TABLE_ADDRESSES6: each_address6(show_address6); break;
 	case NET_TABLE_NAME_SERVERS: name_server_table(); break;
+	case NET_TABLE_SNMP: snmp_table(); break;
+	case NET_TABLE_SOCKSTAT: sockstat_table(); break;
+	case NET_TABLE_PACKET: packet_table(); break;
 	default: return -EINVAL;
 	}
 	return text.used ? request_write(rq, 0, text.at, whole_lines(rq->out_length)) : 0;
