@@ -19,6 +19,7 @@ enum net_table {
 	NET_TABLE_SNMP,
 	NET_TABLE_SOCKSTAT,
 	NET_TABLE_PACKET,
+	NET_TABLE_UNIX, /* which the pipe server has */
 	NET_TABLES,
 };
 

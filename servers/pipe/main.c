@@ -199,6 +199,7 @@ static const struct pipe_ops pipe_ops = {
 	.socket = pipe_socket,
 	.path_name = pipe_path_name,
 	.abstract_name = pipe_abstract_name,
+	.unix_table = pipe_unix_table,
 };
 
 static const struct socket_ops socket_ops = {

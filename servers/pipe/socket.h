@@ -88,6 +88,7 @@ void parcel_give_fds(struct request *rq, struct parcel *parcel);
 NAME_OP(socket);
 NAME_OP(path_name);
 NAME_OP(abstract_name);
+NAME_OP(unix_table);
 #define SOCKET_OP(op)                                                          \
 	long unix_##op(struct request *rq, const struct socket_##op##_req *in, \
 		       struct socket_##op##_reply *out)

@@ -255,6 +255,7 @@ static void ask_text(struct gather *g, uint32_t need)
 	struct rs_list_req services = { 0 };
 	struct rs_points_req points = { 0 };
 	struct net_table_req table = { (uint64_t)g->fd };
+	struct pipe_unix_table_req sockets = {};
 	struct dev_list_req disks = { 0 };
 	struct rs_crash_req crash = { (uint64_t)(uint32_t)g->fd };
 	struct acall *call = question(g, need);
@@ -268,6 +269,8 @@ static void ask_text(struct gather *g, uint32_t need)
 		rs_send_points(call, SLOT_RS, &points);
 	else if (need == NEED_CRASH)
 		rs_send_crash(g->crash_call = call, SLOT_RS, &crash);
+	else if (need == NEED_NET && g->fd == NET_TABLE_UNIX)
+		pipe_send_unix_table(call, service_cap("pipe"), &sockets);
 	else if (need == NEED_NET)
 		net_send_table(call, service_cap("net"), &table);
 	else if (need == NEED_MOUNTS)

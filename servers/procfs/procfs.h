@@ -14,6 +14,7 @@
 #include <proto/file.h>
 #include <proto/fs.h>
 #include <proto/net.h>
+#include <proto/pipe.h>
 #include <proto/pm.h>
 #include <proto/rs.h>
 #include <proto/rs_types.h>

@@ -353,6 +353,7 @@ const struct file_kind system_files[] = {
 	NET("snmp", SNMP),
 	NET("sockstat", SOCKSTAT),
 	NET("packet", PACKET),
+	NET("unix", UNIX),
 	{ "self", 0777, TYPE_LINK, DIR_ROOT, 0, NULL, NULL },
 	{ "thread-self", 0777, TYPE_LINK, DIR_ROOT, 0, NULL, NULL },
 	{ "meminfo", 0444, TYPE_FILE, DIR_ROOT, 0, render_meminfo, NULL },

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "inet.h"
@@ -112,10 +113,45 @@ static void packets(void)
 	close(fd);
 }
 
+static int unix_line(const char *inode, const char *name, char *line, int size)
+{
+	FILE *f = fopen("/proc/net/unix", "r");
+	int found = 0;
+
+	NEED(f);
+	while (!found && fgets(line, size, f))
+		found = strstr(line, inode) && strstr(line, name);
+	fclose(f);
+	return found;
+}
+
+static void unix_sockets(void)
+{
+	struct sockaddr_un name = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	char line[300], inode[30], shown[120];
+	unsigned flags, type, state;
+	struct stat stat;
+
+	snprintf(name.sun_path + 1, 50, "tables.%d", (int)getpid());
+	snprintf(shown, sizeof(shown), "@%s", name.sun_path + 1);
+	NEED(fstat(fd, &stat) == 0);
+	snprintf(inode, sizeof(inode), " %lu", (unsigned long)stat.st_ino);
+	NEED(bind(fd, (struct sockaddr *)&name,
+		  (socklen_t)(sizeof(sa_family_t) + 1 + strlen(name.sun_path + 1))) == 0 &&
+	     listen(fd, 1) == 0);
+	CHECK("a unix socket and its name", unix_line(inode, shown, line, sizeof(line)));
+	CHECK("it listens", sscanf(line, "%*s %*s %*s %x %x %x", &flags, &type, &state) == 3 &&
+				flags == 0x10000 && type == SOCK_STREAM && state == 1);
+	close(fd);
+	CHECK("then it is gone", !unix_line(inode, shown, line, sizeof(line)));
+}
+
 int main(void)
 {
 	tcp();
 	udp();
 	packets();
+	unix_sockets();
 	return check_result();
 }

@@ -1,7 +1,14 @@
 # SPDX-License-Identifier: MIT
 """ssh and scp into the guest, by the host's clients."""
+import fcntl
 import os
+import pty
+import re
+import select
+import struct
 import subprocess
+import termios
+import time
 
 from guest import free_port, network
 from session import Session, boot, holds, main_alone, same, test
@@ -42,6 +49,38 @@ def command(directory):
     same(s.must("echo /etc/dropbear/*"), "/etc/dropbear/dropbear_ed25519_host_key\n")
     wrong = start(port, dict(env, SSH_ASKPASS="/bin/true"), "id", flags=["-o", "NumberOfPasswordPrompts=1"])
     holds("Permission denied", output(wrong))
+    s.guest.close()
+
+
+def resize(terminal, rows, columns):
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+
+
+def read_until(terminal, pattern):
+    text, end = "", time.monotonic() + TIMEOUT
+    while not re.search(pattern, text) and select.select([terminal], [], [], max(0, end - time.monotonic()))[0]:
+        try:
+            text += os.read(terminal, 1000).decode(errors="replace")
+        except OSError:
+            break
+    return text
+
+
+@test("a terminal has the size of the client's, and is told when that changes")
+def window(directory):
+    s, port, env = guest(directory)
+    master, slave = pty.openpty()
+    resize(master, 30, 90)
+    client = subprocess.Popen(["ssh", *OPTIONS, "-tt", "-p", str(port), "root@127.0.0.1",
+                               "stty size; trap 'stty size; exit' WINCH; echo wait''ing; while :; do sleep 1; done"],
+                              env=env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                              preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+    os.close(slave)
+    holds(r"30 90\s+waiting", read_until(master, "waiting"))
+    resize(master, 41, 120)
+    holds("41 120", read_until(master, r"\d+ \d+\s"))
+    same(client.wait(TIMEOUT), 0)
+    os.close(master)
     s.guest.close()
 
 
