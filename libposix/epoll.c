@@ -4,7 +4,7 @@
  * last descriptor is. Waiting is poll's: the list is fetched, its descriptors are asked, and one that is ready is
  * reported if it still is what was added. A change of the list by another thread wakes those who wait.
  *
- * EPOLLET is level-triggered: what is ready is reported at each wait.
+ * EPOLLET is level-triggered: what is ready is reported at each wait. EPOLLEXCLUSIVE wakes all.
  */
 #include "files.h"
 #include "poll.h"
@@ -13,7 +13,11 @@
 #include <proto/pipe.h>
 
 #define EPOLL_CLOEXEC O_CLOEXEC
+#define EPOLLEXCLUSIVE EPOLL_EXCLUSIVE
+#define EPOLLWAKEUP (1u << 29)
 #define EPOLLONESHOT (1u << 30)
+#define EPOLLET (1u << 31)
+#define WITH_EXCLUSIVE (POLLIN | POLLOUT | POLLERR | POLLHUP | EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLET)
 #define EPOLL_EVENTS (POLLIN | POLLPRI | POLLOUT | POLLERR | POLLHUP | POLLRDNORM | POLLWRNORM | POLLRDHUP)
 #define MILLISECOND 1000000ull
 
@@ -71,6 +75,9 @@ long lp_epoll_ctl(uint64_t epoll, uint64_t operation, uint64_t descriptor, uint6
 	if (status < 0)
 		return status;
 	if ((int32_t)epoll == (int32_t)descriptor)
+		return -EINVAL;
+	if (request.events & EPOLLEXCLUSIVE &&
+	    (operation == EPOLL_CTL_MOD || request.events & ~(uint64_t)WITH_EXCLUSIVE))
 		return -EINVAL;
 	request.device = id.device;
 	request.node = id.inode;

@@ -99,7 +99,8 @@ struct file_dirent {
 #define EPOLL_CTL_ADD 1u
 #define EPOLL_CTL_DEL 2u
 #define EPOLL_CTL_MOD 3u
-#define EPOLL_CTL_DISARM 4u /* after EPOLLONESHOT has been served; no program's */
+#define EPOLL_CTL_DISARM 4u        /* after EPOLLONESHOT has been served; no program's */
+#define EPOLL_EXCLUSIVE (1u << 28) /* among the events: what has it is not modified */
 #define EPOLL_ENTRIES 4096u
 #define EPOLL_FEW 128u /* of a short list */
 struct epoll_entry {

@@ -90,7 +90,11 @@ static long change(struct pipe *p, struct epoll_entry *e, const struct pipe_epol
 	if (!e || !is_same(e, in))
 		return -ENOENT;
 	switch (in->operation) {
-	case EPOLL_CTL_MOD: set(e, in); return 0;
+	case EPOLL_CTL_MOD:
+		if (e->events & EPOLL_EXCLUSIVE)
+			return -EINVAL;
+		set(e, in);
+		return 0;
 	case EPOLL_CTL_DISARM: e->armed = 0; return 0;
 	case EPOLL_CTL_DEL: *e = p->entries[--p->entries_used]; return 0;
 	}

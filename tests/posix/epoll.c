@@ -183,6 +183,25 @@ static void many(void)
 	close(ep);
 }
 
+static void exclusive(void)
+{
+	int ep = epoll_create1(0), event = eventfd(1, 0);
+
+	CHECK_ERROR("EPOLLEXCLUSIVE with what it does not go with",
+		    change(ep, EPOLL_CTL_ADD, event, EPOLLIN | EPOLLONESHOT | EPOLLEXCLUSIVE, 1), EINVAL);
+	CHECK("EPOLLEXCLUSIVE", change(ep, EPOLL_CTL_ADD, event, EPOLLIN | EPOLLEXCLUSIVE, 1) == 0 &&
+				    epoll_wait(ep, got, 16, 1000) == 1 && got[0].events == EPOLLIN);
+	CHECK_ERROR("it is not modified", change(ep, EPOLL_CTL_MOD, event, EPOLLIN, 1), EINVAL);
+	CHECK_ERROR("nor comes by modifying", change(ep, EPOLL_CTL_MOD, event, EPOLLIN | EPOLLEXCLUSIVE, 1),
+		    EINVAL);
+	CHECK("it may be taken out and put in again",
+	      change(ep, EPOLL_CTL_DEL, event, 0, 0) == 0 &&
+		  change(ep, EPOLL_CTL_ADD, event, EPOLLOUT, 2) == 0 &&
+		  change(ep, EPOLL_CTL_MOD, event, EPOLLIN, 3) == 0);
+	close(event);
+	close(ep);
+}
+
 int main(void)
 {
 	list();
@@ -190,5 +209,6 @@ int main(void)
 	closing();
 	waiting();
 	many();
+	exclusive();
 	return check_result();
 }
