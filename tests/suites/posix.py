@@ -42,7 +42,7 @@ def boot(programs, work):
     session.ON_LINUX = True
     os.makedirs(f"{guest.BUILD}/log", exist_ok=True)
     machine = session.boot(disks=[disk], log=f"{guest.BUILD}/log/posix.linux")
-    machine.run("mkdir -p /mnt; mount -t ext2 /dev/vdb /mnt", TIMEOUT)
+    machine.run("mkdir -p /mnt; mount -t ext2 /dev/vdb /mnt; ip link set lo up", TIMEOUT)
     return machine
 
 
