@@ -135,7 +135,6 @@ void requests_start(bool restarted);
 void requests_grow(void); /* if memory allows */
 struct request *request_find(uint64_t token);
 void request_release(struct request *rq); /* the kernel has the answer */
-void request_dequeue(struct request *rq);
 extern struct waitq ready_requests;
 struct request *request_next_ready(void); /* taken off the list, or NULL */
 void request_send(struct request *rq);    /* answer with a kernel entry of its own, release */

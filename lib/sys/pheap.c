@@ -20,7 +20,8 @@
 struct block {
 	uint64_t size;                           /* of the whole block, BLOCK_* */
 	uint64_t previous;                       /* size of the block before, 0 for the first */
-	struct block *next_free, *previous_free; /* only in a free block */
+	struct block *next_free, *previous_free; /* only in a free block, as the next */
+	uint64_t trimmed;                        /* the kernel has its whole pages */
 };
 
 struct heap {
@@ -32,8 +33,8 @@ static PRESERVED struct heap heap;
 #define FREES_MAX 65536u
 static struct block *frees[FREES_MAX];    /* in this transaction */
 static unsigned frees_count, freed_count; /* freed_count: by the commit */
-#define TRIM_AFTER (4ul << 20)
-static uint64_t freed; /* bytes since the last trim */
+#define TRIM_AFTER (256ul << 10)
+static uint64_t freed; /* bytes since the last trim, less those that were allocated again */
 static struct block *bins[BINS];
 static uint64_t bin_map[BINS / 64];
 
@@ -173,6 +174,7 @@ static void split(struct block *block, uint64_t size)
 	note_touched(rest);
 	rest->size = rest_size;
 	rest->previous = size;
+	rest->trimmed = block->trimmed;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	block->size = size;
 	set_previous(rest);
@@ -210,6 +212,7 @@ static void *allocate(size_t size, uint64_t flags)
 	split(block, size);
 	clear(block, touched);
 	block->size |= flags;
+	freed -= size < freed ? size : freed;
 	return (char *)block + 16;
 }
 
@@ -256,30 +259,39 @@ static void free_block(struct block *block)
 		if (!(left->size & BLOCK_USED)) {
 			bin_remove(left);
 			tx_keep_word(&left->size);
+			tx_keep_word(&left->trimmed);
 			join(left, block);
 			block = left;
 		}
 	}
+	block->trimmed = false;
 	bin_insert(block);
 }
 
-/* The whole pages inside free blocks go back to the kernel, now and then: a block that is soon used again keeps its
- * own. */
+static void trim_block(struct block *block)
+{
+	uint64_t from = ROUND_PAGE((uintptr_t)block + MIN_BLOCK);
+	uint64_t end = (uintptr_t)block_after(block) & ~(ANOLE_PAGE_SIZE - 1);
+
+	if (end > heap.touched)
+		end = ROUND_PAGE(heap.touched) < end ? ROUND_PAGE(heap.touched) : end;
+	if (end > from)
+		kcall(mo_discard, SLOT_PRESERVED, from - PRESERVED_BASE, end - from);
+	txcheck_changes(&block->trimmed, 8);
+	block->trimmed = true;
+}
+
+/* The whole pages inside free blocks go back to the kernel once more has been freed than is needed again: what is used
+ * in turns keeps its pages. */
 void pheap_trim(void)
 {
 	if (freed < TRIM_AFTER)
 		return;
 	freed = 0;
 	for (unsigned bin = SMALL_BINS; bin < BINS; bin++)
-		for (struct block *block = bins[bin]; block; block = block->next_free) {
-			uint64_t from = ROUND_PAGE((uintptr_t)block + MIN_BLOCK);
-			uint64_t end = (uintptr_t)block_after(block) & ~(ANOLE_PAGE_SIZE - 1);
-
-			if (end > heap.touched)
-				end = ROUND_PAGE(heap.touched) < end ? ROUND_PAGE(heap.touched) : end;
-			if (end > from)
-				kcall(mo_discard, SLOT_PRESERVED, from - PRESERVED_BASE, end - from);
-		}
+		for (struct block *block = bins[bin]; block; block = block->next_free)
+			if (!block->trimmed)
+				trim_block(block);
 }
 
 bool pheap_frees_many(void)
@@ -348,8 +360,10 @@ static void rebuild(void)
 
 		CHECK(size >= MIN_BLOCK && size <= heap.end - (uintptr_t)block);
 		block->previous = previous;
-		if (!(block->size & BLOCK_USED))
+		if (!(block->size & BLOCK_USED)) {
+			block->trimmed = false;
 			bin_insert(block);
+		}
 		guard(block);
 		previous = size;
 		block = block_after(block);

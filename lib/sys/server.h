@@ -125,8 +125,9 @@ int service_main(const struct service *service) __attribute__((noreturn));
 
 /* --- requests ------------------------------------------------------------------------------ */
 long request_park(struct request *rq, struct waitq *queue); /* answers PARK */
-struct request *waitq_first(struct waitq *queue);           /* NULL: nothing waits */
-void waitq_wake(struct waitq *queue); /* every request on it will be run again, in order */
+void request_dequeue(struct request *rq);         /* it no longer waits there, as one that gives up */
+struct request *waitq_first(struct waitq *queue); /* NULL: nothing waits */
+void waitq_wake(struct waitq *queue);             /* every request on it will be run again, in order */
 void waitq_wake_one(struct waitq *queue);
 void request_wake(struct request *rq); /* just this one */
 /* Answer a parked request now, out of turn. */

@@ -97,6 +97,12 @@ void channel_free(struct channel *channel)
 	pheap_free(channel);
 }
 
+void channel_end_unused(struct channel *channel)
+{
+	if (!channel->readers && !channel->writers && !waitq_first(&channel->openers))
+		channel_free(channel);
+}
+
 /* The next end after `d` in the channel's list: a description may be on two channels, or on one
  * in both directions (a FIFO opened O_RDWR), where only its `in` link is used. */
 static struct pipe *next_end(const struct channel *channel, const struct pipe *p)
@@ -166,8 +172,7 @@ static void detach_one(struct channel *channel, struct pipe *p, bool reads, bool
 	if (!channel->writers)
 		waitq_wake(&channel->readable);
 	channel_notify(channel);
-	if (!channel->readers && !channel->writers && !waitq_first(&channel->openers))
-		channel_free(channel);
+	channel_end_unused(channel);
 }
 
 void channel_detach(struct pipe *p)

@@ -129,8 +129,6 @@ static long fifo_enter(struct request *rq, struct channel *channel, const struct
 	uint32_t access = in->flags & O_ACCMODE;
 	bool reads = access != O_WRONLY, writes = access != O_RDONLY;
 
-	if (access == O_WRONLY && (in->flags & O_NONBLOCK) && !channel->readers)
-		return -ENXIO;
 	*p = pipe_new(PIPE_END, (uint32_t)(in->flags & (CREATE_FLAGS | O_APPEND)) | access, in->stamp);
 	if (!*p)
 		return -ENFILE;
@@ -164,13 +162,18 @@ static long pipe_open_fifo(struct request *rq, const struct pipe_open_fifo_req *
 	if (rq->progress[0])
 		p = description_find(rq->progress[0]);
 	if (!p) {
+		if ((in->flags & O_ACCMODE) == O_WRONLY && (in->flags & O_NONBLOCK) &&
+		    !(channel && channel->readers))
+			return -ENXIO;
 		if (!channel)
 			channel = channel_new_fifo(in->device, in->node, rq->stamp);
 		if (!channel)
 			return -ENFILE;
 		status = fifo_enter(rq, channel, in, &p);
-		if (status < 0)
+		if (status < 0) {
+			channel_end_unused(channel);
 			return status;
+		}
 	}
 	if (fifo_must_wait(rq, p))
 		return request_park(rq, &(p->in ? p->in : p->out)->openers);
@@ -248,6 +251,7 @@ static long cancel(struct request *rq)
 		return (long)rq->progress[0];
 	if (rq->op == pipe_op_open_fifo && rq->progress[0]) {
 		p = description_find(rq->progress[0]);
+		request_dequeue(rq); /* a channel that somebody waits for stays */
 		if (p)
 			pipe_free(p);
 	}

@@ -78,7 +78,8 @@ bool channel_charge(uint32_t payer, uint32_t rings);
 void channel_count_rings(uint32_t payer, uint32_t rings); /* in a new incarnation */
 void channel_discharge(uint32_t payer, uint32_t rings);
 void channel_free(struct channel *channel);
-void channels_start(void); /* before any is made or counted */
+void channel_end_unused(struct channel *channel); /* if it has no end and nobody waits for one */
+void channels_start(void);                        /* before any is made or counted */
 void channel_count(const struct channel *channel);
 void channel_attach(struct channel *channel, struct pipe *p, bool reads, bool writes);
 void channel_detach(struct pipe *p);

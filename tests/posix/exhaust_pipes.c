@@ -92,6 +92,32 @@ static void check_full(void)
 	close(ends[1]);
 }
 
+static void interrupted(int signal)
+{
+	(void)signal;
+}
+
+/* Whoever does not get a FIFO open, at once or by a signal, leaves nothing behind. */
+static void check_fifos(void)
+{
+	struct sigaction action = { .sa_handler = interrupted };
+	struct itimerval soon = { { 0, 1000 }, { 0, 1000 } }, never = { { 0, 0 }, { 0, 0 } };
+	int bad = 0;
+
+	sigaction(SIGALRM, &action, NULL);
+	for (int i = 0; i < 1500 && !bad; i++) {
+		NEED(mkfifo("unopened", 0600) == 0);
+		bad += open("unopened", O_WRONLY | O_NONBLOCK) != -1 || errno != ENXIO;
+		if (i % 2) {
+			setitimer(ITIMER_REAL, &soon, NULL);
+			bad += open("unopened", O_RDONLY) != -1 || errno != EINTR;
+			setitimer(ITIMER_REAL, &never, NULL);
+		}
+		NEED(unlink("unopened") == 0);
+	}
+	CHECK("FIFOs that nobody opens", !bad && pipe_works());
+}
+
 int main(void)
 {
 	hostile_setup();
@@ -99,6 +125,7 @@ int main(void)
 	shared_word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	NEED(shared_word != MAP_FAILED);
 	check_full();
+	check_fifos();
 	check_many();
 	check_system("pipes ran out");
 	return check_result();
