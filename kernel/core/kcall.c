@@ -7,6 +7,7 @@
 #include "core/account.h"
 #include "core/cpu.h"
 #include "core/dump.h"
+#include "core/quota.h"
 #include "core/table.h"
 #include "core/thread.h"
 #include "ipc/ipc.h"
@@ -38,6 +39,7 @@ void kernel_deferred(struct cpu *cpu)
 	if (cpu->current && cpu->current->state == THREAD_DEAD)
 		cpu->current = NULL;
 	threads_release();
+	quota_reclaim_end();
 	more = objects_reap(REAP_OBJECTS);
 	more |= mm_reap(REAP_PAGES);
 	work_deferred = more;
@@ -80,6 +82,12 @@ static long dispatch(struct thread *thread)
 	return calls[index](f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9);
 }
 
+/* What charging a quota and allocating answer; nothing has changed then. */
+static bool is_shortage(long result)
+{
+	return result == -ENOMEM || result == -EAGAIN || result == -ENFILE;
+}
+
 /*
  * The thread is no longer ours to act for if another processor has killed, stopped or
  * interrupted it while we came here: then the call is made again, if ever.
@@ -92,6 +100,8 @@ void kernel_syscall_locked(struct thread *thread)
 	account_user(this_cpu());
 	if (!thread->attention)
 		result = dispatch(thread);
+	if (__builtin_expect(reclaim_cut_short, 0) && quota_reclaim_end() && is_shortage(result))
+		result = KCALL_RESTART;
 	if (result == KCALL_RESTART)
 		thread->frame.rip -= SYSCALL_LENGTH;
 	else if (result != KCALL_BLOCKED && result != KCALL_FRAME_SET)

@@ -31,7 +31,7 @@ long quota_charge(struct quota *quota, enum quota_kind kind, uint64_t amount)
 	static const long errors[QUOTA_KINDS] = { -ENOMEM, -EAGAIN, -ENFILE };
 
 	while (__builtin_expect(!has_room(quota, kind, amount), 0))
-		if (!quota_reclaim())
+		if (!quota_reclaim() && !has_room(quota, kind, amount))
 			return errors[kind];
 	quota_force(quota, kind, amount);
 	return 0;

@@ -42,7 +42,12 @@ struct quota *quota_current(void);
 /* kalloc and kfree of what a quota pays for. */
 void *quota_alloc(struct quota *quota, size_t size);
 void quota_free(struct quota *quota, void *object, size_t size);
-/* No room at first: free what is dying. Answers whether that was anything. core/quota_calls.c */
+/* No room at first: free what is dying, but no more at once than a step. Answers whether there may be more to free.
+ * core/quota_calls.c */
 bool quota_reclaim(void);
+extern bool reclaim_cut_short;
+/* Whether a shortage was only one because a step was over: then the same is to be tried again, after others had their
+ * turn. */
+bool quota_reclaim_end(void);
 
 #endif

@@ -13,9 +13,30 @@ struct quota *quota_current(void)
 	return thread && thread->space ? thread->space->quota : NULL;
 }
 
+#define RECLAIM_PAGES 256u
+#define RECLAIM_MOST 8u
+
+static unsigned reclaimed; /* since a processor has left the kernel last */
+bool reclaim_cut_short;
+
+/* Beyond what may be done at once the charge fails, and what asked for it is done once more: there is more to go. */
 bool quota_reclaim(void)
 {
-	return mm_reap(256);
+	if (reclaimed >= RECLAIM_MOST) {
+		reclaim_cut_short = work_deferred;
+		return false;
+	}
+	reclaimed++;
+	return mm_reap(RECLAIM_PAGES);
+}
+
+bool quota_reclaim_end(void)
+{
+	bool again = reclaim_cut_short;
+
+	reclaimed = 0;
+	reclaim_cut_short = false;
+	return again;
 }
 
 static struct quota *quota_arg(uint64_t handle, uint32_t rights, int *error)

@@ -96,7 +96,7 @@ enum thread_wait {
  * whether what it is about is still there: a call need not be made again. */
 struct step {
 	uint64_t call, key[4]; /* call: KCALL_*, 0: none */
-	uint64_t at, done, phase;
+	uint64_t at, done, phase, looked;
 };
 
 struct thread {

@@ -103,7 +103,7 @@ static uint64_t take_unused(void)
 /* Free something that is only kept; false if there is nothing. */
 static bool reclaim(void)
 {
-	return mm_reap(64) || slab_shrink() || pagetable_shrink();
+	return quota_reclaim() || slab_shrink() || pagetable_shrink();
 }
 
 uint64_t frame_alloc(void)

@@ -59,6 +59,8 @@ void space_merge_at(struct space *space, uint32_t index)
 	struct region *low = set->array[index - 1], *high = set->array[index];
 	if (!regions_continue(low, high))
 		return;
+	if (low->memory && low->memory->sweep.left)
+		return; /* one of them may have been swept, and the other not */
 	low->end = high->end;
 	regions_remove(set, index, 1);
 	region_free(high);

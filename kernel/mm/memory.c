@@ -261,7 +261,7 @@ static bool drop_mapped(struct memory *memory, uint64_t page, uint64_t end, uint
 		return true;
 	if (!memory_drop(memory, page, end, STEP_PAGES / 2))
 		return false;
-	*sweep = rmap_sweep_begin(memory, page, end);
+	*sweep = rmap_sweep_begin(memory, SWEEP_DROP, page, end);
 	budget -= STEP_PAGES / 2 < budget ? STEP_PAGES / 2 : budget;
 	return rmap_sweep(memory, &budget);
 }

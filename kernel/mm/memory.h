@@ -30,6 +30,14 @@ enum memory_kind {
 #define MEMORY_MAX_SIZE (1ul << 47)
 
 struct endpoint;
+struct step;
+
+enum sweep_kind {
+	SWEEP_DROP,    /* whatever is mapped goes, private copies too */
+	SWEEP_PROTECT, /* who writes to a page faults first */
+	SWEEP_UNMAP,   /* the object's clean pages go */
+	SWEEP_AGE, /* so, but where one has been used since the last time it is marked as accessed instead */
+};
 
 struct memory {
 	struct object object;
@@ -47,8 +55,9 @@ struct memory {
 	uint64_t badge;
 	uint64_t drop_from;  /* pages from here on still have to go; UINT64_MAX: none */
 	uint64_t drop_sweep; /* number of the sweep for that, 0: it has not begun */
-	/* Pages [first, end) go out of all mappings, in steps: rmap_sweep. */
+	/* What is made of pages [first, end) in all mappings, in steps: rmap_sweep. */
 	struct sweep {
+		enum sweep_kind kind;
 		uint64_t first, end;
 		uint64_t number;       /* of this one, or the last */
 		uint64_t left;         /* so many mappings, from the front of the list on */
@@ -94,17 +103,14 @@ long memory_fill_begin(struct memory *memory, uint64_t page, uint64_t count);
 long memory_fill_end(struct memory *memory, uint64_t page, uint64_t count, unsigned ok);
 /* Dirty pages at or after *page; answers false when there is none. */
 bool memory_next_dirty(struct memory *memory, uint64_t *page);
+/* The caller begins a sweep of SWEEP_PROTECT over the page before anybody else runs. */
 void memory_clean(struct memory *memory, uint64_t page);
-long memory_evict(struct memory *memory, uint64_t page, uint64_t count, bool only_idle);
+/* How many pages went, or KCALL_RESTART: the step is the call's own, as space_move's. */
+long memory_evict(struct memory *memory, uint64_t page, uint64_t count, bool only_idle, struct step *step);
 
-/* The reverse map: mm/rmap.c. */
-void rmap_protect(struct memory *memory, uint64_t page);
-/* Whether a mapping has used the page since the last call. */
-bool rmap_accessed(struct memory *memory, uint64_t page);
-void rmap_unmap(struct memory *memory, uint64_t page);
-/* Drop whatever regions map of pages [first, end), private copies too; answers the number of the sweep that
- * rmap_sweep goes on with, one at a time, until it answers true. *budget: as region_clear_step. */
-uint64_t rmap_sweep_begin(struct memory *memory, uint64_t first, uint64_t end);
+/* The reverse map: mm/rmap.c. One sweep at a time, which whoever needs another first brings to its end. Answers the
+ * number of the sweep that rmap_sweep goes on with until it answers true. *budget: as region_clear_step. */
+uint64_t rmap_sweep_begin(struct memory *memory, enum sweep_kind kind, uint64_t first, uint64_t end);
 bool rmap_sweep(struct memory *memory, size_t *budget);
 
 /* Go on freeing destroyed objects; whether something is left. */

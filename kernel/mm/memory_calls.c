@@ -7,7 +7,12 @@
 
 #define CONTIGUOUS_LIMIT (16ul << 20)
 #define COPY_LIMIT (4ul << 20) /* bytes of one mo_read or mo_write */
+#define DIRTY_MOST 4096ul      /* pages of one mo_dirty */
+#define DIRTY_STEP 512u        /* so many of them at a time */
 #define DIRTY_BATCH 32u
+#define DIRTY_COST 8u /* of one, in pages that are only cleared */
+
+enum { DIRTY_LISTED = 1, DIRTY_FAILED };
 
 static struct memory *lookup(uint64_t handle, uint32_t rights, int *error)
 {
@@ -188,29 +193,57 @@ static long dirty_batch(struct memory *memory, uint64_t *page, uint64_t result, 
 	return found;
 }
 
+/* Up to DIRTY_STEP pages. What maps them is swept before the caller hears of them, but not at once. */
+static void dirty_step(struct memory *memory, struct step *step, uint64_t result, uint64_t count, bool clean)
+{
+	uint64_t first = step->at;
+
+	for (unsigned i = 0; i < DIRTY_STEP / DIRTY_BATCH && !step->phase; i++) {
+		uint64_t left = count - step->done;
+		unsigned wanted = left < DIRTY_BATCH ? left : DIRTY_BATCH;
+		long found =
+		    dirty_batch(memory, &step->at, result + step->done * sizeof(uint64_t), wanted, clean);
+
+		step->done += found > 0 ? found : 0;
+		if (found < DIRTY_BATCH)
+			step->phase = found < 0 ? DIRTY_FAILED : DIRTY_LISTED;
+	}
+	if (clean && step->at > first)
+		rmap_sweep_begin(memory, SWEEP_PROTECT, first, step->at);
+}
+
+static long dirty_list(struct memory *memory, struct step *step, uint64_t result, uint64_t count, bool clean)
+{
+	size_t budget = STEP_PAGES;
+
+	for (;;) {
+		if (clean && !rmap_sweep(memory, &budget))
+			return KCALL_RESTART;
+		if (step->phase)
+			return step->phase == DIRTY_FAILED && !step->done ? -EFAULT : (long)step->done;
+		if (budget < DIRTY_STEP * DIRTY_COST)
+			return KCALL_RESTART;
+		dirty_step(memory, step, result, count, clean);
+		budget -= DIRTY_STEP * DIRTY_COST;
+	}
+}
+
 long sys_mo_dirty(uint64_t handle, uint64_t page, uint64_t result, uint64_t count, uint64_t flags)
 {
 	int error;
 	struct memory *memory = lookup_paged(handle, &error);
-	uint64_t done = 0;
+	struct step *step;
 
 	if (!memory)
 		return -error;
 	if (flags > 1)
 		return -EINVAL;
-	if (count > STEP_PAGES / 2)
-		count = STEP_PAGES / 2;
-	while (done < count) {
-		unsigned batch = count - done < DIRTY_BATCH ? count - done : DIRTY_BATCH;
-		long found = dirty_batch(memory, &page, result + done * sizeof(uint64_t), batch, flags);
-
-		if (found < 0)
-			return done ? (long)done : found;
-		done += found;
-		if ((unsigned long)found < batch)
-			break;
-	}
-	return done;
+	if (count > DIRTY_MOST)
+		count = DIRTY_MOST;
+	step = step_resume(KCALL_mo_dirty, (uintptr_t)memory, page, result, count << 1 | flags);
+	if (step->at < page)
+		step->at = page;
+	return step_end(step, dirty_list(memory, step, result, count, flags));
 }
 
 long sys_mo_present(uint64_t handle, uint64_t page)
@@ -233,8 +266,12 @@ long sys_mo_evict(uint64_t handle, uint64_t page, uint64_t count, uint64_t flags
 {
 	int error;
 	struct memory *memory = lookup_paged(handle, &error);
+	struct step *step;
 
 	if (!memory)
 		return -error;
-	return flags > 1 ? -EINVAL : memory_evict(memory, page, count, flags);
+	if (flags > 1)
+		return -EINVAL;
+	step = step_resume(KCALL_mo_evict, (uintptr_t)memory, page, count, flags);
+	return step_end(step, memory_evict(memory, page, count, flags, step));
 }

@@ -82,6 +82,8 @@ static void move_entry(const struct move *move, pte_t *from, pte_t *to)
 	if (*to)
 		region_count(move->to, -1);
 	*to = *from;
+	if (move->to->memory && move->to->memory->sweep.left)
+		*to &= ~(PTE_W | PTE_D); /* it may come from what is not swept yet to where that is over */
 	*from = 0;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Paged memory objects: what their pager does with them. */
+#include "core/thread.h"
 #include "mm/frame.h"
 #include "mm/space.h"
 
@@ -89,10 +90,9 @@ void memory_clean(struct memory *memory, uint64_t page)
 	*slot &= ~SLOT_DIRTY;
 	radix_unmark(&memory->tree, page);
 	memory->dirty--;
-	rmap_protect(memory, page);
 }
 
-/* Whether the page went. Pinned ones stay: a count that no mapping holds. */
+/* Whether the page went; what maps it has been swept. Pinned ones stay: a count that no mapping holds. */
 static bool evict_one(struct memory *memory, uint64_t page, uint64_t *slot, bool only_idle)
 {
 	uint64_t frame = *slot & SLOT_FRAME;
@@ -101,11 +101,7 @@ static bool evict_one(struct memory *memory, uint64_t page, uint64_t *slot, bool
 	if (!(*slot & SLOT_PRESENT) || *slot & SLOT_DIRTY)
 		return false;
 	*slot &= ~SLOT_ACCESSED;
-	if (only_idle && (rmap_accessed(memory, page) || accessed))
-		return false;
-	if (page_of(frame)->refs > 1)
-		rmap_unmap(memory, page);
-	if (page_of(frame)->refs > 1)
+	if ((only_idle && accessed) || page_of(frame)->refs > 1)
 		return false;
 	memory_remove(memory, page);
 	memory->resident--;
@@ -114,13 +110,49 @@ static bool evict_one(struct memory *memory, uint64_t page, uint64_t *slot, bool
 	return true;
 }
 
-long memory_evict(struct memory *memory, uint64_t page, uint64_t count, bool only_idle)
+#define EVICT_MOST 8192ul /* resident pages that one call looks at */
+#define EVICT_BATCH 512ul /* of which so many at a time */
+#define EVICT_COST 8u     /* of one, in pages that are only cleared */
+
+/* Where the next batch ends. */
+static uint64_t batch_end(struct memory *memory, uint64_t page, uint64_t end)
 {
-	uint64_t end = count > UINT64_MAX - page ? UINT64_MAX : page + count;
-	uint64_t cost = 1 + memory->mapping_count / 64, budget = STEP_PAGES; /* each mapping is looked at */
+	for (unsigned i = 0; i < EVICT_BATCH; i++, page++)
+		if (!radix_next(&memory->tree, &page) || page >= end)
+			return end;
+	return page;
+}
+
+static long evict_batch(struct memory *memory, uint64_t page, uint64_t end, bool only_idle)
+{
 	long gone = 0;
 
-	for (; budget >= cost && radix_next(&memory->tree, &page) && page < end; page++, budget -= cost)
+	for (unsigned i = 0; i < EVICT_BATCH && radix_next(&memory->tree, &page) && page < end; i++, page++)
 		gone += evict_one(memory, page, radix_find(&memory->tree, page), only_idle);
 	return gone;
+}
+
+/* step->phase: where the batch ends that is being swept, 0: none. */
+long memory_evict(struct memory *memory, uint64_t page, uint64_t count, bool only_idle, struct step *step)
+{
+	uint64_t end = count > UINT64_MAX - page ? UINT64_MAX : page + count;
+	size_t budget = STEP_PAGES;
+
+	if (step->at < page)
+		step->at = page;
+	while (step->looked < EVICT_MOST && radix_next(&memory->tree, &step->at) && step->at < end) {
+		if (!rmap_sweep(memory, &budget) || budget < EVICT_BATCH * EVICT_COST)
+			return KCALL_RESTART;
+		if (!step->phase) {
+			step->phase = batch_end(memory, step->at, end);
+			rmap_sweep_begin(memory, only_idle ? SWEEP_AGE : SWEEP_UNMAP, step->at, step->phase);
+			continue;
+		}
+		step->done += evict_batch(memory, step->at, step->phase, only_idle);
+		step->at = step->phase;
+		step->phase = 0;
+		step->looked += EVICT_BATCH;
+		budget -= EVICT_BATCH * EVICT_COST;
+	}
+	return (long)step->done;
 }

@@ -7,84 +7,77 @@
 #include "mm/frame.h"
 #include "mm/space.h"
 
-/* Where region would map the page; 0 if it does not cover it. */
-static uint64_t region_addr(const struct region *region, uint64_t page)
-{
-	uint64_t offset = page << ANOLE_PAGE_SHIFT;
+#define VISIT_COST 4u /* looking a page up for an entry, in such as are only cleared */
 
-	if (offset < region->offset || offset - region->offset >= region->end - region->start)
-		return 0;
-	return region->start + (offset - region->offset);
+/* The page that the entry at the address maps, if it is the object's own, clean and no private copy; else NULL. */
+static uint64_t *clean_slot(const struct region *region, uint64_t addr, pte_t entry)
+{
+	uint64_t page = (region->offset + (addr - region->start)) >> ANOLE_PAGE_SHIFT;
+	uint64_t *slot = radix_find(&region->memory->tree, page);
+
+	return slot && !(*slot & SLOT_DIRTY) && (*slot & SLOT_FRAME) == (entry & PTE_FRAME) ? slot : NULL;
 }
 
-/* The entry in region that maps exactly this frame, not a private copy of it. */
-static pte_t *region_entry(const struct region *region, uint64_t page, uint64_t frame)
+/* Whether processors have to forget it. A stale translation may hide an access until it is reloaded: a guess is enough. */
+static bool visit_entry(struct region *region, uint64_t addr, pte_t *entry, enum sweep_kind kind)
 {
-	uint64_t addr = region_addr(region, page);
-	pte_t *entry = addr ? pagetable_find(region->space, addr) : NULL;
+	uint64_t *slot;
 
-	return entry && *entry && (*entry & PTE_FRAME) == frame ? entry : NULL;
-}
+	if (kind == SWEEP_PROTECT) {
+		bool writable = *entry & PTE_W;
 
-static uint64_t page_frame(struct memory *memory, uint64_t page)
-{
-	uint64_t *slot = radix_find(&memory->tree, page);
-
-	return slot ? *slot & SLOT_FRAME : 0;
-}
-
-/* Every entry of `memory` that maps the page: `region` and `entry` are the loop's variables. */
-#define for_each_entry(memory, page, frame, node, region, entry)                                         \
-	list_for_each(node, &(memory)->mappings) if ((region = container_of(node, struct region, link)), \
-						     (entry = region_entry(region, page, frame)))
-
-void rmap_protect(struct memory *memory, uint64_t page)
-{
-	uint64_t frame = page_frame(memory, page);
-	struct list_node *node;
-	struct region *region;
-	pte_t *entry;
-
-	for_each_entry(memory, page, frame, node, region, entry)
-	{
-		if (!(*entry & PTE_W))
-			continue;
 		*entry &= ~(PTE_W | PTE_D);
-		arch_tlb_flush_page(region->space, region_addr(region, page));
+		return writable;
 	}
-}
-
-/* A stale translation may hide an access until it is reloaded: a guess is enough here. */
-bool rmap_accessed(struct memory *memory, uint64_t page)
-{
-	uint64_t frame = page_frame(memory, page);
-	struct list_node *node;
-	struct region *region;
-	bool accessed = false;
-	pte_t *entry;
-
-	for_each_entry(memory, page, frame, node, region, entry)
-	{
-		accessed |= (*entry & PTE_A) != 0;
+	slot = clean_slot(region, addr, *entry);
+	if (slot && kind == SWEEP_AGE && *entry & PTE_A) {
+		*slot |= SLOT_ACCESSED;
 		*entry &= ~PTE_A;
-	}
-	return accessed;
-}
-
-void rmap_unmap(struct memory *memory, uint64_t page)
-{
-	uint64_t frame = page_frame(memory, page);
-	struct list_node *node;
-	struct region *region;
-	pte_t *entry;
-
-	for_each_entry(memory, page, frame, node, region, entry)
-	{
+	} else if (slot) {
+		frame_release(*entry & PTE_FRAME);
 		*entry = 0;
 		region_count(region, -1);
-		frame_release(frame);
-		arch_tlb_flush_page(region->space, region_addr(region, page));
+		return true;
 	}
+	return false;
+}
+
+/* Of one lowest page table. */
+static bool visit_table(struct region *region, uint64_t addr, uint64_t stop, enum sweep_kind kind,
+			size_t *spent)
+{
+	pte_t *entry = pagetable_find(region->space, addr);
+	bool changed = false;
+
+	for (; addr < stop; addr += PAGE_SIZE, entry++) {
+		if (!*entry)
+			continue;
+		changed |= visit_entry(region, addr, entry, kind);
+		*spent += VISIT_COST;
+	}
+	return changed;
+}
+
+/* As region_clear_step; answers whether something has changed. */
+static bool region_visit_step(struct region *region, uint64_t *start, uint64_t end, enum sweep_kind kind,
+			      size_t *budget)
+{
+	size_t spent = REGION_COST;
+	uint64_t addr = *start;
+	bool changed = false;
+
+	while (spent <= *budget && (addr = pagetable_next(region->space, addr, end)) < end) {
+		uint64_t stop = (addr | (PT_SPAN - 1)) + 1;
+
+		if (stop > end)
+			stop = end;
+		spent += VISIT_COST + (stop - addr) / PAGE_SIZE / 8;
+		changed |= visit_table(region, addr, stop, kind, &spent);
+		addr = stop;
+	}
+	*budget -= spent < *budget ? spent : *budget;
+	*start = addr < end ? addr : end;
+	return changed;
 }
 
 /*
@@ -92,14 +85,27 @@ void rmap_unmap(struct memory *memory, uint64_t page)
  * first `left` are those that may have some of the pages. Only copying or moving entries between mappings while a sweep
  * goes on can leave a page that is no longer the object's; it has its count.
  */
-uint64_t rmap_sweep_begin(struct memory *memory, uint64_t first, uint64_t end)
+uint64_t rmap_sweep_begin(struct memory *memory, enum sweep_kind kind, uint64_t first, uint64_t end)
 {
-	memory->sweep =
-	    (struct sweep){ first, end, memory->sweep.number + 1, memory->mapping_count, NULL, 0 };
+	memory->sweep = (struct sweep){
+		.kind = kind,
+		.first = first,
+		.end = end,
+		.number = memory->sweep.number + 1,
+		.left = memory->mapping_count,
+	};
 	return memory->sweep.number;
 }
 
-/* Whether nothing of the sweep's pages is left in the region. */
+static bool step_in_region(const struct sweep *sweep, struct region *region, uint64_t *start, uint64_t end,
+			   size_t *budget)
+{
+	if (sweep->kind == SWEEP_DROP)
+		return region_clear_step(region, start, end, budget);
+	return region_visit_step(region, start, end, sweep->kind, budget);
+}
+
+/* Whether the region is done with. */
 static bool sweep_region(struct sweep *sweep, struct region *region, size_t *budget)
 {
 	uint64_t begins = region->offset >> ANOLE_PAGE_SHIFT;
@@ -108,7 +114,7 @@ static bool sweep_region(struct sweep *sweep, struct region *region, size_t *bud
 	uint64_t high = sweep->end < ends ? sweep->end : ends;
 	uint64_t start, end, from;
 
-	if (low >= high) {
+	if (low >= high || (sweep->kind == SWEEP_PROTECT && !(region->flags & VM_SHARED))) {
 		--*budget;
 		return true;
 	}
@@ -116,7 +122,7 @@ static bool sweep_region(struct sweep *sweep, struct region *region, size_t *bud
 	end = region->start + ((high - begins) << ANOLE_PAGE_SHIFT);
 	if (sweep->region == region && sweep->at > start)
 		start = from = sweep->at < end ? sweep->at : end;
-	if (region_clear_step(region, &start, end, budget))
+	if (step_in_region(sweep, region, &start, end, budget))
 		space_flush_range(region->space, from, start);
 	sweep->region = start < end ? region : NULL;
 	sweep->at = start;

@@ -166,6 +166,14 @@ static long copy_entries(struct space *child, const struct region *region, const
 	return 0;
 }
 
+/* A sweep that goes on is not to miss a page that may be written. */
+static pte_t clone_keeps(const struct region *region)
+{
+	if (!(region->flags & VM_SHARED))
+		return ~PTE_W;
+	return region->memory && region->memory->sweep.left ? ~(PTE_W | PTE_D) : ~0ul;
+}
+
 /* Copy one lowest table's part of a region. */
 static long clone_span(struct space *space, struct space *child, const struct region *region, uint64_t addr,
 		       uint64_t stop, size_t *budget)
@@ -179,7 +187,7 @@ static long clone_span(struct space *space, struct space *child, const struct re
 		*budget -= count * PINNED_COST < *budget ? count * PINNED_COST : *budget;
 		return copy_entries(child, region, from, to, count);
 	}
-	copied = share_entries(from, to, count, region->flags & VM_SHARED ? ~0ul : ~PTE_W);
+	copied = share_entries(from, to, count, clone_keeps(region));
 	space_count(child, region, (long)copied);
 	copied += TABLE_COST;
 	*budget -= copied < *budget ? copied : *budget;

@@ -219,6 +219,96 @@ static void test_async_unnoted(void)
 	pair_close(&s);
 }
 
+/* --- the last capability of a call object goes ----------------------------------------------- */
+
+struct closing {
+	struct service_pair s, own;
+	cap_t object, memory;
+	uint64_t free;
+};
+
+/* A call with a buffer and a capability that only it holds. */
+static struct closing closing_begin(bool sent)
+{
+	struct closing c = { .free = pages_free(), .s = pair_create(3), .own = pair_create(1) };
+	struct call_send call = { .reply_to = c.own.endpoint, .out = { .memory = CAP_NONE } };
+
+	c.object = (cap_t)kcall(call_create);
+	c.memory = (cap_t)kcall(mo_create, 256 * PAGE, 0);
+	for (uint64_t i = 0; i < 256; i++)
+		kcall(mo_write, c.memory, i * PAGE, "x", 1);
+	call.in = (struct call_buffer){ .memory = c.memory, .length = PAGE };
+	if (sent)
+		kcall(call_send, c.object, c.s.badge, &call);
+	kcall(cap_close, c.memory);
+	return c;
+}
+
+/* Neither an answer nor the buffer is left. */
+static void closing_end(struct closing *c)
+{
+	struct ipc_msg m;
+
+	EQUAL(receive_soon(c->own.endpoint, &m), -ETIMEDOUT);
+	EQUAL(receive_soon(c->s.endpoint, &m), -ETIMEDOUT);
+	pair_close(&c->s);
+	pair_close(&c->own);
+	CHECK(UNTIL(pages_free() + 128 > c->free));
+}
+
+static void test_async_closed_idle(void)
+{
+	struct closing c = closing_begin(false);
+
+	EQUAL(kcall(cap_close, c.object), 0);
+	EQUAL(kcall(call_state, c.object), -EBADF);
+	closing_end(&c);
+}
+
+/* Nobody has seen it: it was never sent. */
+static void test_async_closed_queued(void)
+{
+	struct closing c = closing_begin(true);
+
+	EQUAL(kcall(call_state, c.object), 1);
+	EQUAL(kcall(cap_close, c.object), 0);
+	closing_end(&c);
+}
+
+/* The server is told, may still answer, and only then the call is gone. */
+static void test_async_closed_in_service(void)
+{
+	struct closing c = closing_begin(true);
+	struct ipc_msg m;
+	uint64_t token;
+
+	EQUAL(receive(c.s.endpoint, &m), IPC_CALL);
+	token = m.token;
+	EQUAL(kcall(cap_close, c.object), 0);
+	EQUAL(receive(c.s.endpoint, &m), IPC_CANCEL);
+	EQUAL(m.token, token);
+	EQUAL(m.w[0], IPC_CANCEL_DEAD);
+	EQUAL(kcall(buf_read, c.s.endpoint, token, 0, bytes, 8), -ESRCH);
+	EQUAL(answer(c.s.endpoint, token, 0), 0);
+	EQUAL(answer(c.s.endpoint, token, 0), -ESRCH);
+	closing_end(&c);
+}
+
+/* The answer that waits holds it: it comes, and with it goes the call. */
+static void test_async_closed_answered(void)
+{
+	struct closing c = closing_begin(true);
+	struct ipc_msg m;
+
+	EQUAL(receive(c.s.endpoint, &m), IPC_CALL);
+	EQUAL(answer(c.s.endpoint, m.token, 7), 0);
+	EQUAL(kcall(call_state, c.object), 3);
+	EQUAL(kcall(cap_close, c.object), 0);
+	EQUAL(receive(c.own.endpoint, &m), IPC_REPLY);
+	EQUAL(m.op, 7);
+	closing_end(&c);
+}
+
 const struct test async_tests[] = {
 	TEST(async_answer),
 	TEST(async_buffers),
@@ -226,5 +316,9 @@ const struct test async_tests[] = {
 	TEST(async_redelivery),
 	TEST(async_answer_again),
 	TEST(async_unnoted),
+	TEST(async_closed_idle),
+	TEST(async_closed_queued),
+	TEST(async_closed_in_service),
+	TEST(async_closed_answered),
 	{ 0 },
 };

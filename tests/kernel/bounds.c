@@ -365,6 +365,74 @@ static void test_bounds_many_mappings(void)
 	CHECK(longest < DELAY_MAX || !time_is_counted());
 }
 
+/* What a pager asks about pages goes through all mappings, but not at once. */
+static void test_bounds_paged(void)
+{
+	struct service_pair s = pair_create(1);
+	cap_t object = (cap_t)kcall(mo_create_paged, s.endpoint, 9, OBJECT_PAGES * PAGE);
+	uint64_t list[OBJECT_PAGES];
+	struct mo_info info;
+	struct task *task;
+	long first;
+
+	CHECK(object > 0);
+	EQUAL(kcall(mo_fill_begin, object, 0, OBJECT_PAGES), OBJECT_PAGES);
+	EQUAL(kcall(mo_fill_end, object, 0, OBJECT_PAGES, 2), 0);
+	first = map_often(object);
+	CHECK(first > 0);
+	*(volatile uint64_t *)first = 5;
+	watching = true;
+	longest = 0;
+	task = spawn(watch_delay, NULL, HIGH);
+	pause_ms(3);
+	EQUAL(kcall(mo_dirty, object, 0, list, OBJECT_PAGES, 1), OBJECT_PAGES);
+	EQUAL(list[OBJECT_PAGES - 1], OBJECT_PAGES - 1);
+	EQUAL(kcall(mo_dirty, object, 0, list, OBJECT_PAGES, 0), 0);
+	*(volatile uint64_t *)first = 6; /* write-protected meanwhile: this is noticed */
+	EQUAL(kcall(mo_dirty, object, 0, list, OBJECT_PAGES, 0), 1);
+	kcall(mo_evict, object, 0, OBJECT_PAGES, 1);
+	EQUAL(kcall(mo_evict, object, 1, OBJECT_PAGES, 0) + kcall(mo_evict, object, 0, OBJECT_PAGES, 0),
+	      OBJECT_PAGES - 1);
+	watching = false;
+	CHECK(UNTIL(task->done));
+	EQUAL(kcall(mo_info, object, &info), 0);
+	EQUAL(info.resident_pages, 1);
+	unmap_all();
+	kcall(cap_close, object);
+	pair_close(&s);
+	CHECK(longest < DELAY_MAX || !time_is_counted());
+}
+
+/* Who has no memory left waits for what is being torn down, and keeps nobody else waiting for it. */
+static void test_bounds_charge(void)
+{
+	long address = kcall(vm_map, SELF, 0, SPREAD * TABLE_SPAN, VM_R, CAP_NONE, 0);
+	cap_t quota = (cap_t)kcall(quota_create, BOOT_CAP_QUOTA, 8), spaces[64], copy;
+	unsigned count = 0;
+	struct task *task;
+
+	for (uint64_t i = 0; i < SPREAD; i++)
+		(void)*(volatile char *)(address + i * TABLE_SPAN);
+	for (long made; count < 64 && (made = kcall(space_create, quota, 0)) > 0; count++)
+		spaces[count] = (cap_t)made;
+	CHECK(count > 0 && count < 64);
+	copy = (cap_t)kcall(space_clone, SELF);
+	CHECK(copy > 0);
+	watching = true;
+	longest = 0;
+	task = spawn(watch_delay, NULL, HIGH);
+	pause_ms(3);
+	kcall(cap_close, copy);
+	EQUAL(kcall(space_create, quota, 0), -ENOMEM);
+	watching = false;
+	CHECK(UNTIL(task->done));
+	EQUAL(kcall(vm_unmap, SELF, address, SPREAD * TABLE_SPAN), 0);
+	while (count--)
+		kcall(cap_close, spaces[count]);
+	kcall(cap_close, quota);
+	CHECK(longest < DELAY_MAX || !time_is_counted());
+}
+
 #define BADGES 20000ul
 
 /* Listing is done in steps too, also where nothing is found for long: the released ones are left out. */
@@ -548,6 +616,8 @@ const struct test bounds_tests[] = {
 	TEST(bounds_move),
 	TEST(bounds_move_no_memory),
 	TEST(bounds_many_mappings),
+	TEST(bounds_paged),
+	TEST(bounds_charge),
 	TEST(bounds_badge_list),
 	TEST(bounds_idle_release),
 	TEST(bounds_short_answer),

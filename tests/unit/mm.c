@@ -275,6 +275,42 @@ static void fill(struct memory *memory, uint64_t page, uint8_t value)
 	frame_put(frame);
 }
 
+static void sweep_all(struct memory *memory)
+{
+	size_t budget = STEP_PAGES;
+
+	while (!rmap_sweep(memory, &budget))
+		budget = STEP_PAGES;
+}
+
+/* What is written through a mapping that was copied or moved while a sweep goes on is noticed all the same. */
+static void test_sweep_and_copies(void)
+{
+	struct object pager = { .type = CAPT_ENDPOINT, .refs = 1 };
+	struct memory *memory = memory_new_paged(&payer, (struct endpoint *)&pager, 5, 8 * PAGE_SIZE);
+	struct space *space = space_new(&payer), *child = NULL;
+	uint64_t at = map(space, 0, 8 * PAGE_SIZE, VM_R | VM_W | VM_SHARED, memory, 0);
+	long moved;
+
+	for (int i = 0; i < 8; i++)
+		fill(memory, i, i);
+	CHECK(put(space, at + PAGE_SIZE, 7) == 0 && memory->dirty == 1);
+	memory_clean(memory, 1);
+	rmap_sweep_begin(memory, SWEEP_PROTECT, 1, 2);
+	CHECK(space_clone(space, &test_thread, &child) == 0);
+	moved = move(space, at, 8 * PAGE_SIZE, 8 * PAGE_SIZE, 1 | 2, at + 64 * PAGE_SIZE);
+	CHECK(moved > 0);
+	sweep_all(memory);
+	CHECK(memory->dirty == 0 && put(child, at + PAGE_SIZE, 8) == 0 && memory->dirty == 1);
+	memory_clean(memory, 1);
+	rmap_sweep_begin(memory, SWEEP_PROTECT, 1, 2);
+	sweep_all(memory);
+	CHECK(memory->dirty == 0 && put(space, moved + PAGE_SIZE, 9) == 0 && memory->dirty == 1);
+	object_put(space);
+	object_put(child);
+	object_put(memory);
+}
+
 static void test_paged(void)
 {
 	size_t before = frames_in_use();
@@ -298,15 +334,17 @@ static void test_paged(void)
 	CHECK(put(space, private + 5 * PAGE_SIZE, 55) == 0 && get(space, shared + 5 * PAGE_SIZE) == 5);
 	CHECK(memory->dirty == 1 && memory_next_dirty(memory, &page) && page == 4);
 	memory_clean(memory, 4);
+	rmap_sweep_begin(memory, SWEEP_PROTECT, 4, 5);
+	sweep_all(memory);
 	CHECK(memory->dirty == 0 && !(*pagetable_find(space, shared + 4 * PAGE_SIZE) & PTE_W));
 	CHECK(put(space, shared + 4 * PAGE_SIZE, 45) == 0 && memory->dirty == 1);
 	/* Dirty and pinned pages stay. */
 	int error;
 	uint64_t pinned = memory_pin(memory, 7 * PAGE_SIZE, false, &error);
 	CHECK(pinned && memory->dirty == 1);
-	memory_evict(memory, 0, 20, true);
-	memory_evict(memory, 0, 20, true);
-	CHECK(memory_evict(memory, 0, 20, false) + 2 >= 2 && memory->resident == 2);
+	evict(memory, 0, 20, true);
+	evict(memory, 0, 20, true);
+	CHECK(evict(memory, 0, 20, false) + 2 >= 2 && memory->resident == 2);
 	frame_put(pinned);
 	CHECK(get(space, private + 5 * PAGE_SIZE) == 55 && get(space, shared + 4 * PAGE_SIZE) == 45);
 	CHECK(touch(space, shared + 8 * PAGE_SIZE, false) == FAULT_WAITS);
@@ -426,6 +464,7 @@ static const struct mm_test tests[] = {
 	{ "exhaustion", test_exhaustion },
 	{ "stack", test_stack },
 	{ "paged", test_paged },
+	{ "sweeps", test_sweep_and_copies },
 	{ "move", test_move },
 	{ "copies", test_copies },
 	{ "fill_by_copy", test_fill_by_copy },

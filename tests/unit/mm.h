@@ -186,6 +186,17 @@ static struct space *clone(struct space *space)
 	return child;
 }
 
+static long evict(struct memory *memory, uint64_t page, uint64_t count, bool only_idle)
+{
+	struct step step = { 0 };
+	long answer;
+
+	do
+		answer = memory_evict(memory, page, count, only_idle, &step);
+	while (answer == KCALL_RESTART);
+	return answer;
+}
+
 static long move(struct space *space, uint64_t old, uint64_t old_length, uint64_t new_length, uint32_t flags,
 		 uint64_t to)
 {

@@ -73,7 +73,7 @@ static void one_odd_call(struct space *space, struct memory *memory)
 		memory_page(memory, a, rand() % 2, &error);
 		memory_fill_begin(memory, a, b % 64);
 		memory_fill_end(memory, a, b, rand() % 3);
-		memory_evict(memory, a, b, rand() % 2);
+		evict(memory, a, b, rand() % 2);
 		break;
 	}
 }

@@ -2,6 +2,7 @@
 /* Exceptions and interrupts, after trap.S has saved the registers. */
 #include "core/account.h"
 #include "core/dump.h"
+#include "core/quota.h"
 #include "core/timer.h"
 #include "machine.h"
 
@@ -45,8 +46,8 @@ static void page_fault(struct thread *current, uint64_t address)
 
 	this_cpu()->faults++;
 	result = space_fault(current, address, error & PAGE_FAULT_WRITE, error & PAGE_FAULT_EXECUTE);
-	if (result >= 0)
-		return;
+	if (result >= 0 || (result == -ENOMEM && quota_reclaim_end()))
+		return; /* in the latter case it faults again */
 	if (result == -EIO)
 		error |= IPC_FAULT_BUS;
 	else if (result == -ENOMEM)
