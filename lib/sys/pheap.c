@@ -259,7 +259,6 @@ static void free_block(struct block *block)
 		if (!(left->size & BLOCK_USED)) {
 			bin_remove(left);
 			tx_keep_word(&left->size);
-			tx_keep_word(&left->trimmed);
 			join(left, block);
 			block = left;
 		}
