@@ -85,6 +85,7 @@ static void test_ipc_other_space(void)
 	pair_close(&s);
 }
 
+/* Of one priority the first comes first, which a program's, that changes with the time it uses, would not show. */
 static void test_ipc_order_and_park(void)
 {
 	struct service_pair s = pair_create(1);
@@ -93,7 +94,7 @@ static void test_ipc_order_and_park(void)
 
 	for (int i = 0; i < 4; i++) {
 		calls[i] = (struct call){ 0 };
-		task = client(&calls[i], s.badge, i);
+		task = client_at(FIXED, &calls[i], s.badge, i);
 		CHECK(UNTIL(thread_state(task->thread) == THREAD_CALLING));
 	}
 	for (int i = 0; i < 4; i++) {
@@ -104,6 +105,28 @@ static void test_ipc_order_and_park(void)
 		EQUAL(answer(s.endpoint, m[i].token, 100 + i), 0);
 		CHECK(UNTIL(calls[i].done));
 		EQUAL(calls[i].status, 100 + i);
+	}
+	pair_close(&s);
+}
+
+static void test_ipc_order_by_priority(void)
+{
+	static const unsigned priorities[4] = { LOW, FIXED, FIXED + 8, FIXED + 8 };
+	static const unsigned order[4] = { 2, 3, 1, 0 };
+	struct service_pair s = pair_create(1);
+	struct ipc_msg m;
+	struct task *task;
+
+	for (unsigned i = 0; i < 4; i++) {
+		calls[i] = (struct call){ 0 };
+		task = client_at(priorities[i], &calls[i], s.badge, i);
+		CHECK(UNTIL(thread_state(task->thread) == THREAD_CALLING));
+	}
+	for (unsigned i = 0; i < 4; i++) {
+		EQUAL(receive(s.endpoint, &m), IPC_CALL);
+		EQUAL(m.op, order[i]);
+		EQUAL(answer(s.endpoint, m.token, 0), 0);
+		CHECK(UNTIL(calls[order[i]].done));
 	}
 	pair_close(&s);
 }
@@ -311,7 +334,17 @@ static void test_ipc_errors(void)
 }
 
 const struct test ipc_tests[] = {
-	TEST(ipc_words),         TEST(ipc_fast),      TEST(ipc_other_space), TEST(ipc_order_and_park),
-	TEST(ipc_tokens),        TEST(ipc_ten_words), TEST(ipc_buffers),     TEST(ipc_buffer_objects),
-	TEST(ipc_buffer_absent), TEST(ipc_keeps_fpu), TEST(ipc_errors),      { 0 },
+	TEST(ipc_words),
+	TEST(ipc_fast),
+	TEST(ipc_other_space),
+	TEST(ipc_order_and_park),
+	TEST(ipc_order_by_priority),
+	TEST(ipc_tokens),
+	TEST(ipc_ten_words),
+	TEST(ipc_buffers),
+	TEST(ipc_buffer_objects),
+	TEST(ipc_buffer_absent),
+	TEST(ipc_keeps_fpu),
+	TEST(ipc_errors),
+	{ 0 },
 };

@@ -166,12 +166,17 @@ void make_call(void *argument)
 	call->done = 1;
 }
 
-struct task *client(struct call *call, cap_t to, uint64_t op)
+struct task *client_at(unsigned priority, struct call *call, cap_t to, uint64_t op)
 {
 	call->to = to;
 	call->msg.op = op;
 	call->done = 0;
-	return spawn(make_call, call, LOW);
+	return spawn(make_call, call, priority);
+}
+
+struct task *client(struct call *call, cap_t to, uint64_t op)
+{
+	return client_at(LOW, call, to, op);
 }
 
 struct service_pair pair_create(uint64_t badge)

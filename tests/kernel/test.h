@@ -42,7 +42,8 @@ void test_failed(const char *file, int line, const char *what, long actual, long
 	} while (0)
 
 /* --- threads ---------------------------------------------------------------------------- */
-#define LOW 10
+#define LOW 10   /* a program's: sinks with the time it uses, and rises again */
+#define FIXED 16 /* a service's that stays as it is: the lowest of a band, as is FIXED + 8 */
 #define HIGH 28
 #define PAGE ANOLE_PAGE_SIZE
 
@@ -88,6 +89,7 @@ struct call {
 void make_call(void *call); /* for spawn */
 /* A client that calls through `to` with this operation. */
 struct task *client(struct call *call, cap_t to, uint64_t op);
+struct task *client_at(unsigned priority, struct call *call, cap_t to, uint64_t op);
 
 /* An endpoint and a badge of it. */
 struct service_pair {
