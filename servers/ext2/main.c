@@ -168,9 +168,11 @@ static long dispatch(struct request *rq)
 		tx_rollback(&fs);
 		status = wait_for_metadata(rq);
 	}
-	if (__builtin_expect(status == -ENOSPC, 0) && space_kept()) {
+	if (__builtin_expect(status == -ENOSPC, 0) && space_comes()) {
 		tx_rollback(&fs);
-		status = write_throttle(rq);
+		status = space_wait(rq);
+		if (!status)
+			status = write_throttle(rq);
 	}
 	if (fs.tx.used) {
 		if (status >= 0)

@@ -156,8 +156,10 @@ void pages_fill_done(struct io *io, long status)
 	bool last = !io_fill_pending(io), failed = io->failed || status < 0;
 
 	pages->reading--;
-	if (!pages->reading && !pages->writing)
+	if (!pages->reading && !pages->writing) {
 		inode->pinned &= (uint8_t)~INODE_IO;
+		reap_wake(inode);
+	}
 	if (last) {
 		end_fill(pages, io->page, io->count, !failed);
 		if (failed && status != -ERESTART)

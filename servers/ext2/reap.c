@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* Files without a name go when nobody uses them any more. */
-#include "server.h"
+#include "writer.h"
 
 #define RETRY_NS 1000000000ull
 #define REAP_STEPS 64u /* of some thousand blocks each */
 
 static struct timer reap_timer;
 
+/* The pass that writes a file back is no user of one without a name: it lets go of it. */
+static bool unused(struct inode *inode)
+{
+	uint32_t passes = inode == writer.inode;
+
+	return !inode->d.links && !inode->held && inode->opens == passes && !pages_mapped(inode);
+}
+
 static bool reapable(struct inode *inode)
 {
-	return !inode->d.links && !inode->held && !inode->opens && !(inode->pinned & INODE_IO) &&
-	       !pages_mapped(inode);
+	return unused(inode) && !inode->opens && !(inode->pinned & INODE_IO);
 }
 
 static struct inode *find_reapable(void)
@@ -23,7 +30,10 @@ static struct inode *find_reapable(void)
 
 bool reap_pending(void)
 {
-	return !fs.read_only && find_reapable();
+	for (struct inode *inode = fs.orphans; inode; inode = inode->orphan_next)
+		if (unused(inode))
+			return !fs.read_only;
+	return false;
 }
 
 static bool mapped_orphan(void)
@@ -38,6 +48,12 @@ static void reap_on(struct timer *timer)
 {
 	(void)timer;
 	reap_run();
+}
+
+void reap_wake(struct inode *inode)
+{
+	if (!inode->d.links)
+		timer_start(&reap_timer, clock_monotonic_ns() + 1, reap_on);
 }
 
 /* What a step has freed stays freed even where it has to wait in the middle. */

@@ -149,7 +149,10 @@ bool write_too_much(void); /* a writer should wait: write_throttle */
 long write_throttle(struct request *rq);
 /* Blocks have been added to a file: false: not now, write_throttle. */
 bool write_fresh(void);
-bool space_kept(void);    /* blocks are free as soon as the next transaction is on the disk */
+/* There was no space: whether there will be without anybody's doing; blocks that the next transaction frees, files on
+ * their way out. space_wait parks, or answers 0: now. */
+bool space_comes(void);
+long space_wait(struct request *rq);
 bool write_crowded(void); /* with a journal: nothing may be changed before the transaction is closed */
 void write_watch(void);   /* keeps fs.crowded, and begins a pass where the transaction is large */
 void data_write_done(struct io *io, long status);
@@ -163,8 +166,9 @@ void write_failed(long status); /* metadata could not be written */
 long write_result(void);
 void write_kick(void); /* a metadata page has come */
 /* reap.c */
-void reap_run(void); /* free unlinked inodes that nobody uses */
-bool reap_pending(void);
+void reap_run(void);                 /* free unlinked inodes that nobody uses */
+bool reap_pending(void);             /* there are some, perhaps still being written */
+void reap_wake(struct inode *inode); /* that is over */
 
 /* --- files.c, transfer.c, nodes.c ----------------------------------------------------------------------------------- */
 extern const struct file_ops file_handlers;

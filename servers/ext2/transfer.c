@@ -348,12 +348,6 @@ static long wait_status(struct request *rq, struct inode *inode, long status)
 	return pages_wait(rq, inode, status);
 }
 
-/* No space, but files are on their way out, or blocks free when what freed them has been committed. */
-static bool space_comes(long status)
-{
-	return status == -ENOSPC && (reap_pending() || space_kept());
-}
-
 static long write_at(struct request *rq, struct inode *inode, uint64_t offset, uint64_t length)
 {
 	uint64_t done = rq->progress[DONE_BYTES], most = CHUNK;
@@ -377,10 +371,10 @@ static long write_at(struct request *rq, struct inode *inode, uint64_t offset, u
 			tx_rollback(&fs);
 			if (n == WRITE_LATER)
 				return write_throttle(rq);
-			if (space_comes(n)) {
-				reap_run();
-				if (reap_pending() || space_kept())
-					return write_throttle(rq);
+			if (n == -ENOSPC && space_comes()) {
+				n = space_wait(rq);
+				if (n)
+					return n;
 				continue;
 			}
 			return done ? (long)done : n;

@@ -444,10 +444,24 @@ bool write_crowded(void)
 	return journal_holds(&fs, JOURNAL_CROWDED);
 }
 
-/* Not while nothing can be committed. */
-bool space_kept(void)
+/* Blocks are free as soon as the next transaction is on the disk. Not while nothing can be committed. */
+static bool space_kept(void)
 {
 	return journal_keeps(&fs.journal) && !writer.last_meta_error;
+}
+
+bool space_comes(void)
+{
+	return reap_pending() || space_kept();
+}
+
+/* Reaping goes on by itself when what it waits for has come: no pass is needed for it. */
+long space_wait(struct request *rq)
+{
+	reap_run();
+	if (space_kept() || write_crowded())
+		return write_throttle(rq);
+	return reap_pending() ? request_park(rq, &room_queue) : 0;
 }
 
 void write_watch(void)

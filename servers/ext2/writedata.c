@@ -55,8 +55,10 @@ void data_write_done(struct io *io, long status)
 		writer.error = status;
 	}
 	pages->writing--;
-	if (!pages->reading && !pages->writing)
+	if (!pages->reading && !pages->writing) {
 		inode->pinned &= (uint8_t)~INODE_IO;
+		reap_wake(inode);
+	}
 	io_drop(io);
 	waitq_wake(&pages->waiting);
 }
@@ -226,6 +228,7 @@ static void leave_file(struct inode *inode)
 	struct mo_info info;
 
 	inode->opens--;
+	reap_wake(inode);
 	if (kcall(mo_info, inode->pages->memory, &info) < 0 || info.dirty_pages)
 		return;
 	inode->pinned &= (uint8_t)~INODE_DIRTY_PAGES;

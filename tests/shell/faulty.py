@@ -128,6 +128,19 @@ def full(directory):
     fsck(disk, 0)
 
 
+@test("a full disk, and writes are late; what is removed meanwhile is waited for", linux=False)
+def full_and_late(directory):
+    disk = faulty_disk(directory, "write delay 1", options=JOURNAL)
+    s = start(disk)
+    s.must("mount -t ext2 /dev/vdc /mnt")
+    for ms in 300, 600, 900, 1500:
+        holds("No space left", s.run("dd if=/dev/zero of=/mnt/full bs=64k", 120)[1])
+        s.must(f"sync & usleep {ms}000; rm /mnt/full; echo there is room >/mnt/file; n=$?; wait; test $n = 0", 60)
+        s.must("rm /mnt/file; sync", 60)
+    finish(s)
+    fsck(disk, 0)
+
+
 @test("raw device: the errors of reads and writes come to the caller", linux=False)
 def raw(directory):
     disk = faulty_disk(directory, "read error 1 100 1", "write error 1 20000 8")
