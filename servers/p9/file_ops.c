@@ -85,9 +85,11 @@ static long file_pread(F(pread))
 	return (int64_t)in->offset < 0 ? -EINVAL : transfer(rq, file, in->offset, false);
 }
 
-/* Where an appending write goes: the host says, and writes there in any case. 0: progress[1] is set. */
+/* Where an appending write goes: the host says, and writes there in any case. progress[1] is set. In a new session:
+ * how much of what was on its way in the last one has been written. 0: known. */
 static long to_end(struct request *rq, struct opened *file)
 {
+	uint64_t begun = rq->progress[1], at, rest;
 	struct p9_attr attr;
 	long status = reach_open(rq, file);
 
@@ -95,20 +97,26 @@ static long to_end(struct request *rq, struct opened *file)
 		status = ask_attr(rq, file->node, file->fid, 0, &attr);
 	if (status != 1)
 		return status;
-	rq->progress[1] = attr.size + 1;
-	rq->progress[0] = 0;
+	at = begun - 1 + rq->progress[2];
+	rest = rq->in_length - rq->progress[2];
+	if (!begun)
+		rq->progress[1] = attr.size + 1;
+	else if (attr.size > at)
+		rq->progress[2] += attr.size - at < rest ? attr.size - at : rest;
+	rq->progress[0] = rq->progress[7] = 0;
 	return 0;
 }
 
 static long file_write(F(write))
 {
 	struct opened *file = description_find(rq->badge);
-	long status = 0;
+	long status;
 
 	UNUSED;
 	if (!file || !writable(file))
 		return -EBADF;
-	if (file->d.flags & O_APPEND && !rq->progress[1])
+	status = host_ready(rq, file->node->mount->host);
+	if (!status && file->d.flags & O_APPEND && (!rq->progress[1] || rq->progress[7]))
 		status = to_end(rq, file);
 	return status ? status : at_offset(rq, file, true);
 }

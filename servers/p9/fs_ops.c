@@ -449,53 +449,86 @@ static long fs_open(F(open))
 	return status < 0 ? status : 0;
 }
 
-/* Steps 0: a copy of the directory's fid; 1: which becomes the file, open; 2, 3: find it; 4: its owner. The fid that
- * has made it is kept, for the file's mode may not let us open it again. progress[3]: that fid. */
+/* progress[3] of a creation: the fid that becomes the file, in the low half, and in the high one the session it is of.
+ * No fid (0): the file was there, made by this request in a session before. */
+static uint32_t fid_to_open(struct request *rq, struct host *host)
+{
+	if (rq->progress[3] >> 32 != (uint32_t)host->epoch)
+		rq->progress[3] = host->epoch << 32 | fid_new(host);
+	return (uint32_t)rq->progress[3];
+}
+
+/* Steps 0: a copy of the directory's fid; 1: which becomes the file, open. 1: the file is there. */
+static long make_file(struct request *rq, struct node *dir, size_t length, uint64_t flags, uint64_t mode,
+		      uint32_t gid)
+{
+	struct host *host = dir->mount->host;
+	uint32_t fid = fid_to_open(rq, host);
+	struct message answer;
+	long status = talk(rq, host, 0, &answer, P9_WALK, "ddw", dir->fid, fid, 0);
+
+	if (status >= 0)
+		status = talk(rq, host, 1, &answer, P9_LCREATE, "dsddd", fid, names, length,
+			      ((uint32_t)flags & (O_ACCMODE | O_APPEND)) | O_CREAT | O_EXCL,
+			      (uint32_t)mode & 07777, gid);
+	if (once(rq, status, -EEXIST) == 1 && status < 0) {
+		clunk(host, fid);
+		rq->progress[3] = host->epoch << 32;
+		rq->progress[0] = 2;
+	}
+	return status >= 0 ? 1 : once(rq, status, -EEXIST);
+}
+
+/* The fid that has made it is kept, for the file's mode may not let us open it again. */
+static long open_made(struct request *rq, struct opened *file)
+{
+	struct host *host = file->node->mount->host;
+
+	if (!(uint32_t)rq->progress[3])
+		return reach_open(rq, file);
+	file->fid = (uint32_t)rq->progress[3];
+	file->epoch = host->epoch;
+	return 0;
+}
+
+/* Steps 0, 1: make it; 2, 3: find it; 4: its owner; 5, the last: its attributes. progress[1]: the node. */
 static long fs_create_open(F(create_open))
 {
-	uint32_t flags = (uint32_t)in->flags & (O_ACCMODE | O_APPEND);
 	struct node *dir, *node;
-	struct opened *file;
-	struct message answer;
+	struct opened *file = NULL;
 	struct p9_attr attr;
 	long got = place_of(rq, in->dir, NAME_LENGTH_MAX, &dir), status;
 
 	if (got < 0)
 		return got;
-	if (!rq->progress[0] && !rq->progress[3])
-		rq->progress[3] = fid_new(dir->mount->host);
-	status =
-	    talk(rq, dir->mount->host, 0, &answer, P9_WALK, "ddw", dir->fid, (uint32_t)rq->progress[3], 0);
-	if (status >= 0)
-		status = talk(rq, dir->mount->host, 1, &answer, P9_LCREATE, "dsddd",
-			      (uint32_t)rq->progress[3], names, (size_t)got, flags | O_CREAT | O_EXCL,
-			      (uint32_t)in->mode & 07777, group_of(in->owner));
-	if (status < 0)
-		goto failed;
-	if (!rq->progress[1]) {
+	status = make_file(rq, dir, (size_t)got, in->flags, in->mode, group_of(in->owner));
+	if (status == 1 && !rq->progress[1]) {
 		status = find(rq, dir, (size_t)got, 2, &node, &attr);
-		if (status != 1)
-			goto failed;
-		rq->progress[1] = node->number;
+		if (status == 1)
+			rq->progress[1] = node->number;
 	}
+	if (status != 1)
+		goto failed;
 	node = node_of(rq, rq->progress[1]);
 	status = node ? give_owner(rq, node, in->owner, 4) : -ESTALE;
+	if (status)
+		goto failed;
+	file = describe(rq, node, in->flags, false);
+	status = file ? open_made(rq, file) : -ENFILE;
 	if (!status)
 		status = ask_attr(rq, node, node->fid, 5, &attr);
 	if (status != 1)
 		goto failed;
-	file = describe(rq, node, in->flags, false);
-	if (!file)
-		return -ENFILE;
-	file->fid = (uint32_t)rq->progress[3];
-	file->epoch = dir->mount->host->epoch;
 	TELL(out, node, &attr);
 	status = request_give_badge(rq, file->d.badge);
-	if (status < 0)
-		opened_free(file);
-	return status < 0 ? status : 0;
+	if (status >= 0)
+		return status;
 failed:
-	if (status != PARK)
+	if (status == PARK)
+		return PARK;
+	if (file)
+		opened_free(file);
+	else
 		clunk(dir->mount->host, (uint32_t)rq->progress[3]);
 	return status;
 }

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -96,21 +97,39 @@ static bool over_net(struct others *o, uint64_t number)
 		    sendto(o->datagrams, "", 1, 0, (struct sockaddr *)&host, sizeof host) == 1);
 }
 
+/* What is appended stands there once; the name is the only one. */
+static bool appended(struct account *account, const char *name, const char *out)
+{
+	int fd = open(name, O_WRONLY | O_APPEND | O_CLOEXEC);
+	struct stat now;
+	bool good;
+
+	good = done_by_host(account, "folder: open", fd >= 0) &&
+	       done_by_host(account, "folder: append", write(fd, out, MESSAGE) == MESSAGE) &&
+	       done_by_host(account, "folder: size", !fstat(fd, &now) && now.st_size == 2 * MESSAGE);
+	close(fd);
+	return good;
+}
+
 static bool in_folder(struct others *o)
 {
-	char out[MESSAGE], in[MESSAGE + 1], name[64];
+	char out[MESSAGE], in[MESSAGE + 1], name[64], other[64];
 	bool good;
 	int fd;
 
 	fill(out, sizeof out, (uint64_t)getpid());
 	snprintf(name, sizeof name, "/host/%d", (int)getpid());
+	snprintf(other, sizeof other, "/host/0%d", (int)getpid());
 	fd = open(name, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
 	good = done_by_host(o->account, "folder: create", fd >= 0) &&
 	       done_by_host(o->account, "folder: write", write(fd, out, sizeof out) == sizeof out) &&
 	       done_by_host(o->account, "folder: read",
 			    pread(fd, in, sizeof in, 0) == sizeof out && !memcmp(in, out, sizeof out)) &&
-	       done_by_host(o->account, "folder: close", !close(fd));
-	return good && done_by_host(o->account, "folder: unlink", !unlink(name));
+	       appended(o->account, name, out) && done_by_host(o->account, "folder: close", !close(fd)) &&
+	       done_by_host(o->account, "folder: mkdir", !mkdir(other, 0700)) &&
+	       done_by_host(o->account, "folder: rmdir", !rmdir(other)) &&
+	       done_by_host(o->account, "folder: rename", !rename(name, other));
+	return good && done_by_host(o->account, "folder: unlink", !unlink(other));
 }
 
 bool others_round(struct others *o, uint64_t number)
