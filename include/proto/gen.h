@@ -71,7 +71,7 @@ static inline long PROTO_JOIN(PROTO, _dispatch, )(const struct PROTO_JOIN(PROTO,
 			return -ENOSYS;                                                \
 		if (!request_well_formed(rq, flags, sizeof(struct PROTO_REPLY(name)))) \
 			return -EINVAL;                                                \
-		return ops->name(rq, request_words(rq), request_reply(rq));
+		return request_checked(rq, flags, ops->name(rq, request_words(rq), request_reply(rq)));
 #include PROTO_DEF
 #undef OP
 	}

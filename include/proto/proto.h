@@ -39,6 +39,7 @@ enum proto_id {
 #define OP_CAPS(n) ((unsigned)(n) << 8)   /* exactly n capabilities in the request */
 #define OP_RCAPS(n) ((unsigned)(n) << 12) /* up to n in the reply; slots are reserved */
 #define OP_CAPS_OPT 0x10u                 /* the request's capabilities are optional: 0 or n */
+#define OP_VALUE 0x20u                    /* the status may be more than the bytes of the larger buffer */
 #define OP_CAPS_OF(flags) ((flags) >> 8 & 0xf)
 #define OP_RCAPS_OF(flags) ((flags) >> 12 & 0xf)
 
@@ -78,5 +79,7 @@ uint64_t request_op(const struct request *rq);
 const void *request_words(const struct request *rq);
 void *request_reply(struct request *rq);
 bool request_well_formed(struct request *rq, uint32_t op_flags, size_t reply_size);
+/* What a handler has answered; one that the protocol does not allow ends the incarnation before it is sent. */
+long request_checked(struct request *rq, uint32_t op_flags, long status);
 
 #endif

@@ -229,7 +229,7 @@ void acall_answered(const struct request *message)
 		send_now(call);
 		return;
 	}
-	call->status = (long)message->op;
+	call->status = (long)message->op < -ERRNO_MAX ? -EIO : (long)message->op;
 	memcpy(call->words, message->words, 8 * IPC_WORDS);
 	memset(call->words + IPC_WORDS, 0, 8 * IPC_EXTRA_WORDS);
 	call->received_count = 0;

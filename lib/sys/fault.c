@@ -19,6 +19,7 @@ static PRESERVED char wanted[LABEL_MAX];
 static PRESERVED unsigned left;
 static enum fault_kind kind;
 static uint64_t skip, seed;
+static bool malform; /* the next answer */
 
 static uint64_t any(void)
 {
@@ -53,14 +54,15 @@ static void fail(void)
 		for (;;)
 			kcall(sleep, UINT64_MAX);
 	case FAULT_WILD: write_wildly(); break;
-	case FAULT_VANISH: kcall(thread_exit, 0);
+	case FAULT_MALFORMED: fault_armed = malform = true; break;
+	case FAULT_VANISH: kcall(thread_exit, 0); break;
 	default: break;
 	}
 }
 
 void fault_hit(const struct fault_point *point)
 {
-	if (wanted[0] && strcmp(wanted, point->label))
+	if (malform || (wanted[0] && strcmp(wanted, point->label)))
 		return;
 	if (skip) {
 		skip--;
@@ -69,6 +71,14 @@ void fault_hit(const struct fault_point *point)
 	fault_armed = false;
 	slog("injected fault %u at %s", (unsigned)kind, point->label);
 	fail();
+}
+
+long fault_status(long status)
+{
+	if (!malform)
+		return status;
+	fault_armed = malform = false;
+	return INT64_MIN / 2;
 }
 
 void fault_start(void)

@@ -3,6 +3,8 @@
 #ifndef LIB_SYS_INTERNAL_H
 #define LIB_SYS_INTERNAL_H
 
+#define ERRNO_MAX 4095 /* what a status may be below zero */
+
 #include <sys/server.h>
 #include <util/string.h>
 
@@ -130,6 +132,8 @@ enum request_state {
 extern const struct service *service;
 extern struct request *running_request;
 void fault_start(void);
+/* The status of an answer, or what stands in its place if the fault is that. */
+long fault_status(long status);
 long fault_request(struct request *rq); /* fault.c: service.inject, service.points */
 void requests_start(bool restarted);
 void requests_grow(void); /* if memory allows */

@@ -40,6 +40,34 @@ bool request_well_formed(struct request *rq, uint32_t op_flags, size_t reply_siz
 	return request_buffers_allowed(rq, op_flags);
 }
 
+long request_checked(struct request *rq, uint32_t op_flags, long status)
+{
+	return request_judge(rq, op_flags, status);
+}
+
+static bool is_allowed(const struct request *rq, uint32_t op_flags, long status)
+{
+	uint64_t most = rq->in_length > rq->out_length ? rq->in_length : rq->out_length;
+
+	if (status < 0)
+		return status >= -ERRNO_MAX || status == PARK || status == ANSWERED;
+	return (uint64_t)status <= most || op_flags & OP_VALUE;
+}
+
+/* Not a word of it has been sent or committed: the next incarnation runs the request again. */
+long request_judge(struct request *rq, uint32_t op_flags, long status)
+{
+	if (fault_armed && IPC_OP_PROTO(rq->op) != PROTO_ID_SERVICE) { /* else what has armed it would fail */
+		FAULT_POINT("request: before it is answered");
+		status = fault_status(status);
+	}
+	if (is_allowed(rq, op_flags, status) && rq->reply_caps_count <= OP_RCAPS_OF(op_flags))
+		return status;
+	slog("operation %lx: malformed answer %ld with %u capabilities", rq->op, status,
+	     rq->reply_caps_count);
+	service_exit(EPROTO);
+}
+
 bool request_buffers_allowed(const struct request *rq, uint32_t op_flags)
 {
 	if ((rq->in_length && !(op_flags & OP_IN)) || (rq->out_length && !(op_flags & OP_OUT)))

@@ -66,7 +66,8 @@ struct request {
 	bool reply_caps_close[IPC_MAX_CAPS]; /* close our copy after the answer */
 };
 
-/* What every dispatch does first, in line; request.c holds the copies that are called. */
+extern bool fault_armed;
+/* What every dispatch does, in line; request.c holds the copies that are called. */
 #define REQUEST_INLINE extern inline __attribute__((gnu_inline, always_inline))
 REQUEST_INLINE uint64_t request_op(const struct request *rq)
 {
@@ -89,6 +90,15 @@ REQUEST_INLINE bool request_well_formed(struct request *rq, uint32_t op_flags, s
 	if (!OP_CAPS_OF(op_flags) && !(rq->in_length | rq->out_length | rq->caps_count))
 		return true;
 	return request_buffers_allowed(rq, op_flags);
+}
+
+/* The rare cases of request_checked. */
+long request_judge(struct request *rq, uint32_t op_flags, long status);
+REQUEST_INLINE long request_checked(struct request *rq, uint32_t op_flags, long status)
+{
+	if (__builtin_expect((status == 0 || status == PARK) && !fault_armed, 1))
+		return status;
+	return request_judge(rq, op_flags, status);
 }
 
 struct service {
@@ -260,11 +270,11 @@ enum fault_kind {
 	FAULT_LOOP,
 	FAULT_SILENT, /* waits for ever */
 	FAULT_TWICE, /* a segmentation fault, in this incarnation and in the next, and both are crashes of its own */
-	FAULT_WILD,   /* overwrites words of its own data, and goes on */
-	FAULT_VANISH, /* its thread ends, and nobody is told */
+	FAULT_WILD,      /* overwrites words of its own data, and goes on */
+	FAULT_VANISH,    /* its thread ends, and nobody is told */
+	FAULT_MALFORMED, /* answers what the protocol does not allow, wherever the point is */
 	FAULT_KINDS,
 };
-extern bool fault_armed;
 void fault_hit(const struct fault_point *point);
 #define FAULT_POINT(text)                                                      \
 	do {                                                                   \

@@ -13,8 +13,8 @@
 #define RFLAGS_TRAP 0x100ul
 #define STEPS_MAX 10000000u
 
-static const char *const kinds[FAULT_KINDS] = { "none",   "segfault", "abort", "exit",  "loop",
-						"silent", "twice",    "wild",  "vanish" };
+static const char *const kinds[FAULT_KINDS] = { "none",   "segfault", "abort", "exit",   "loop",
+						"silent", "twice",    "wild",  "vanish", "malformed" };
 
 /* Made once: the label sent to each child, and the labels that each has sent. */
 static cap_t memory_of(cap_t *memory, uint64_t bytes_each)

@@ -170,27 +170,6 @@ static long do_shutdown(struct request *rq, const struct rs_shutdown_req *reques
 	return 0;
 }
 
-static long do_report(struct request *rq, const struct rs_report_req *request, struct rs_report_reply *reply)
-{
-	char name[32] = "", reason[80];
-	struct child *child, *reporter = child_of_badge(rq->badge);
-	long status;
-
-	(void)reply;
-	if (!rq->in_length || rq->in_length >= sizeof name || !reporter)
-		return -EINVAL;
-	status = request_read(rq, 0, name, rq->in_length);
-	if (status < 0)
-		return status;
-	child = child_find(name);
-	if (!child || child->state != CHILD_RUNNING || child == RS_RECORD)
-		return -ENOENT;
-	snprintf(reason, sizeof reason, "broke the protocol (%lu), says %s", request->reason, reporter->name);
-	slog("%s: %s", child->name, reason);
-	child_crashed(child, reason);
-	return 0;
-}
-
 static long do_next_driver(struct request *rq, const struct rs_next_driver_req *request,
 			   struct rs_next_driver_reply *reply)
 {
@@ -240,7 +219,6 @@ const struct rs_ops operations = {
 	.start_instance = do_start_instance,
 	.stop_instance = do_stop_instance,
 	.shutdown = do_shutdown,
-	.report = do_report,
 	.next_driver = do_next_driver,
 	.crash = do_crash,
 	.services = do_services,

@@ -244,7 +244,8 @@ static void describe(const struct child *child, const struct request *rq, const 
 	uint64_t vector = rq->words[0], address = rq->words[1], rip = rq->words[2];
 
 	if (vector == 6 && regs->rax == SERVICE_EXIT_MAGIC) {
-		snprintf(reason, size, "exit with status %ld", (long)regs->rdi);
+		snprintf(reason, size, "exit with status %ld%s", (long)regs->rdi,
+			 regs->rdi == EPROTO ? ": it broke the protocol" : "");
 		slog("%s: %s", child->name, reason);
 		return;
 	}

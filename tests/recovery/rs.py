@@ -81,6 +81,7 @@ def together(_):
 def reasons(_):
     s = Session(boot())
     for way, reason in (("segfault", "fault 14 at [0-9a-f]+, address 8"), ("abort", "fault 6 at"), ("exit", "exit with status 5"),
+                        ("malformed", "exit with status 71: it broke the protocol"),
                         ("vanish", "its thread has ended"), ("silent", "holds requests too long"),
                         # It asks for the highest priority before, which it does not get.
                         ("loop", "hangs")):
