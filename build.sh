@@ -88,6 +88,7 @@ test)
 	need "to check the style" clang-format-14
 	need "to check its commands" gdb
 	need "to log in to the guest" openssh-client
+	need "to read what was on the wire" tshark
 	need "to fuzz with libFuzzer" clang libclang-rt-14-dev
 	ports
 	exec tests/run "$@"

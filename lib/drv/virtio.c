@@ -93,7 +93,7 @@ void virtio_reset(struct virtio_device *device)
 		;
 }
 
-static uint64_t offered(struct virtio_device *device)
+uint64_t virtio_offered(struct virtio_device *device)
 {
 	uint64_t features;
 
@@ -103,11 +103,13 @@ static uint64_t offered(struct virtio_device *device)
 	return features | device->common->device_feature;
 }
 
-static long negotiate(struct virtio_device *device, uint64_t wanted)
+long virtio_negotiate(struct virtio_device *device, uint64_t wanted)
 {
+	/* Reset first: with bus mastering on it could go on where the last incarnation left it. */
+	virtio_reset(device);
 	device->common->status = STATUS_ACKNOWLEDGE;
 	device->common->status = STATUS_ACKNOWLEDGE | STATUS_DRIVER;
-	device->features = offered(device) & (wanted | VIRTIO_F_VERSION_1);
+	device->features = virtio_offered(device) & (wanted | VIRTIO_F_VERSION_1);
 	if (!(device->features & VIRTIO_F_VERSION_1))
 		return -ENODEV;
 	device->common->driver_feature_select = 0;
@@ -124,10 +126,9 @@ long virtio_open(struct virtio_device *device, uint64_t wanted)
 
 	if (error)
 		return error;
-	/* Reset first: with bus mastering on it could go on where the last incarnation left it. */
 	virtio_reset(device);
 	error = pci_switch_on();
-	return error ? error : negotiate(device, wanted);
+	return error ? error : virtio_negotiate(device, wanted);
 }
 
 long virtio_interrupt_open(struct virtio_device *device)

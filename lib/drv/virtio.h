@@ -71,6 +71,9 @@ long virtio_interrupt_open(struct virtio_device *device); /* before the queues *
 void virtio_interrupt_ack(struct virtio_device *device);
 void virtio_run(struct virtio_device *device); /* DRIVER_OK */
 void virtio_reset(struct virtio_device *device);
+/* What the device can; and to begin anew with those of `wanted` among that: the queues have to be opened again. */
+uint64_t virtio_offered(struct virtio_device *device);
+long virtio_negotiate(struct virtio_device *device, uint64_t wanted);
 
 /* Offer a chain: `count` ranges, of which the device writes those from `writable` on. */
 void virtio_offer(struct virtio_queue *queue, unsigned slot, const struct phys_range *ranges, unsigned count,
@@ -78,7 +81,8 @@ void virtio_offer(struct virtio_queue *queue, unsigned slot, const struct phys_r
 void virtio_kick(struct virtio_queue *queue);
 /* Whether the device is asked not to interrupt when it is done with a chain of this queue. */
 void virtio_quiet(struct virtio_queue *queue, bool quiet);
-/* The slot of a chain that the device is done with, or -1. *written: bytes it wrote. */
+/* The slot of a chain that the device is done with, or -EAGAIN. What the device says that names no slot is passed over.
+ * *written: bytes it wrote. */
 int virtio_take(struct virtio_queue *queue, uint32_t *written);
 
 #endif

@@ -64,16 +64,19 @@ void virtio_quiet(struct virtio_queue *queue, bool quiet)
 int virtio_take(struct virtio_queue *queue, uint32_t *written)
 {
 	volatile uint32_t *ring = (volatile uint32_t *)(queue->used + 2);
-	unsigned at = queue->used_seen % queue->size * 2;
-	uint32_t head;
 
-	if (queue->used[USED_INDEX] == queue->used_seen)
-		return -1;
-	order();
-	head = ring[at];
-	*written = ring[at + 1];
-	queue->used_seen++;
-	if (!queue->indirect)
-		head /= queue->slot_length;
-	return head < queue->slots ? (int)head : -1;
+	while (queue->used[USED_INDEX] != queue->used_seen) {
+		unsigned at = queue->used_seen % queue->size * 2;
+		uint32_t head;
+
+		order();
+		head = ring[at];
+		*written = ring[at + 1];
+		queue->used_seen++;
+		if (!queue->indirect)
+			head /= queue->slot_length;
+		if (head < queue->slots)
+			return (int)head;
+	}
+	return -EAGAIN;
 }

@@ -15,6 +15,9 @@
 #define BURST 64u
 #define FRAME_MIN 60u /* without its checksum */
 #define CRASHES_MAX 2u
+#define PARTS_MAX 40u      /* entries of a packet */
+#define LENGTH_MAX 0xffffu /* of what lwIP can take up */
+#define CHECKED_BY_DEVICE (NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP)
 
 PRESERVED struct card cards[CARDS_MAX];
 static PRESERVED struct {
@@ -69,12 +72,17 @@ static err_t send(struct netif *netif, struct pbuf *packet)
 	struct card *card = netif->state;
 	struct nic_area *area = area_of(card);
 	uint32_t at = card->produced % NIC_ENTRIES;
+	struct nic_entry entry = { .buffer = at, .length = packet->tot_len, .begin = NIC_HEADROOM };
+	uint8_t *frame;
 
 	if (!area || nic_between(area->sent.consumed, card->produced) >= NIC_ENTRIES ||
 	    packet->tot_len > NIC_PACKET_MAX)
 		return ERR_MEM;
-	pbuf_copy_partial(packet, area->buffers[NIC_ENTRIES + at] + NIC_HEADROOM, packet->tot_len, 0);
-	area->sent.entry[at].length = packet->tot_len;
+	frame = area->buffers[NIC_ENTRIES + at] + NIC_HEADROOM;
+	pbuf_copy_partial(packet, frame, packet->tot_len, 0);
+	if (card->offloads & NIC_SEND_CHECKSUM)
+		offload_send(frame, packet->tot_len, &entry);
+	area->sent.entry[at] = entry;
 	card->produced++;
 	MIB2_STATS_NETIF_ADD(netif, ifoutoctets, packet->tot_len);
 	MIB2_STATS_NETIF_INC(netif, ifoutucastpkts);
@@ -112,27 +120,83 @@ void cards_publish(void)
 
 /* --- receiving -------------------------------------------------------------------------------------------------------- */
 
-/* lwIP reads ARP's fields without asking whether they are there: a frame has 60 bytes on every real wire. */
-static void take_packet(struct card *card, const struct nic_area *area, uint32_t buffer, uint32_t length)
-{
-	uint32_t whole = length < FRAME_MIN ? FRAME_MIN : length;
-	struct pbuf *packet;
+/* Private copies of the entries of one packet, for what is in the ring can change. */
+static struct nic_entry parts[PARTS_MAX];
 
-	if (buffer >= NIC_ENTRIES || length > NIC_PACKET_MAX || length < SIZEOF_ETH_HDR)
-		return;
-	packet = pbuf_alloc(PBUF_RAW, (u16_t)whole, PBUF_RAM);
+/* How many entries the packet at the head has; *length: its bytes, 0 if it is none. */
+static unsigned read_parts(const struct card *card, const struct nic_area *area, uint32_t produced,
+			   uint32_t *length)
+{
+	uint32_t at = card->consumed;
+	bool good = true;
+	unsigned n = 0;
+
+	*length = 0;
+	do {
+		struct nic_entry entry = area->received.entry[at % NIC_ENTRIES];
+
+		if (n && !(entry.flags & NIC_CONTINUED))
+			break;
+		good = good && n < PARTS_MAX && nic_is_sane(&entry);
+		if (good) {
+			parts[n] = entry;
+			*length += entry.length;
+		}
+		n++;
+	} while (++at != produced);
+	if (!good || *length > LENGTH_MAX || *length < SIZEOF_ETH_HDR || parts[0].flags & NIC_CONTINUED)
+		*length = 0;
+	return n;
+}
+
+/* lwIP reads ARP's fields without asking whether they are there: a frame has 60 bytes on every real wire. */
+static struct pbuf *copy_parts(const struct nic_area *area, uint32_t length)
+{
+	uint32_t whole = length < FRAME_MIN ? FRAME_MIN : length, at = 0;
+	struct pbuf *packet = pbuf_alloc(PBUF_RAW, (u16_t)whole, PBUF_RAM);
+
+	for (const struct nic_entry *part = parts; packet && at < length; part++) {
+		memcpy((char *)packet->payload + at, area->buffers[part->buffer] + part->begin, part->length);
+		at += part->length;
+	}
+	if (packet && whole != length)
+		memset((char *)packet->payload + length, 0, whole - length);
+	return packet;
+}
+
+static void hand_over(struct card *card, struct pbuf *packet, unsigned count, unsigned known)
+{
+	struct netif *netif = &card->netif;
+	u16_t checks = netif->chksum_flags;
+
+	MIB2_STATS_NETIF_ADD(netif, ifinoctets, packet->tot_len);
+	MIB2_STATS_NETIF_ADD(netif, ifinucastpkts, count);
+	NETIF_SET_CHECKSUM_CTRL(netif, (u16_t)(checks & ~known));
+	if (netif->input(packet, netif) != ERR_OK)
+		pbuf_free(packet);
+	NETIF_SET_CHECKSUM_CTRL(netif, checks);
+}
+
+/* A checksum that is not whole never leaves this machine's memory; who reads packets as they are gets it completed. */
+static unsigned take_packet(struct card *card, const struct nic_area *area, uint32_t produced)
+{
+	uint32_t length;
+	unsigned count = read_parts(card, area, produced, &length);
+	struct pbuf *packet = length ? copy_parts(area, length) : NULL;
+	bool wanted = packets_wanted() || segments_wanted();
+
+	if (packet && wanted && parts[0].flags & NIC_PARTIAL &&
+	    !offload_complete(packet, parts[0].sum_from, parts[0].sum_at)) {
+		pbuf_free(packet);
+		packet = NULL;
+	}
 	if (!packet) {
 		MIB2_STATS_NETIF_INC(&card->netif, ifindiscards);
-		return;
+		return count;
 	}
-	memcpy(packet->payload, area->buffers[buffer] + NIC_HEADROOM, length);
-	if (whole != length)
-		memset((char *)packet->payload + length, 0, whole - length);
-	MIB2_STATS_NETIF_ADD(&card->netif, ifinoctets, length);
-	MIB2_STATS_NETIF_INC(&card->netif, ifinucastpkts);
 	packet_came(&card->netif, packet);
-	if (card->netif.input(packet, &card->netif) != ERR_OK)
-		pbuf_free(packet);
+	hand_over(card, packet, 1, parts[0].flags & (NIC_PARTIAL | NIC_CHECKED) ? CHECKED_BY_DEVICE : 0);
+	return count;
 }
 
 static void look_at_link(struct card *card, const struct nic_area *area)
@@ -184,25 +248,10 @@ static void give_up(struct card *card)
 	MIB2_STATS_NETIF_INC(&card->netif, ifindiscards);
 }
 
-/* Packets that were joined, and need no more checks. */
-static void take_joined(struct card *card, struct pbuf *packet, unsigned count)
-{
-	struct netif *netif = &card->netif;
-	u16_t checks = netif->chksum_flags;
-
-	MIB2_STATS_NETIF_ADD(netif, ifinoctets, packet->tot_len);
-	MIB2_STATS_NETIF_ADD(netif, ifinucastpkts, count);
-	NETIF_SET_CHECKSUM_CTRL(netif, checks & ~(NETIF_CHECKSUM_CHECK_IP | NETIF_CHECKSUM_CHECK_TCP));
-	if (netif->input(packet, netif) != ERR_OK)
-		pbuf_free(packet);
-	NETIF_SET_CHECKSUM_CTRL(netif, checks);
-}
-
 /* How many entries of the ring are done with. After a crash each packet is suspected by itself, and who listens to packets
  * gets them as they are. */
 static unsigned take_next(struct card *card, const struct nic_area *area, uint32_t produced)
 {
-	struct nic_entry entry = area->received.entry[card->consumed % NIC_ENTRIES];
 	struct pbuf *packet = NULL;
 	unsigned count;
 
@@ -211,12 +260,14 @@ static unsigned take_next(struct card *card, const struct nic_area *area, uint32
 		return 1;
 	}
 	FAULT_POINT("a packet is looked at");
-	count = suspect.crashes || packets_wanted() ? 0 : merge(card, area, produced, &packet);
+	count = suspect.crashes || packets_wanted() || segments_wanted()
+		    ? 0
+		    : merge(card, area, produced, &packet);
+	if (!count)
+		return take_packet(card, area, produced);
 	if (packet)
-		take_joined(card, packet, count);
-	else if (!count)
-		take_packet(card, area, entry.buffer, entry.length);
-	return count ? count : 1;
+		hand_over(card, packet, count, NETIF_CHECKSUM_CHECK_IP | NETIF_CHECKSUM_CHECK_TCP);
+	return count;
 }
 
 /* Counters that cannot be are not followed; the packets between are lost. Answers whether more are there. */
@@ -272,6 +323,22 @@ static err_t set_up(struct netif *netif)
 	return ERR_OK;
 }
 
+/* Where a gateway becomes known and the default interface has none, the default way is that one's. */
+static void gateway_known(struct netif *netif, netif_nsc_reason_t why, const netif_ext_callback_args_t *what)
+{
+	(void)what;
+	if (why & LWIP_NSC_IPV4_SETTINGS_CHANGED && netif_ip4_gw(netif)->addr &&
+	    (!netif_default || !netif_ip4_gw(netif_default)->addr))
+		netif_set_default(netif);
+}
+
+void cards_need(void)
+{
+	static PRESERVED netif_ext_callback_t callback;
+
+	netif_add_ext_callback(&callback, gateway_known);
+}
+
 /* DHCP and router advertisements are asked at once; who wants something else says so later. */
 static void bring_up(struct card *card, uint64_t mac, uint64_t mtu)
 {
@@ -280,6 +347,8 @@ static void bring_up(struct card *card, uint64_t mac, uint64_t mtu)
 	net_need();
 	if (!netif_add_noaddr(netif, card, set_up, ethernet_input))
 		return;
+	if (card->offloads & NIC_SEND_CHECKSUM)
+		NETIF_SET_CHECKSUM_CTRL(netif, NETIF_CHECKSUM_ENABLE_ALL & ~NETIF_CHECKSUM_GEN_TCP);
 	netif->mtu = (u16_t)(mtu >= 576 && mtu <= 1500 ? mtu : 1500);
 	for (unsigned i = 0; i < ETH_HWADDR_LEN; i++)
 		netif->hwaddr[i] = (u8_t)(mac >> 8 * i);
@@ -321,6 +390,7 @@ static void attached(struct acall *call)
 	if (map_area(card))
 		return;
 	card->owner = (uint32_t)reply->owner;
+	card->offloads = (uint32_t)reply->offloads;
 	card->produced = areas[index_of(card)]->sent.produced;
 	card->consumed = areas[index_of(card)]->received.consumed;
 	bring_up(card, reply->mac, reply->mtu);
@@ -329,7 +399,7 @@ static void attached(struct acall *call)
 
 static void attach(struct card *card)
 {
-	struct nic_attach_req request = { 8 + index_of(card) };
+	struct nic_attach_req request = { 8 + index_of(card), NIC_SEND_CHECKSUM | NIC_RECEIVE_LARGE };
 	struct acall *call = acall_new(attached, card);
 
 	if (!call)

@@ -66,6 +66,18 @@ static u8_t raw_received(void *arg, struct raw_pcb *pcb, struct pbuf *data, cons
 
 /* --- making and ending ------------------------------------------------------------------------------------------------- */
 
+static PRESERVED uint32_t segment_readers;
+
+static bool reads_segments(const struct sock *s)
+{
+	return s->kind == SOCK_RAW_IP && (s->protocol == IP_PROTO_TCP || s->protocol == IP_PROTO_UDP);
+}
+
+bool segments_wanted(void)
+{
+	return segment_readers;
+}
+
 long datagram_socket(struct sock *s)
 {
 	u8_t type = s->family == AF_INET ? IPADDR_TYPE_V4 : IPADDR_TYPE_ANY;
@@ -87,6 +99,8 @@ long datagram_socket(struct sock *s)
 		}
 	}
 	options_apply(s);
+	if (s->ip && reads_segments(s))
+		segment_readers++;
 	return s->ip ? 0 : -ENOBUFS;
 }
 
@@ -94,6 +108,8 @@ void datagram_end(struct sock *s)
 {
 	if (!s->ip)
 		return;
+	if (reads_segments(s))
+		segment_readers--;
 	if (s->kind == SOCK_UDP)
 		udp_remove(s->udp);
 	else

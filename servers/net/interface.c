@@ -152,6 +152,33 @@ static long net_to(bool add, u32_t to, u32_t mask, u32_t gateway, struct netif *
 }
 
 /* lwIP knows the nets of its interfaces and one way to everything else; route.c the rest. */
+long interface_address6(bool add, struct netif *netif, const uint32_t address[4], unsigned prefix)
+{
+	ip6_addr_t own = {};
+	s8_t n;
+
+	memcpy(own.addr, address, sizeof(own.addr));
+	if (ip6_addr_isany(&own) || ip6_addr_ismulticast(&own))
+		return -EINVAL;
+	ip6_addr_assign_zone(&own, IP6_UNICAST, netif);
+	n = netif_get_ip6_addr_match(netif, &own);
+	if (!add && n < 0)
+		return -EADDRNOTAVAIL;
+	if (!add) {
+		netif_ip6_addr_set_state(netif, n, IP6_ADDR_INVALID);
+		return 0;
+	}
+	if (n >= 0)
+		return -EEXIST;
+	if (prefix != 64)
+		return -EOPNOTSUPP;
+	if (netif_add_ip6_address(netif, &own, &n) != ERR_OK)
+		return -ENOBUFS;
+	netif_ip6_addr_set_valid_life(netif, n, IP6_ADDR_LIFE_STATIC);
+	netif_ip6_addr_set_pref_life(netif, n, IP6_ADDR_LIFE_STATIC);
+	return 0;
+}
+
 long interface_route(bool add, u32_t to, u32_t mask, u32_t gateway, struct netif *netif)
 {
 	ip4_addr_t way = { gateway };

@@ -16,6 +16,8 @@ unsigned interface_flags(const struct netif *netif); /* INTERFACE_* */
 void interface_set_up(struct netif *netif, bool up);
 /* In network byte order; mask 0: the one that the address's class has. */
 void interface_set_address(struct netif *netif, u32_t address, u32_t mask);
+/* 0 or -errno. The prefix can only be 64, which is the length of every net on a link to lwIP. */
+long interface_address6(bool add, struct netif *netif, const uint32_t address[4], unsigned prefix);
 /* 0 or -errno; netif NULL: the one that leads to the gateway. */
 long interface_route(bool add, u32_t to, u32_t mask, u32_t gateway, struct netif *netif);
 

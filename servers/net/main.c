@@ -56,6 +56,7 @@ void net_need(void)
 	random_start();
 	lwip_init();
 	loop_start();
+	cards_need();
 	running = true;
 	datagram_start();
 }

@@ -25,6 +25,8 @@ struct segment {
 	uint32_t ip_length, before; /* of IP's header; of all headers */
 	uint32_t data;
 	uint32_t sequence, acknowledged;
+	uint32_t begin; /* among all bytes of the buffers */
+	bool checked;   /* by the device */
 };
 static struct segment segments[SEGMENTS_MAX];
 
@@ -103,9 +105,13 @@ static unsigned find_run(const struct card *card, const struct nic_area *area, u
 	for (; n < SEGMENTS_MAX && at != produced; n++, at++) {
 		struct nic_entry entry = area->received.entry[at % NIC_ENTRIES];
 
-		if (entry.buffer >= NIC_ENTRIES || entry.length > NIC_PACKET_MAX ||
-		    !segment_read(&segments[n], area->buffers[entry.buffer] + NIC_HEADROOM, entry.length))
+		if (entry.flags & NIC_CONTINUED)
+			return n ? n - 1 : 0;
+		if (!nic_is_sane(&entry) ||
+		    !segment_read(&segments[n], area->buffers[entry.buffer] + entry.begin, entry.length))
 			break;
+		segments[n].checked = entry.flags & (NIC_PARTIAL | NIC_CHECKED);
+		segments[n].begin = entry.buffer * NIC_BUFFER + entry.begin;
 		bytes += segments[n].data;
 		if (n && (bytes > BYTES_MAX || !continues(&segments[n - 1], &segments[n])))
 			break;
@@ -144,20 +150,15 @@ static void write_headers(struct pbuf *packet, struct segment *last, uint32_t da
 }
 
 /* What is damaged ends the run and is dropped, as alone it would be. */
-static unsigned join(const struct card *card, const struct nic_area *area, struct pbuf *packet,
-		     unsigned count)
+static unsigned join(const struct nic_area *area, struct pbuf *packet, unsigned count)
 {
 	uint32_t before = segments[0].before, data = 0;
 	uint8_t *to = (uint8_t *)packet->payload + before;
 	unsigned n = 0, whole = 0;
 
 	for (; n == whole && n < count; n++) {
-		struct nic_entry entry = area->received.entry[(card->consumed + n) % NIC_ENTRIES];
-
-		if (entry.buffer >= NIC_ENTRIES)
-			continue;
-		memcpy(to + data, area->buffers[entry.buffer] + NIC_HEADROOM + before, segments[n].data);
-		if (!is_whole(&segments[n], to + data))
+		memcpy(to + data, area->buffers[0] + segments[n].begin + before, segments[n].data);
+		if (!segments[n].checked && !is_whole(&segments[n], to + data))
 			continue;
 		data += segments[n].data;
 		whole++;
@@ -182,7 +183,7 @@ unsigned merge(const struct card *card, const struct nic_area *area, uint32_t pr
 	*packet = pbuf_alloc(PBUF_RAW, (u16_t)bytes, PBUF_RAM);
 	if (!*packet)
 		return 0;
-	whole = join(card, area, *packet, count);
+	whole = join(area, *packet, count);
 	if (!whole) {
 		pbuf_free(*packet);
 		*packet = NULL;

@@ -64,16 +64,22 @@ struct card {
 	cap_t driver, memory, notify;
 	uint64_t number;             /* among the drivers of its class, at RS */
 	uint32_t owner;              /* what we are to the driver, unless another has come */
+	uint32_t offloads;           /* agreed on with the driver */
 	uint32_t consumed, produced; /* what the shared words are to say after the commit */
 };
 extern struct card cards[CARDS_MAX];
 void cards_find(void);
+void cards_need(void);  /* lwIP has been started */
 void cards_start(void); /* of a new incarnation */
 void cards_publish(void);
 void cards_run(uint64_t bits); /* packets that have come; each is a transaction */
 /* merge.c: the segments at the ring's head that can be taken as one packet, whose checksum need not be looked at. How many
  * entries are done with then: 0, if there are no two such. NULL: all were damaged. */
 unsigned merge(const struct card *card, const struct nic_area *area, uint32_t produced, struct pbuf **packet);
+/* offload.c: a segment of TCP without a checksum is left to the device; what it has left to us is completed, unless that
+ * cannot be. */
+void offload_send(uint8_t *frame, uint32_t length, struct nic_entry *entry);
+bool offload_complete(struct pbuf *packet, uint32_t from, uint32_t at);
 void interface_name(const struct netif *netif, char name[16]);
 struct netif *interface_named(const char *name);
 
@@ -180,6 +186,7 @@ long datagram_bind(struct sock *s, const struct endpoint *to);
 long datagram_connect(struct sock *s, const struct endpoint *to); /* NULL: no more */
 long datagram_send(struct request *rq, struct sock *s, const struct endpoint *to);
 void datagram_start(void);
+bool segments_wanted(void); /* somebody reads segments of TCP or UDP as they are */
 
 /* packet.c: AF_PACKET. The sender of a parcel is a hardware address, the port a protocol. */
 void packet_socket(struct sock *s, uint64_t type);

@@ -354,8 +354,9 @@ static long list(uint16_t type, uint8_t family, bool dump, int32_t index)
 
 /* --- changes ----------------------------------------------------------------------------------------------------------------- */
 
-/* The four bytes of an attribute of this type behind a body of `skip` bytes; false if there is none. */
-static bool find_word(const uint8_t *message, size_t length, size_t skip, uint16_t type, uint32_t *value)
+/* The first `size` bytes of an attribute of this type behind a body of `skip` bytes; false if there is none. */
+static bool find_bytes(const uint8_t *message, size_t length, size_t skip, uint16_t type, void *value,
+		       size_t size)
 {
 	size_t at = sizeof(struct header) + skip;
 
@@ -365,8 +366,8 @@ static bool find_word(const uint8_t *message, size_t length, size_t skip, uint16
 		memcpy(&attribute, message + at, sizeof(attribute));
 		if (attribute.length < sizeof(attribute) || attribute.length > length - at)
 			return false;
-		if (attribute.type == type && attribute.length >= sizeof(attribute) + 4) {
-			memcpy(value, message + at + sizeof(attribute), 4);
+		if (attribute.type == type && attribute.length >= sizeof(attribute) + size) {
+			memcpy(value, message + at + sizeof(attribute), size);
 			return true;
 		}
 		at += (attribute.length + 3ul) & ~3ul;
@@ -374,9 +375,25 @@ static bool find_word(const uint8_t *message, size_t length, size_t skip, uint16
 	return false;
 }
 
+static bool find_word(const uint8_t *message, size_t length, size_t skip, uint16_t type, uint32_t *value)
+{
+	return find_bytes(message, length, skip, type, value, 4);
+}
+
 static u32_t mask_of(uint8_t prefix)
 {
 	return prefix ? lwip_htonl(~0u << (32 - (prefix > 32 ? 32 : prefix))) : 0;
+}
+
+static long change_address6(const uint8_t *message, size_t length, bool add)
+{
+	const struct address_info *info = (const void *)(message + sizeof(struct header));
+	uint32_t address[4];
+
+	if (!find_bytes(message, length, sizeof(*info), IFA_LOCAL, address, sizeof(address)) &&
+	    !find_bytes(message, length, sizeof(*info), IFA_ADDRESS, address, sizeof(address)))
+		return -EINVAL;
+	return interface_address6(add, netif_get_by_index((u8_t)info->index), address, info->prefix);
 }
 
 static long change_address(const uint8_t *message, size_t length, bool add)
@@ -385,10 +402,12 @@ static long change_address(const uint8_t *message, size_t length, bool add)
 	struct netif *netif = netif_get_by_index((u8_t)info->index);
 	uint32_t address;
 
-	if (info->family != AF_INET)
-		return -EOPNOTSUPP;
+	if (info->family != AF_INET && info->family != AF_INET6)
+		return -EAFNOSUPPORT;
 	if (!netif)
 		return -ENODEV;
+	if (info->family == AF_INET6)
+		return change_address6(message, length, add);
 	if (!find_word(message, length, sizeof(*info), IFA_LOCAL, &address) &&
 	    !find_word(message, length, sizeof(*info), IFA_ADDRESS, &address))
 		return -EINVAL;

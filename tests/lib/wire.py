@@ -11,7 +11,7 @@ GUEST, PEER = "172.16.0.1", "172.16.0.2"
 NET = "172.16.0.1/12"
 FIN, SYN, RST, PUSH, ACK = 1, 2, 4, 8, 16
 ARP, IPV4, IPV6 = 0x806, 0x800, 0x86dd
-ICMP, TCP, UDP = 1, 6, 17
+ICMP, TCP, UDP, ICMP6 = 1, 6, 17, 58
 
 
 def checksum(data):
@@ -56,6 +56,20 @@ def icmp(kind, code=0, data=b"", **ip):
     return ipv4(ICMP, body[:2] + struct.pack("!H", checksum(body)) + body[4:], **ip)
 
 
+def ipv6(protocol, payload, source, to, hops=64, mac=GUEST_MAC):
+    head = struct.pack("!IHBB", 6 << 28, len(payload), protocol, hops)
+    return ethernet(IPV6, head + socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, to) + payload, mac)
+
+
+def icmp6(kind, code, body, source, to, hops=255, mac=GUEST_MAC):
+    """body: behind the checksum."""
+    message = struct.pack("!BBH", kind, code, 0) + body
+    pseudo = socket.inet_pton(socket.AF_INET6, source) + socket.inet_pton(socket.AF_INET6, to) + \
+        struct.pack("!II", len(message), ICMP6)
+    message = message[:2] + struct.pack("!H", checksum(pseudo + message)) + message[4:]
+    return ipv6(ICMP6, message, source, to, hops, mac)
+
+
 class Wire:
     """Answers the guest's ARP requests for every address but its own; keeps the TCP segments that come."""
 
@@ -88,17 +102,20 @@ class Wire:
                 frame = self.socket.recv(65536)
             except ConnectionError:
                 continue
-            kind = frame[12:14]
-            if kind == b"\x08\x06" and frame[20:22] == b"\0\1" and frame[38:42] != socket.inet_aton(GUEST):
-                self.send(ethernet(ARP, frame[14:20] + b"\0\2" + PEER_MAC + frame[38:42] + frame[22:32]))
-            elif kind == b"\x08\x06" and frame[20:22] == b"\0\2" and frame[:6] == PEER_MAC:
-                with self.news:
-                    self.replies += 1
-                    self.news.notify_all()
-            elif kind == b"\x08\x00" and frame[23] == TCP:
-                with self.news:
-                    self.frames.append(frame)
-                    self.news.notify_all()
+            self.take(frame)
+
+    def take(self, frame):
+        kind = frame[12:14]
+        if kind == b"\x08\x06" and frame[20:22] == b"\0\1" and frame[38:42] != socket.inet_aton(GUEST):
+            self.send(ethernet(ARP, frame[14:20] + b"\0\2" + PEER_MAC + frame[38:42] + frame[22:32]))
+        elif kind == b"\x08\x06" and frame[20:22] == b"\0\2" and frame[:6] == PEER_MAC:
+            with self.news:
+                self.replies += 1
+                self.news.notify_all()
+        elif kind == b"\x08\x00" and frame[23] == TCP:
+            with self.news:
+                self.frames.append(frame)
+                self.news.notify_all()
 
     def catch_up(self, tries=120):
         """Until the guest has looked at all that was sent: it answers one request more."""

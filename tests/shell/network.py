@@ -113,7 +113,8 @@ def clients(_):
     port = listener.getsockname()[1]
     s = guest()
     holds("welcome", s.must(f"echo hello | nc 10.0.2.2 {port}"))
-    holds("welcome", s.must(f"(echo hello; sleep 3) | telnet 10.0.2.2 {port} || true"))
+    holds("welcome", s.must(f"(echo hello; until grep -q welcome /tmp/said; do sleep 0.1; done) | telnet 10.0.2.2 {port} >/tmp/said; "
+                            "cat /tmp/said"))
     holds(r"(?m)^ 1 +10.0.2.2 ", s.must("traceroute -n -q 1 10.0.2.2"))
     holds("2 response", s.must("arping -c 2 -I eth0 10.0.2.2"))
     holds("lease of 10.0.2.15 obtained from 10.0.2.2", s.must("udhcpc -n -q -i eth0 -s /bin/true 2>&1"))

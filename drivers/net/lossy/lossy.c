@@ -64,8 +64,7 @@ static void pass_on(enum way way, const uint8_t *bytes, uint32_t length)
 	if (!has_room(way))
 		return;
 	memcpy(to->buffers[(way == LOSSY_SEND ? NIC_ENTRIES : 0) + at] + NIC_HEADROOM, bytes, length);
-	ring_to(way)->entry[at].buffer = at;
-	ring_to(way)->entry[at].length = length;
+	ring_to(way)->entry[at] = (struct nic_entry){ .buffer = at, .length = length, .begin = NIC_HEADROOM };
 	++*produced;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	ring_to(way)->produced = *produced;
@@ -172,11 +171,11 @@ static void take_received(void)
 	if (nic_between(below.consumed, produced) > NIC_ENTRIES)
 		below.consumed = produced;
 	while (below.consumed != produced && has_room(LOSSY_RECEIVE)) {
-		uint32_t buffer = ring->entry[below.consumed % NIC_ENTRIES].buffer;
-		uint32_t length = ring->entry[below.consumed % NIC_ENTRIES].length;
+		struct nic_entry entry = ring->entry[below.consumed % NIC_ENTRIES];
 
-		if (buffer < NIC_ENTRIES)
-			take(LOSSY_RECEIVE, area_below->buffers[buffer] + NIC_HEADROOM, length);
+		/* What is not a whole packet was meant for whom the driver served before. */
+		if (nic_is_sane(&entry) && !(entry.flags & (NIC_PARTIAL | NIC_CONTINUED)))
+			take(LOSSY_RECEIVE, area_below->buffers[entry.buffer] + entry.begin, entry.length);
 		below.consumed++;
 	}
 	ring->consumed = below.consumed;
@@ -253,7 +252,7 @@ static long map_below(cap_t shared)
 
 static long attach_below(void)
 {
-	struct nic_attach_req request = { BELOW_BIT };
+	struct nic_attach_req request = { .bit = BELOW_BIT }; /* whole packets only */
 	struct nic_attach_reply reply;
 	struct call_options options = { .caps = { SLOT_NOTIFY }, .caps_count = 1, .recv_min = 0 };
 	cap_t slot;
@@ -286,7 +285,7 @@ static void attached_again(struct acall *call)
 /* A server that finds its drivers anew has attached to the one below as well, and has taken it from us. */
 static void attach_again(void)
 {
-	struct nic_attach_req request = { BELOW_BIT };
+	struct nic_attach_req request = { .bit = BELOW_BIT }; /* whole packets only */
 	struct acall *call;
 
 	if (area_below->owner == (uint32_t)below.told.owner)

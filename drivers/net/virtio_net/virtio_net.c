@@ -7,14 +7,30 @@
 #include <proto/nic.h>
 #include <util/string.h>
 
+#define F_CSUM (1ull << 0)
+#define F_GUEST_CSUM (1ull << 1)
 #define F_MTU (1ull << 3)
 #define F_MAC (1ull << 5)
+#define F_GUEST_TSO4 (1ull << 7)
+#define F_GUEST_TSO6 (1ull << 8)
+#define F_MRG_RXBUF (1ull << 15)
 #define F_STATUS (1ull << 16)
+#define F_ALWAYS (F_MAC | F_STATUS | F_MTU)
+#define F_LARGE (F_GUEST_CSUM | F_GUEST_TSO4 | F_GUEST_TSO6 | F_MRG_RXBUF)
 #define LINK_UP 1u
-#define HEADER 12u /* 5.1.6, with VIRTIO_F_VERSION_1 */
 #define MTU 1500u
 #define FRAME_MIN 14u
 #define DEVICE_BIT 1ull
+#define NEEDS_CHECKSUM 1u
+#define DATA_VALID 2u
+#define PACKET_BUFFERS 40u /* of the largest packet */
+
+/* 5.1.6, with VIRTIO_F_VERSION_1 */
+struct header {
+	uint8_t flags, kind;
+	uint16_t length, segment_size, sum_from, sum_at, buffers;
+};
+#define HEADER ((uint32_t)sizeof(struct header))
 
 /* 5.1.4 */
 struct configuration {
@@ -30,6 +46,8 @@ static PRESERVED struct {
 	uint64_t bits;
 	uint32_t owner;
 } peer;
+/* Agreed on with it. */
+static PRESERVED uint32_t offloads;
 /* What this side believes of the rings: it is written before the shared word is. */
 static PRESERVED uint32_t received, given_back, sent;
 static PRESERVED uint16_t received_buffer[NIC_ENTRIES];
@@ -38,7 +56,8 @@ static struct virtio_device device;
 static struct nic_area *area;
 static uint32_t submitted; /* of `sent`: at the device, or done */
 static bool at_device[NIC_ENTRIES], posted[NIC_ENTRIES];
-static bool at_server[NIC_ENTRIES]; /* when this incarnation began */
+static bool at_server[NIC_ENTRIES]; /* when the device began */
+static unsigned to_come;            /* buffers of the packet that is being received */
 
 static uint64_t buffer_address(unsigned buffer)
 {
@@ -72,15 +91,47 @@ static void take_back(void)
 	virtio_kick(&receive_queue);
 }
 
-/* Whether it is a packet, and the server's now. */
+static struct header *header_of(unsigned buffer)
+{
+	return (struct header *)(area->buffers[buffer] + NIC_HEADROOM - HEADER);
+}
+
+/* What the device says of a packet: the server judges whether that can be. */
+static void describe(volatile struct nic_entry *entry, unsigned buffer)
+{
+	const struct header *header = header_of(buffer);
+
+	entry->begin = NIC_HEADROOM;
+	entry->flags = 0;
+	if (!(offloads & NIC_RECEIVE_LARGE))
+		return;
+	if (header->flags & NEEDS_CHECKSUM)
+		entry->flags = NIC_PARTIAL;
+	else if (header->flags & DATA_VALID)
+		entry->flags = NIC_CHECKED;
+	entry->sum_from = header->sum_from;
+	entry->sum_at = header->sum_at;
+	if (device.features & F_MRG_RXBUF && header->buffers - 1u < PACKET_BUFFERS)
+		to_come = header->buffers - 1u;
+}
+
+/* Whether it is a packet, or goes on with one, and the server's now. Only a packet's first buffer has a header. */
 static bool enter(unsigned buffer, uint32_t written)
 {
 	volatile struct nic_entry *entry = &area->received.entry[received % NIC_ENTRIES];
 
-	if (written < HEADER + FRAME_MIN || written > HEADER + NIC_PACKET_MAX)
+	if (written > HEADER + NIC_PACKET_MAX || (!to_come && written < HEADER + FRAME_MIN))
 		return false;
 	entry->buffer = buffer;
-	entry->length = written - HEADER;
+	if (to_come) {
+		to_come--;
+		entry->begin = NIC_HEADROOM - HEADER;
+		entry->length = written;
+		entry->flags = NIC_CONTINUED;
+	} else {
+		entry->length = written - HEADER;
+		describe(entry, buffer);
+	}
 	received_buffer[received % NIC_ENTRIES] = (uint16_t)buffer;
 	received++;
 	return true;
@@ -116,6 +167,24 @@ static void post_all(void)
 
 /* --- sending -------------------------------------------------------------------------------------------------- */
 
+/* Whether it can be sent so; nothing that is not agreed on. */
+static bool write_header(unsigned buffer, const struct nic_entry *entry)
+{
+	struct header header = {};
+
+	if (entry->length < FRAME_MIN || entry->length > NIC_PACKET_MAX || entry->flags & ~NIC_PARTIAL)
+		return false;
+	if (entry->flags) {
+		if (!(offloads & NIC_SEND_CHECKSUM) || entry->sum_from + entry->sum_at + 2u > entry->length)
+			return false;
+		header.flags = NEEDS_CHECKSUM;
+		header.sum_from = entry->sum_from;
+		header.sum_at = entry->sum_at;
+	}
+	*header_of(NIC_ENTRIES + buffer) = header;
+	return true;
+}
+
 static void submit(void)
 {
 	uint32_t produced = area->sent.produced, before = submitted;
@@ -124,15 +193,14 @@ static void submit(void)
 		return;
 	while (submitted != produced && nic_between(sent, submitted) < send_queue.slots) {
 		unsigned buffer = submitted % NIC_ENTRIES;
-		uint32_t length = area->sent.entry[buffer].length;
-		struct phys_range range = { buffer_address(NIC_ENTRIES + buffer), HEADER + length };
+		struct nic_entry entry = area->sent.entry[buffer];
+		struct phys_range range = { buffer_address(NIC_ENTRIES + buffer), HEADER + entry.length };
 
 		if (at_device[buffer % send_queue.slots])
 			break;
 		submitted++;
-		if (length < FRAME_MIN || length > NIC_PACKET_MAX)
+		if (!write_header(buffer, &entry))
 			continue;
-		memset(area->buffers[NIC_ENTRIES + buffer] + NIC_HEADROOM - HEADER, 0, HEADER);
 		at_device[buffer % send_queue.slots] = true;
 		virtio_offer(&send_queue, buffer % send_queue.slots, &range, 1, 1);
 	}
@@ -190,6 +258,75 @@ static void take_left(void)
 	area->sent.consumed = sent;
 }
 
+/* --- the device ---------------------------------------------------------------------------------------------- */
+
+static void look_at_link(void)
+{
+	volatile const struct configuration *configuration = device.config;
+
+	area->status = !(device.features & F_STATUS) || configuration->status & LINK_UP ? NIC_LINK_UP : 0;
+}
+
+/* Of what the server could do with, what the device can. Large packets only where they need not fit into one buffer. */
+static uint32_t possible(uint64_t wanted)
+{
+	uint64_t offered = virtio_offered(&device);
+	uint64_t can = offered & F_CSUM ? NIC_SEND_CHECKSUM : 0;
+
+	if (offered & F_GUEST_CSUM && offered & F_MRG_RXBUF)
+		can |= NIC_RECEIVE_LARGE;
+	return (uint32_t)(can & wanted);
+}
+
+/* A queue's slots are descriptors: as many as buffers, if the device has that many. */
+static long open_queues(void)
+{
+	long error = virtio_queue_open(&device, &receive_queue, 0, NIC_ENTRIES, 1);
+
+	return error ? error : virtio_queue_open(&device, &send_queue, 1, NIC_ENTRIES, 1);
+}
+
+/* The device has been reset, and does what is agreed on. */
+static long run_device(void)
+{
+	uint64_t wanted = F_ALWAYS;
+	long error;
+
+	if (offloads & NIC_SEND_CHECKSUM)
+		wanted |= F_CSUM;
+	if (offloads & NIC_RECEIVE_LARGE)
+		wanted |= F_LARGE;
+	error = virtio_negotiate(&device, wanted);
+	if (!error)
+		error = open_queues();
+	if (error)
+		return error;
+	memset(at_device, 0, sizeof(at_device));
+	memset(posted, 0, sizeof(posted));
+	to_come = 0;
+	submitted = sent;
+	post_all();
+	virtio_run(&device);
+	virtio_kick(&receive_queue);
+	look_at_link();
+	return 0;
+}
+
+/* Something else is agreed on from now on. */
+static long agree(uint32_t on)
+{
+	if (on == offloads)
+		return 0;
+	virtio_reset(&device);
+	memset(at_server, 0, sizeof(at_server));
+	count_buffers();
+	take_left();
+	offloads = on;
+	slog("offloads:%s%s", on & NIC_SEND_CHECKSUM ? " send-checksum" : "",
+	     on & NIC_RECEIVE_LARGE ? " receive-large" : "");
+	return run_device();
+}
+
 /* --- the server --------------------------------------------------------------------------------------------- */
 
 static void tell_peer(void)
@@ -215,7 +352,9 @@ static long nic_attach(struct request *rq, const struct nic_attach_req *in, stru
 
 	if (rq->caps[0].rights != CAPT_NOTIFY || in->bit > 61)
 		return -EINVAL;
-	status = request_give(rq, memory.memory, CAP_R | CAP_W, false);
+	status = agree(possible(in->offloads));
+	if (!status)
+		status = request_give(rq, memory.memory, CAP_R | CAP_W, false);
 	if (!status)
 		status = request_give(rq, SLOT_NOTIFY, CAP_W, false);
 	if (status)
@@ -227,16 +366,10 @@ static long nic_attach(struct request *rq, const struct nic_attach_req *in, stru
 	peer.notify = request_take(rq, 0);
 	peer.bits = 1ull << in->bit;
 	out->owner = peer.owner;
+	out->offloads = offloads;
 	out->mac = mac();
 	out->mtu = device.features & F_MTU && configuration->mtu < MTU ? configuration->mtu : MTU;
 	return 0;
-}
-
-static void look_at_link(void)
-{
-	volatile const struct configuration *configuration = device.config;
-
-	area->status = !(device.features & F_STATUS) || configuration->status & LINK_UP ? NIC_LINK_UP : 0;
 }
 
 static void notify(uint64_t bits)
@@ -257,22 +390,12 @@ static void notify(uint64_t bits)
 		tell_peer();
 }
 
-/* A queue's slots are descriptors: as many as buffers, if the device has that many. */
-static long open_queues(void)
-{
-	long error = virtio_interrupt_open(&device);
-
-	if (!error)
-		error = virtio_queue_open(&device, &receive_queue, 0, NIC_ENTRIES, 1);
-	if (!error)
-		error = virtio_queue_open(&device, &send_queue, 1, NIC_ENTRIES, 1);
-	return error;
-}
-
 static long start(bool restarted)
 {
-	long error = virtio_open(&device, F_MAC | F_STATUS | F_MTU);
+	long error = virtio_open(&device, F_ALWAYS);
 
+	if (!error)
+		error = virtio_interrupt_open(&device);
 	if (!error)
 		error = dma_open(&memory, sizeof(struct nic_area));
 	if (error)
@@ -282,17 +405,10 @@ static long start(bool restarted)
 		count_buffers();
 		take_left();
 	}
-	error = open_queues();
-	if (error)
-		return error;
-	submitted = sent;
-	post_all();
-	virtio_run(&device);
-	virtio_kick(&receive_queue);
-	look_at_link();
-	if (restarted)
+	error = run_device();
+	if (restarted && !error)
 		tell_peer();
-	return 0;
+	return error;
 }
 
 static long shutdown(struct request *rq)
