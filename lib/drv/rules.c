@@ -35,6 +35,20 @@ unsigned rules_place(const char *const *names, unsigned count, const char *name)
 	return i;
 }
 
+bool rules_read(const char *text, const char *name, uint64_t *seed, void *schedule,
+		bool (*add)(void *schedule, const char *line))
+{
+	char first[RULES_WORD];
+
+	text = rules_word(text, first);
+	if (strcmp(first, name))
+		return false;
+	text = rules_number(text, seed);
+	while ((text = strchr(text, '\n')) && add(schedule, text + 1))
+		text++;
+	return true;
+}
+
 /* splitmix64 (Steele, Lea, Flood 2014) */
 static uint64_t mix(uint64_t x)
 {

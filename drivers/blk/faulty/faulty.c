@@ -3,9 +3,9 @@
  * A block driver on another one that lets requests go wrong. Every transfer goes through a slot of our own memory: so
  * the driver below never has more of it than it should.
  */
+#include <drv/below.h>
 #include <drv/blk.h>
 #include <proto/blk.h>
-#include <proto/rs.h>
 #include <util/string.h>
 
 #include "schedule.h"
@@ -141,27 +141,6 @@ static long begin(const struct blk_transfer *transfer)
 
 /* --- starting --------------------------------------------------------------------------------------------- */
 
-/* The driver that the manifest names, by RS. If it is ourselves there is no such disk. */
-static long find_lower(void)
-{
-	struct rs_next_driver_req request = { (uint64_t)(startup->arguments[0] - '0') };
-	struct rs_next_driver_reply reply;
-	char name[32] = "";
-	struct call_options options = {
-		.in = "blk", .in_length = 3, .out = name, .out_length = sizeof name - 1
-	};
-	long status = rs_call_next_driver(SLOT_RS, &options, &request, &reply);
-
-	if (status < 0)
-		return status;
-	if (!strncmp(name, "faulty", 6) || reply.number != request.from) {
-		kcall(cap_close, ipc_page()->caps[0].slot);
-		return -ENODEV;
-	}
-	lower = ipc_page()->caps[0].slot;
-	return 0;
-}
-
 static long ask_lower(struct blk_device *device)
 {
 	struct blk_info_req request;
@@ -220,7 +199,7 @@ static long read_schedule(uint64_t sector)
 
 static long start(bool restarted, struct blk_device *device)
 {
-	long status = restarted && lower ? 0 : find_lower();
+	long status = restarted && lower ? 0 : below_find("blk", "faulty", &lower);
 
 	for (unsigned i = 0; i < SLOTS; i++)
 		slots[i].used = slots[i].used && slots[i].sent; /* no timer will come for what was delayed */

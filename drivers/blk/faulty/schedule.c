@@ -7,7 +7,7 @@
 static const char *const kind_names[] = { "read", "write", "flush" }; /* as enum blk_kind */
 static const char *const fault_names[] = { "none", "error", "short", "torn", "lose", "delay" };
 
-static const char *parse_rule(const char *at, struct rule *rule)
+static void parse_rule(const char *at, struct rule *rule)
 {
 	char kind[RULES_WORD], fault[RULES_WORD];
 	unsigned place;
@@ -18,33 +18,31 @@ static const char *parse_rule(const char *at, struct rule *rule)
 	at = rules_number(at, &rule->chance);
 	at = rules_number(at, &rule->first);
 	at = rules_number(at, &rule->count);
-	at = rules_number(at, &rule->times);
+	rules_number(at, &rule->times);
 	place = rules_place(kind_names, 3, kind);
 	rule->kinds = place < 3 ? 1u << place : strcmp(kind, "any") ? 0 : 7;
 	place = rules_place(fault_names, 6, fault);
 	rule->fault = place < 6 ? (enum fault)place : FAULTY_NONE;
 	if (!rule->count)
 		rule->count = UINT64_MAX - rule->first;
-	return at;
+}
+
+/* A rule that makes no sense leaves its place to the next. */
+static bool add_rule(void *to, const char *line)
+{
+	struct schedule *schedule = to;
+	struct rule *rule = &schedule->rules[schedule->rules_count];
+
+	parse_rule(line, rule);
+	if (rule->kinds && rule->fault != FAULTY_NONE && rule->chance)
+		schedule->rules_count++;
+	return schedule->rules_count < RULES_MAX;
 }
 
 bool schedule_parse(struct schedule *schedule, const char *text)
 {
-	char first[RULES_WORD];
-
 	*schedule = (struct schedule){ 0 };
-	text = rules_word(text, first);
-	if (strcmp(first, "faulty"))
-		return false;
-	text = rules_number(text, &schedule->seed);
-	while ((text = strchr(text, '\n')) && schedule->rules_count < RULES_MAX) {
-		struct rule *rule = &schedule->rules[schedule->rules_count];
-
-		text = parse_rule(text + 1, rule);
-		if (rule->kinds && rule->fault != FAULTY_NONE && rule->chance)
-			schedule->rules_count++;
-	}
-	return true;
+	return rules_read(text, "faulty", &schedule->seed, schedule, add_rule);
 }
 
 static bool strikes(const struct schedule *schedule, const struct rule *rule, unsigned kind, uint64_t sector,

@@ -3,8 +3,8 @@
  * A network driver on another one that is not to be relied upon. To the driver below it is the server; to the server it
  * is a driver, with rings of its own, so every packet is copied from the one's buffer into the other's.
  */
+#include <drv/below.h>
 #include <proto/nic.h>
-#include <proto/rs.h>
 #include <util/string.h>
 
 #include "lossy.h"
@@ -215,27 +215,6 @@ static void run(void)
 
 /* --- the driver below ----------------------------------------------------------------------------------------- */
 
-/* The driver that the manifest names, by RS. If it is ourselves there is no such card. */
-static long find_below(void)
-{
-	struct rs_next_driver_req request = { (uint64_t)(startup->arguments[0] - '0') };
-	struct rs_next_driver_reply reply;
-	char name[32] = "";
-	struct call_options options = {
-		.in = "net", .in_length = 3, .out = name, .out_length = sizeof name - 1
-	};
-	long status = rs_call_next_driver(SLOT_RS, &options, &request, &reply);
-
-	if (status < 0)
-		return status;
-	if (!strncmp(name, "lossy", 5) || reply.number != request.from) {
-		kcall(cap_close, ipc_page()->caps[0].slot);
-		return -ENODEV;
-	}
-	below.driver = ipc_page()->caps[0].slot;
-	return 0;
-}
-
 /* What is between the counters is nobody's any more: the server that was served before has it, or it is lost. */
 static void begin_at(const struct nic_attach_reply *told)
 {
@@ -354,7 +333,7 @@ static long open_memory(void)
 
 static long start(bool restarted)
 {
-	long status = below.driver ? 0 : find_below();
+	long status = below.driver ? 0 : below_find("net", "lossy", &below.driver);
 
 	(void)restarted;
 	if (!status)

@@ -10,7 +10,7 @@
 static const char *const way_names[] = { "send", "receive" };
 static const char *const names[] = { "none", "drop", "duplicate", "reorder", "delay" }; /* as enum accident */
 
-static const char *parse_rule(const char *at, struct rule *rule)
+static void parse_rule(const char *at, struct rule *rule)
 {
 	char way[RULES_WORD], accident[RULES_WORD];
 	unsigned place;
@@ -21,7 +21,7 @@ static const char *parse_rule(const char *at, struct rule *rule)
 	at = rules_number(at, &rule->chance);
 	at = rules_number(at, &rule->least);
 	at = rules_number(at, &rule->times);
-	at = rules_number(at, &rule->ms);
+	rules_number(at, &rule->ms);
 	place = rules_place(way_names, LOSSY_WAYS, way);
 	rule->ways = place < LOSSY_WAYS ? 1u << place : strcmp(way, "any") ? 0 : 3;
 	place = rules_place(names, LOSSY_ACCIDENTS, accident);
@@ -30,26 +30,24 @@ static const char *parse_rule(const char *at, struct rule *rule)
 		rule->ms = DELAY_MS;
 	if (rule->ms > DELAY_MS_MAX)
 		rule->ms = DELAY_MS_MAX;
-	return at;
+}
+
+/* A rule that makes no sense leaves its place to the next. */
+static bool add_rule(void *to, const char *line)
+{
+	struct schedule *schedule = to;
+	struct rule *rule = &schedule->rules[schedule->rules_count];
+
+	parse_rule(line, rule);
+	if (rule->ways && rule->accident != LOSSY_NONE && rule->chance)
+		schedule->rules_count++;
+	return schedule->rules_count < RULES_MAX;
 }
 
 bool schedule_parse(struct schedule *schedule, const char *text)
 {
-	char first[RULES_WORD];
-
 	*schedule = (struct schedule){ 0 };
-	text = rules_word(text, first);
-	if (strcmp(first, "lossy"))
-		return false;
-	text = rules_number(text, &schedule->seed);
-	while ((text = strchr(text, '\n')) && schedule->rules_count < RULES_MAX) {
-		struct rule *rule = &schedule->rules[schedule->rules_count];
-
-		text = parse_rule(text + 1, rule);
-		if (rule->ways && rule->accident != LOSSY_NONE && rule->chance)
-			schedule->rules_count++;
-	}
-	return true;
+	return rules_read(text, "lossy", &schedule->seed, schedule, add_rule);
 }
 
 const struct rule *schedule_next(struct schedule *schedule, enum way way, uint32_t length)
