@@ -32,4 +32,17 @@ const struct route *route_number(unsigned n); /* NULL behind the last */
 long route_add(u32_t to, u32_t mask, u32_t gateway, struct netif *netif);
 long route_delete(u32_t to, u32_t mask, u32_t gateway);
 
+/* route6.c: in network byte order; interface 0: nothing; gateway 0: everybody there is on that link. */
+struct route6 {
+	u32_t to[4];
+	unsigned prefix;
+	ip6_addr_t gateway;
+	uint32_t interface;
+};
+#define ROUTES6_MAX 32u
+const struct route6 *route6_number(unsigned n); /* NULL behind the last */
+/* 0 or -errno; netif NULL: the one that has the gateway on its link. */
+long route6_add(const u32_t to[4], unsigned prefix, const u32_t gateway[4], struct netif *netif);
+long route6_delete(const u32_t to[4], unsigned prefix);
+
 #endif

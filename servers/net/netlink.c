@@ -4,9 +4,13 @@
  * and neighbours, and setting an address, the way out, an interface up or down.
  */
 #include <lwip/etharp.h>
+#include <lwip/ip.h>
+#include <lwip/nd6.h>
+#include <lwip/priv/nd6_priv.h>
 #include <lwip/snmp.h>
 #include <util/string.h>
 
+#include "port/hooks.h"
 #include "interface.h"
 
 #define NLMSG_ERROR 2u
@@ -48,6 +52,7 @@
 #define RT_TABLE_MAIN 254u
 #define RTPROT_KERNEL 2u
 #define RTPROT_BOOT 3u
+#define RTPROT_RA 9u
 #define RT_SCOPE_LINK 253u
 #define RT_SCOPE_HOST 254u
 #define RTN_UNICAST 1u
@@ -276,12 +281,55 @@ static void put_static_routes(const struct netif *netif)
 	}
 }
 
-static void put_routes(const struct netif *netif, uint8_t family)
+static void put_route6(const struct netif *netif, const u32_t to[4], unsigned prefix, uint8_t protocol,
+		       const ip6_addr_t *gateway)
+{
+	struct route_info info = { .family = AF_INET6,
+				   .to_length = (uint8_t)prefix,
+				   .table = RT_TABLE_MAIN,
+				   .protocol = protocol,
+				   .type = RTN_UNICAST };
+
+	begin(RTM_NEWROUTE, NLM_F_MULTI, &info, sizeof(info));
+	put_word(RTA_TABLE, RT_TABLE_MAIN);
+	if (prefix)
+		put_attribute(RTA_DST, to, 16);
+	if (gateway && !ip6_addr_isany(gateway))
+		put_attribute(RTA_GATEWAY, gateway->addr, 16);
+	put_word(RTA_OIF, netif_get_index(netif));
+	end();
+}
+
+static void put_routes6(const struct netif *netif)
+{
+	const struct route6 *r;
+
+	if (netif->name[0] == 'l' || !netif_is_up(netif))
+		return;
+	for (unsigned n = 0; n < LWIP_IPV6_NUM_ADDRESSES; n++) {
+		const ip6_addr_t *own = netif_ip6_addr(netif, n);
+		u32_t net[4] = { own->addr[0], own->addr[1] };
+
+		if (netif_ip6_addr_state(netif, n) != IP6_ADDR_INVALID)
+			put_route6(netif, net, 64, RTPROT_KERNEL, NULL);
+	}
+	for (unsigned n = 0; n < LWIP_ND6_NUM_ROUTERS; n++) {
+		const struct nd6_neighbor_cache_entry *router = default_router_list[n].neighbor_entry;
+
+		if (router && router->netif == netif && default_router_list[n].invalidation_timer)
+			put_route6(netif, NULL, 0, RTPROT_RA, &router->next_hop_address);
+	}
+	for (unsigned n = 0; (r = route6_number(n)); n++)
+		if (r->interface == netif_get_index(netif))
+			put_route6(netif, r->to, r->prefix, RTPROT_BOOT, &r->gateway);
+}
+
+static void put_routes(const struct netif *netif)
 {
 	u32_t own = netif_ip4_addr(netif)->addr, mask = netif_ip4_netmask(netif)->addr;
 	struct route_info info = { .family = AF_INET, .table = RT_TABLE_MAIN, .type = RTN_UNICAST };
 
-	if (family == AF_INET6 || !own || netif->name[0] == 'l' || !netif_is_up(netif))
+	if (!own || netif->name[0] == 'l' || !netif_is_up(netif))
 		return;
 	if (netif == netif_default && netif_ip4_gw(netif)->addr) {
 		info.protocol = RTPROT_BOOT;
@@ -344,8 +392,10 @@ static long list(uint16_t type, uint8_t family, bool dump, int32_t index)
 				put_link(netif);
 			else if (type == RTM_GETADDR)
 				put_addresses(netif, family);
+			else if (family == AF_INET6)
+				put_routes6(netif);
 			else
-				put_routes(netif, family);
+				put_routes(netif);
 		}
 	begin(NLMSG_DONE, NLM_F_MULTI, &done, sizeof(done));
 	end();
@@ -419,13 +469,28 @@ static long change_address(const uint8_t *message, size_t length, bool add)
 	return 0;
 }
 
+static long change_route6(const uint8_t *message, size_t length, bool add)
+{
+	const struct route_info *info = (const void *)(message + sizeof(struct header));
+	uint32_t to[4] = {}, gateway[4] = {}, index = 0;
+
+	find_bytes(message, length, sizeof(*info), RTA_DST, to, sizeof(to));
+	find_bytes(message, length, sizeof(*info), RTA_GATEWAY, gateway, sizeof(gateway));
+	find_word(message, length, sizeof(*info), RTA_OIF, &index);
+	if (!add)
+		return route6_delete(to, info->to_length);
+	return route6_add(to, info->to_length, gateway, index ? netif_get_by_index((u8_t)index) : NULL);
+}
+
 static long change_route(const uint8_t *message, size_t length, bool add)
 {
 	const struct route_info *info = (const void *)(message + sizeof(struct header));
 	uint32_t to = 0, gateway = 0, index = 0;
 
+	if (info->family == AF_INET6)
+		return change_route6(message, length, add);
 	if (info->family != AF_INET)
-		return -EOPNOTSUPP;
+		return -EAFNOSUPPORT;
 	find_word(message, length, sizeof(*info), RTA_DST, &to);
 	find_word(message, length, sizeof(*info), RTA_GATEWAY, &gateway);
 	find_word(message, length, sizeof(*info), RTA_OIF, &index);
@@ -452,6 +517,39 @@ static size_t least(uint16_t type)
 				     : sizeof(struct route_info);
 }
 
+/* The way to one address. */
+static long get_route(const uint8_t *message, size_t length)
+{
+	struct route_info info = {
+		.family = AF_INET, .to_length = 32, .table = RT_TABLE_MAIN, .type = RTN_UNICAST
+	};
+	ip_addr_t to = IPADDR4_INIT(0);
+	const ip4_addr_t *way;
+	struct netif *netif;
+
+	if (length < sizeof(struct header) + sizeof(info))
+		return -EINVAL;
+	if (message[sizeof(struct header)] != AF_INET)
+		return -EOPNOTSUPP;
+	if (!find_word(message, length, sizeof(info), RTA_DST, &ip_2_ip4(&to)->addr))
+		return -EINVAL;
+	netif = ip_route(IP4_ADDR_ANY, &to);
+	if (!netif || !reachable(IP4_ADDR_ANY, &to))
+		return -ENETUNREACH;
+	way = net_gateway(netif, ip_2_ip4(&to));
+	if (!way && !ip4_addr_netcmp(ip_2_ip4(&to), netif_ip4_addr(netif), netif_ip4_netmask(netif)))
+		way = netif_ip4_gw(netif);
+	begin(RTM_NEWROUTE, 0, &info, sizeof(info));
+	put_word(RTA_TABLE, RT_TABLE_MAIN);
+	put_word(RTA_DST, ip_2_ip4(&to)->addr);
+	if (way && way->addr && way->addr != ip_2_ip4(&to)->addr)
+		put_word(RTA_GATEWAY, way->addr);
+	put_word(RTA_OIF, netif_get_index(netif));
+	put_word(RTA_PREFSRC, netif_ip4_addr(netif)->addr);
+	end();
+	return 0;
+}
+
 static long obey(struct request *rq, const uint8_t *message, size_t length)
 {
 	const struct link_info *link = (const void *)(message + sizeof(struct header));
@@ -459,6 +557,8 @@ static long obey(struct request *rq, const uint8_t *message, size_t length)
 	bool dump = (out.request.flags & NLM_F_DUMP) == NLM_F_DUMP;
 
 	if (type == RTM_GETLINK || type == RTM_GETADDR || type == RTM_GETROUTE || type == RTM_GETNEIGH) {
+		if (!dump && type == RTM_GETROUTE)
+			return get_route(message, length);
 		if (!dump && (type != RTM_GETLINK || length < sizeof(struct header) + sizeof(*link)))
 			return -EOPNOTSUPP;
 		return list(type, length > sizeof(struct header) ? message[sizeof(struct header)] : 0, dump,

@@ -56,6 +56,7 @@ const ip_addr_t *dns_getserver(u8_t number);
 
 #include "../../servers/net/crowd.c"
 #include "../../servers/net/route.c"
+#include "../../servers/net/route6.c"
 #include "input.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);

@@ -6,7 +6,7 @@ import threading
 import urllib.request
 
 from guest import free_port, network
-from session import Session, boot, holds, main_alone, same, test
+from session import Session, boot, holds, lacks, main_alone, same, test
 from web import random_file, serve
 
 
@@ -94,6 +94,33 @@ def by_hand(_):
     holds("No such process", s.guest.run("ip route del 198.51.100.7")[1])
     s.must("ip link set eth0 down")
     holds(r"eth0: <BROADCAST,MULTICAST", s.must("ip link"))
+    s.guest.close()
+
+
+@test("IPv6: addresses and routes are set by hand, and stay when the server dies", linux=False)
+def six(_):
+    s = guest()
+    s.must("ip -6 addr add fd00:7::5/64 dev eth0; until ip -6 addr show dev eth0 | grep fd00:7::5 | grep -qv tentative; do sleep 0.1; done")
+    holds("File exists", s.guest.run("ip -6 addr add fd00:7::5/64 dev eth0")[1])
+    holds("not supported", s.guest.run("ip -6 addr add fd00:8::5/48 dev eth0")[1])
+    holds("1 packets received", s.must("ping6 -c 1 fd00:7::5"))
+    s.must("ip -6 route add fd00:9::/48 via fd00:7::1; ip -6 route add fd00:9:1::/64 via fe80::1 dev eth0; ip -6 route add fd00:a::/32 dev eth0")
+    s.must("service kill net")
+    listed = s.must("ip -6 route")
+    holds("fd00:7::/64 dev eth0", listed)
+    holds("fd00:9::/48 via fd00:7::1 dev eth0", listed)
+    holds("fd00:9:1::/64 via fe80::1 dev eth0", listed)
+    holds("File exists", s.guest.run("ip -6 route add fd00:9::/48 via fd00:7::1")[1])
+    holds("Invalid argument", s.guest.run("ip -6 route add fd00:9::1/48 via fd00:7::1")[1])
+    holds("unreachable|No route to host", s.guest.run("ip -6 route add fd00:b::/64 via fd00:c::1")[1])
+    s.must("ip -6 route del fd00:9::/48")
+    holds("No such process", s.guest.run("ip -6 route del fd00:9::/48")[1])
+    lacks("fd00:9::/48", s.must("ip -6 route"))
+    s.must("ip -6 addr del fd00:7::5/64 dev eth0")
+    lacks("fd00:7::5", s.must("ip -6 addr"))
+    holds("Cannot assign|not available", s.guest.run("ip -6 addr del fd00:7::5/64 dev eth0")[1])
+    holds(r"10.0.2.2 dev eth0 +src 10.0.2.15", s.must("ip route get 10.0.2.2"))
+    holds(r"192.0.2.1 via 10.0.2.2 dev eth0 +src 10.0.2.15", s.must("ip route get 192.0.2.1"))
     s.guest.close()
 
 

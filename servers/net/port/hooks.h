@@ -20,4 +20,8 @@ struct netif *net_route(const ip4_addr_t *from, const ip4_addr_t *to);
 /* Whom on the link of this interface to give it to; NULL: the default gateway. */
 const ip4_addr_t *net_gateway(struct netif *netif, const ip4_addr_t *to);
 
+/* The same for IPv6, for what no interface's own net has. */
+struct netif *net_route6(const ip6_addr_t *from, const ip6_addr_t *to);
+const ip6_addr_t *net_gateway6(struct netif *netif, const ip6_addr_t *to);
+
 #endif

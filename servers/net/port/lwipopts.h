@@ -127,6 +127,8 @@ void net_free(void *memory);
 #define LWIP_HOOK_TCP_ISN net_sequence_number
 #define LWIP_HOOK_IP4_ROUTE_SRC net_route
 #define LWIP_HOOK_ETHARP_GET_GW net_gateway
+#define LWIP_HOOK_IP6_ROUTE net_route6
+#define LWIP_HOOK_ND6_GET_GW net_gateway6
 #define LWIP_HOOK_TCP_INPACKET_PCB(pcb, header, options_length, first_length, second, packet) \
 	net_segment(pcb, header)
 
