@@ -157,7 +157,8 @@ static unsigned join(const struct nic_area *area, struct pbuf *packet, unsigned 
 	unsigned n = 0, whole = 0;
 
 	for (; n == whole && n < count; n++) {
-		memcpy(to + data, area->buffers[0] + segments[n].begin + before, segments[n].data);
+		memcpy(to + data, (const uint8_t *)area->buffers + segments[n].begin + before,
+		       segments[n].data);
 		if (!segments[n].checked && !is_whole(&segments[n], to + data))
 			continue;
 		data += segments[n].data;

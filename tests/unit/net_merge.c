@@ -175,6 +175,7 @@ static void put_segment(unsigned n, const struct made *m)
 		tcp[TCP_HLEN + i] = (uint8_t)((m->sequence + i) * 7);
 	sum_tcp(m, ip);
 	area.received.entry[n % NIC_ENTRIES].buffer = n % NIC_ENTRIES;
+	area.received.entry[n % NIC_ENTRIES].begin = NIC_HEADROOM;
 	area.received.entry[n % NIC_ENTRIES].length = SIZEOF_ETH_HDR + ip_length(m) + TCP_HLEN + m->data;
 }
 
