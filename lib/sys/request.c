@@ -9,6 +9,7 @@
 #define CHUNK_REQUESTS 64
 #define CHUNKS 128
 #define POISON_CRASHES 2
+#define ADDRESS_BITS 47 /* of a program: no buffer is longer */
 
 static PRESERVED struct request *chunks[CHUNKS];
 static PRESERVED uint64_t chunk_count;
@@ -70,6 +71,8 @@ long request_judge(struct request *rq, uint32_t op_flags, long status)
 
 bool request_buffers_allowed(const struct request *rq, uint32_t op_flags)
 {
+	if ((rq->in_length | rq->out_length) >> ADDRESS_BITS)
+		return false; /* nor can an answer be as long */
 	if ((rq->in_length && !(op_flags & OP_IN)) || (rq->out_length && !(op_flags & OP_OUT)))
 		return false;
 	if (rq->caps_count == OP_CAPS_OF(op_flags))
