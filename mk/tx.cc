@@ -9,8 +9,9 @@
  * Where the line is to be saved, the words that are stored to are (lib/sys/tx.c has the layout of the log), unless they
  * are many: then the line is, which is not asked for again (tx_line.S).
  *
- * Not asked for: the function's own variables, what is reached by a pointer to a type that is TX_LOCAL, and static variables that are not in section .preserved (with
- * -fplugin-arg-tx-statics: no static variable is left out). What is copied or filled by a function, and objects of more
+ * Not asked for: the function's own variables, what is reached by a pointer to a type that is TX_LOCAL, fields that are
+ * TX_DERIVED_FIELD, and static variables that are not in section .preserved (with -fplugin-arg-tx-statics: no static
+ * variable is left out). What is copied or filled by a function, and objects of more
  * than a line, are announced by a call of tx_touch.
  */
 #include "gcc-plugin.h"
@@ -61,11 +62,23 @@ bool local_type(tree base)
 	return lookup_attribute("tx_local", TYPE_ATTRIBUTES(TREE_TYPE(base)));
 }
 
-/* Whether memory that this refers to is surely not preserved. */
+/* Whether it is in a field that every incarnation makes anew (TX_DERIVED_FIELD). */
+bool derived_field(tree reference)
+{
+	for (; handled_component_p(reference); reference = TREE_OPERAND(reference, 0))
+		if (TREE_CODE(reference) == COMPONENT_REF &&
+		    lookup_attribute("tx_derived", DECL_ATTRIBUTES(TREE_OPERAND(reference, 1))))
+			return true;
+	return false;
+}
+
+/* Whether what this refers to surely need not be saved. */
 bool exempt(tree reference)
 {
 	tree base = get_base_address(reference);
 
+	if (derived_field(reference))
+		return true;
 	if (!base)
 		return false;
 	if (local_type(base))
@@ -442,10 +455,12 @@ public:
 }
 
 static const struct attribute_spec tx_local = { "tx_local", 0, 0, false, true, false, false, NULL, NULL };
+static const struct attribute_spec tx_derived = { "tx_derived", 0, 0, true, false, false, false, NULL, NULL };
 
 static void register_attributes(void *, void *)
 {
 	register_attribute(&tx_local);
+	register_attribute(&tx_derived);
 }
 
 int plugin_init(struct plugin_name_args *info, struct plugin_gcc_version *version)

@@ -530,10 +530,15 @@ void requests_flush(void)
 
 /* --- the caller's buffers ----------------------------------------------------------------- */
 
+long request_read_data(struct request *rq, uint64_t offset, void *to, size_t length)
+{
+	return kcall(buf_read, SLOT_ENDPOINT, rq->token, offset, to, length);
+}
+
 long request_read(struct request *rq, uint64_t offset, void *to, size_t length)
 {
 	tx_touch(to, length);
-	return kcall(buf_read, SLOT_ENDPOINT, rq->token, offset, to, length);
+	return request_read_data(rq, offset, to, length);
 }
 
 long request_write(struct request *rq, uint64_t offset, const void *from, size_t length)

@@ -148,6 +148,8 @@ void request_settle(struct request *rq, long status);
 /* Copy from the caller's in buffer (at offset) or into its out buffer. Answer length or -errno
  * (EFAULT: answer that; libposix brings the page in and calls again). */
 long request_read(struct request *rq, uint64_t offset, void *to, size_t length);
+/* The same to memory of pheap_alloc_data, which no transaction puts back. */
+long request_read_data(struct request *rq, uint64_t offset, void *to, size_t length);
 long request_write(struct request *rq, uint64_t offset, const void *from, size_t length);
 /* The same with a memory object: bytes copied, fewer at an absent page. */
 long request_read_memory(struct request *rq, uint64_t offset, cap_t memory, uint64_t at, size_t length);

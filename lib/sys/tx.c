@@ -134,14 +134,21 @@ static void save_line(uintptr_t line)
 	append((const uint64_t *)line, TX_LINE / 8, line);
 }
 
+/* From here on, or from the beginning of a line, the first that is guarded; or something not below `end`. */
+static uintptr_t guarded_from(uintptr_t at, uintptr_t end)
+{
+	while (at < end && !*shadow_of(at))
+		if (at % (8 * TX_LINE) || *(uint64_t *)shadow_of(at))
+			at = (at & ~(TX_LINE - 1)) + TX_LINE;
+		else
+			at += 8 * TX_LINE;
+	return at;
+}
+
 static void touch_lines(uintptr_t at, uintptr_t end)
 {
-	for (at &= ~(TX_LINE - 1); at < end; at += TX_LINE) {
-		while (!(at & (8 * TX_LINE - 1)) && end - at >= 8 * TX_LINE && !*(uint64_t *)shadow_of(at))
-			at += 8 * TX_LINE;
-		if (at < end && *shadow_of(at))
-			save_line(at);
-	}
+	for (at &= ~(TX_LINE - 1); (at = guarded_from(at, end)) < end; at += TX_LINE)
+		save_line(at);
 }
 
 /* The words whose lines are guarded; a line is not taken for recorded, as with single words. */
@@ -158,8 +165,7 @@ static void touch_words(uintptr_t at, uintptr_t end)
 		if (at > from)
 			append((const uint64_t *)from, (at - from) / 8,
 			       from | COUNTED | (at - from) / 8 << COUNT_SHIFT);
-		while (at < end && !*shadow_of(at))
-			at = (at | (TX_LINE - 1)) + 1;
+		at = guarded_from(at, end);
 	}
 }
 

@@ -87,6 +87,13 @@ void tx_resume(void);
 #define TX_DERIVED __attribute__((no_instrument_function, noinline))
 #endif
 
+/* For a field that every incarnation makes anew before it reads it: stores by its name are not put back. */
+#if defined(TX_PLUGIN) && !defined(TXCHECK)
+#define TX_DERIVED_FIELD __attribute__((tx_derived))
+#else
+#define TX_DERIVED_FIELD
+#endif
+
 /* For a type of which no object lies in preserved memory, written to by its own pointers: nothing is asked for those. */
 #ifdef TX_PLUGIN
 #define TX_LOCAL __attribute__((tx_local))

@@ -242,7 +242,7 @@ long channel_fill(struct request *rq, struct ring *ring, size_t done)
 	while (done < rq->in_length && ring_room(ring)) {
 		uint8_t *to = ring_write_piece(ring, rq->in_length - done, &piece);
 
-		status = request_read(rq, done, to, piece);
+		status = request_read_data(rq, done, to, piece);
 		if (status < 0)
 			return done ? (long)done : status;
 		ring_produced(ring, piece);

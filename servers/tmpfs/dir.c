@@ -28,7 +28,7 @@ struct entry *entry_find(struct node *dir, const char *name, size_t length)
 	return NULL;
 }
 
-TX_DERIVED static void hash_in(struct entry *e)
+static void hash_in(struct entry *e)
 {
 	struct entry **bucket = &buckets[e->hash % BUCKETS];
 

@@ -26,7 +26,7 @@
 
 struct entry {
 	struct entry *next, *previous; /* in the directory */
-	struct entry *hash_next;
+	TX_DERIVED_FIELD struct entry *hash_next;
 	struct node *dir, *node;
 	uint64_t cookie;
 	uint32_t hash;

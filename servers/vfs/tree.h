@@ -71,13 +71,13 @@ struct vnode {
 	struct mount *mount;
 	uint64_t number; /* inode */
 	uint32_t mode, uid, gid;
-	uint32_t references;
+	TX_DERIVED_FIELD uint32_t references;
 	uint32_t lookups; /* to be given back by forget */
 	uint32_t changes; /* of a directory: counts changes, so that a late lookup is recognised */
 	uint64_t rdev;
-	struct vnode *hash_next;
-	struct dentry *names; /* it is known by */
-	char *link;           /* target of a symbolic link once read (preserved heap) */
+	TX_DERIVED_FIELD struct vnode *hash_next;
+	TX_DERIVED_FIELD struct dentry *names; /* it is known by */
+	char *link;                            /* target of a symbolic link once read (preserved heap) */
 	uint32_t link_length;
 	uint64_t link_for;       /* volatile_names: the request that read it */
 	struct file_locks locks; /* flock on an open directory */
@@ -85,7 +85,7 @@ struct vnode {
 };
 
 struct dentry {
-	struct dentry *hash_next;
+	TX_DERIVED_FIELD struct dentry *hash_next;
 	struct dentry *parent; /* itself for the root of a mount */
 	struct vnode *node;    /* NULL: there is no such name */
 	uint32_t hash;
@@ -94,11 +94,11 @@ struct dentry {
 	struct mount *mounted;        /* what is mounted on it */
 	struct mount *mount;          /* where it belongs */
 	uint64_t known_for, known_ns; /* volatile_names: the request that looked it up, and when */
-	uint32_t references;
-	struct dentry *newer, *older; /* LRU, while unreferenced */
-	struct dentry *children, *sibling, **sibling_link;
-	struct dentry *namesake, **namesake_link; /* others of the node */
-	char *long_name;                          /* preserved heap, if it does not fit */
+	TX_DERIVED_FIELD uint32_t references;
+	TX_DERIVED_FIELD struct dentry *newer, *older; /* LRU, while unreferenced */
+	TX_DERIVED_FIELD struct dentry *children, *sibling, **sibling_link;
+	TX_DERIVED_FIELD struct dentry *namesake, **namesake_link; /* others of the node */
+	char *long_name;                                           /* preserved heap, if it does not fit */
 	char short_name[DENTRY_INLINE];
 };
 

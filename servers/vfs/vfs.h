@@ -55,7 +55,7 @@ enum job_kind {
 struct job {
 	bool used, done;
 	uint32_t payer; /* whose share it is of */
-	struct job *next;
+	TX_DERIVED_FIELD struct job *next;
 	uint64_t freed; /* the transaction that has freed it */
 	/* What follows says nothing while it is not used. */
 	enum job_kind kind __attribute__((aligned(64)));
