@@ -60,9 +60,15 @@ static void fail(void)
 	}
 }
 
+/* What arms a fault does not fail by it: it would be made again, and fail again. */
+static bool is_control(const struct request *rq)
+{
+	return rq && IPC_OP_PROTO(rq->op) == PROTO_ID_SERVICE;
+}
+
 void fault_hit(const struct fault_point *point)
 {
-	if (malform || (wanted[0] && strcmp(wanted, point->label)))
+	if (malform || is_control(running_request) || (wanted[0] && strcmp(wanted, point->label)))
 		return;
 	if (skip) {
 		skip--;
@@ -73,9 +79,9 @@ void fault_hit(const struct fault_point *point)
 	fail();
 }
 
-long fault_status(long status)
+long fault_status(const struct request *rq, long status)
 {
-	if (!malform)
+	if (!malform || is_control(rq))
 		return status;
 	fault_armed = malform = false;
 	return INT64_MIN / 2;

@@ -133,7 +133,7 @@ extern const struct service *service;
 extern struct request *running_request;
 void fault_start(void);
 /* The status of an answer, or what stands in its place if the fault is that. */
-long fault_status(long status);
+long fault_status(const struct request *rq, long status);
 long fault_request(struct request *rq); /* fault.c: service.inject, service.points */
 void requests_start(bool restarted);
 void requests_grow(void); /* if memory allows */

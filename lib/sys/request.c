@@ -58,10 +58,9 @@ static bool is_allowed(const struct request *rq, uint32_t op_flags, long status)
 /* Not a word of it has been sent or committed: the next incarnation runs the request again. */
 long request_judge(struct request *rq, uint32_t op_flags, long status)
 {
-	if (fault_armed && IPC_OP_PROTO(rq->op) != PROTO_ID_SERVICE) { /* else what has armed it would fail */
-		FAULT_POINT("request: before it is answered");
-		status = fault_status(status);
-	}
+	FAULT_POINT("request: before it is answered");
+	if (__builtin_expect(fault_armed, 0))
+		status = fault_status(rq, status);
 	if (is_allowed(rq, op_flags, status) && rq->reply_caps_count <= OP_RCAPS_OF(op_flags))
 		return status;
 	slog("operation %lx: malformed answer %ld with %u capabilities", rq->op, status,
