@@ -319,6 +319,12 @@ static void render_zero(struct text *t, struct node node, struct gather *g)
 	put(t, "0\n");
 }
 
+static void render_one(struct text *t, struct node node, struct gather *g)
+{
+	(void)node, (void)g;
+	put(t, "1\n");
+}
+
 static void render_pipe_size(struct text *t, struct node node, struct gather *g)
 {
 	(void)node, (void)g;
@@ -387,6 +393,7 @@ const struct file_kind system_files[] = {
 	{ "ngroups_max", 0444, TYPE_FILE, DIR_KERNEL, 0, render_ngroups_max, NULL },
 	{ "drop_caches", 0200, TYPE_FILE, DIR_VM, 0, render_nothing, drop_caches_write },
 	{ "overcommit_memory", 0444, TYPE_FILE, DIR_VM, 0, render_zero, NULL },
+	{ "protected_hardlinks", 0400, TYPE_FILE, DIR_FS, 0, render_one, NULL },
 	{ "pipe-max-size", 0444, TYPE_FILE, DIR_FS, 0, render_pipe_size, NULL },
 };
 const uint32_t system_files_count = sizeof system_files / sizeof *system_files;

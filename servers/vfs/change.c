@@ -345,7 +345,9 @@ long link_path(struct request *rq, const struct vfs_link_req *in, struct vfs_lin
 		return -ENOENT;
 	if (from.walk.found->mount != to.walk.dir->mount)
 		return -EXDEV;
-	status = may_create(&to.creds, to.walk.dir);
+	status = may_link(&to.creds, from.walk.found);
+	if (!status)
+		status = may_create(&to.creds, to.walk.dir);
 	if (status)
 		return status;
 	if (node_is(node, S_IFDIR))

@@ -245,6 +245,8 @@ bool is_read_only(const struct mount *mount);
 long may_create(const struct creds *creds, const struct dentry *dir);
 long may_delete(const struct creds *creds, const struct dentry *dir, const struct dentry *victim,
 		bool is_dir);
+/* Whether somebody may give it a further name. */
+long may_link(const struct creds *creds, const struct dentry *at);
 /* Mode and group of a new node in `dir`. */
 void new_node_owner(const struct creds *creds, const struct vnode *dir, uint32_t *mode, uint32_t *gid);
 

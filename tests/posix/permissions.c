@@ -185,6 +185,44 @@ static void new_files(void)
 	      (chmod(".", 0755), run(ALICE, 0, do_link, "t/new", 0)) == EACCES);
 }
 
+static int links(const char *name)
+{
+	int error = run(BOB, 0, do_link, name, 0);
+
+	unlink("linked");
+	return error;
+}
+
+/* What Linux refuses with protected_hardlinks. */
+static void linking(void)
+{
+	NEED(chmod(".", 0777) == 0);
+	make("l", 0666, ALICE, ALICE);
+	CHECK("another's file that one may read and write is linked", links("l") == 0);
+	NEED(chmod("l", 0644) == 0);
+	CHECK("one to be read only is not", links("l") == EPERM);
+	NEED(chmod("l", 0622) == 0);
+	CHECK("nor one to be written only", links("l") == EPERM);
+	NEED(chmod("l", 04666) == 0);
+	CHECK("nor a set-uid one", links("l") == EPERM);
+	NEED(chmod("l", 02676) == 0);
+	CHECK("nor a set-gid one", links("l") == EPERM);
+	NEED(chmod("l", 02666) == 0);
+	CHECK("but without the group's x", links("l") == 0);
+	make("l", 04000, BOB, BOB);
+	CHECK("the owner links it all the same", links("l") == 0);
+	NEED(mknod("device", S_IFCHR | 0666, 0x103) == 0 && mkfifo("fifo", 0666) == 0 &&
+	     chmod("fifo", 0666) == 0 && symlink("l", "symbolic") == 0);
+	CHECK("another's device is not linked", links("device") == EPERM);
+	CHECK("nor a fifo", links("fifo") == EPERM);
+	CHECK("nor a symbolic link", links("symbolic") == EPERM);
+	CHECK("root links it", link("device", "linked") == 0 && unlink("linked") == 0);
+	NEED(chmod(".", 0755) == 0);
+	CHECK("that comes before the directory", links("device") == EPERM);
+	CHECK("and after what is there",
+	      link("device", "linked") == 0 && run(BOB, 0, do_link, "device", 0) == EEXIST);
+}
+
 int main(void)
 {
 	check_enter_directory();
@@ -194,5 +232,6 @@ int main(void)
 	owning();
 	sticky();
 	new_files();
+	linking();
 	return check_result();
 }
