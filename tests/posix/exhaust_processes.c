@@ -11,26 +11,52 @@
 
 static pid_t children[MANY];
 
+/* Says that it is there, and waits for the end of `held`. */
+static void be_child(const int *held, const int *there)
+{
+	char byte = 0;
+
+	close(held[1]);
+	close(there[0]);
+	if (write(there[1], &byte, 1) != 1)
+		_exit(9);
+	close(there[1]);
+	_exit(read(held[0], &byte, 1) == 0 ? 7 : 8);
+}
+
+/* Whether it could be made. It has its own copies of the pages that it writes before the next one is made: of hundreds that
+ * find no page when memory is used up some would have to be killed. */
+static int one_child(const int *held, pid_t *pid)
+{
+	int there[2], said;
+	char byte;
+
+	if (pipe(there))
+		return 0;
+	*pid = fork();
+	if (*pid == 0)
+		be_child(held, there);
+	said = errno;
+	close(there[1]);
+	if (*pid > 0)
+		NEED(read(there[0], &byte, 1) == 1);
+	close(there[0]);
+	errno = said;
+	return *pid > 0;
+}
+
 /* Children wait for the end of a pipe. Answers how many could be made. */
 static int fork_until_refused(int most, int *error)
 {
 	int ends[2], made = 0;
-	char byte;
 
 	NEED(pipe(ends) == 0);
 	*error = 0;
-	while (made < most) {
-		pid_t pid = fork();
-
-		if (pid == 0) {
-			close(ends[1]);
-			_exit(read(ends[0], &byte, 1) == 0 ? 7 : 8);
-		}
-		if (pid < 0) {
+	while (made < most && !*error) {
+		if (one_child(ends, &children[made]))
+			made++;
+		else
 			*error = errno;
-			break;
-		}
-		children[made++] = pid;
 	}
 	close(ends[0]);
 	close(ends[1]);
