@@ -67,6 +67,11 @@ static long ids_check(const struct creds *creds, const struct attr_owner *owner,
 	return 0;
 }
 
+bool mode_is_set_gid(uint32_t mode)
+{
+	return (mode & (S_ISGID | 010)) == (S_ISGID | 010);
+}
+
 /* A file that changes hands is not set-id any more. */
 static void drop_set_id(const struct attr_owner *owner, struct attr_change *change)
 {
@@ -75,7 +80,7 @@ static void drop_set_id(const struct attr_owner *owner, struct attr_change *chan
 	if (!(change->valid & (FILE_SET_UID | FILE_SET_GID)) || (change->valid & FILE_SET_MODE) ||
 	    (owner->mode & S_IFMT) == S_IFDIR)
 		return;
-	if (!(mode & S_ISUID) && (mode & (S_ISGID | 010)) != (S_ISGID | 010))
+	if (!(mode & S_ISUID) && !mode_is_set_gid(mode))
 		return;
 	mode &= ~(uint32_t)S_ISUID;
 	if (mode & 010)

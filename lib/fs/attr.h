@@ -34,6 +34,8 @@ struct attr_change {
  * and fsgid. */
 void creds_of(uint64_t stamp, struct creds *creds, bool real);
 bool creds_in_group(const struct creds *creds, uint32_t gid);
+/* Whether who executes a file of that mode gets its group: set-gid means something else without the group's x. */
+bool mode_is_set_gid(uint32_t mode);
 /* 0 or -EACCES. */
 long mode_allows(const struct creds *creds, const struct attr_owner *owner, uint32_t mask);
 /* 0, or -EPERM or -EACCES. Corrects the change as Linux does: bits that the caller may not set, set-id bits that

@@ -42,12 +42,6 @@ long may_delete(const struct creds *creds, const struct dentry *dir, const struc
 	return 0;
 }
 
-/* Whether who executes it gets its group. */
-static bool is_set_gid(uint32_t mode)
-{
-	return (mode & (S_ISGID | 010)) == (S_ISGID | 010);
-}
-
 /* As Linux with protected_hardlinks (Documentation/admin-guide/sysctl/fs.rst): a name of one's own keeps another's device,
  * or a set-uid program with a hole in it, after its owner has removed it. What is read-only may_create refuses, as that. */
 long may_link(const struct creds *creds, const struct dentry *at)
@@ -57,7 +51,7 @@ long may_link(const struct creds *creds, const struct dentry *at)
 
 	if (!creds->uid || creds->uid == node->uid || is_read_only(at->mount))
 		return 0;
-	if (!node_is(node, S_IFREG) || (node->mode & S_ISUID) || is_set_gid(node->mode) ||
+	if (!node_is(node, S_IFREG) || (node->mode & S_ISUID) || mode_is_set_gid(node->mode) ||
 	    mode_allows(creds, &owner, MAY_READ | MAY_WRITE))
 		return -EPERM;
 	return 0;
@@ -71,6 +65,6 @@ void new_node_owner(const struct creds *creds, const struct vnode *dir, uint32_t
 	*gid = dir->gid;
 	if ((*mode & S_IFMT) == S_IFDIR)
 		*mode |= S_ISGID;
-	else if (is_set_gid(*mode) && creds->uid && !creds_in_group(creds, dir->gid))
+	else if (mode_is_set_gid(*mode) && creds->uid && !creds_in_group(creds, dir->gid))
 		*mode &= ~S_ISGID;
 }
