@@ -136,15 +136,17 @@ long datagram_bind(struct sock *s, const struct endpoint *to)
 	return 0;
 }
 
-/* A port of its own, if it has none. */
+/* A port of its own, if it has none; -EAGAIN if there is none left. */
 static long have_port(struct sock *s)
 {
 	struct endpoint any = { .port = 0 };
+	long status;
 
 	if (s->kind != SOCK_UDP || s->udp->local_port)
 		return 0;
 	any.address = s->family == AF_INET ? *IP4_ADDR_ANY : *IP_ANY_TYPE;
-	return datagram_bind(s, &any);
+	status = datagram_bind(s, &any);
+	return status == -EADDRINUSE ? -EAGAIN : status;
 }
 
 long datagram_connect(struct sock *s, const struct endpoint *to)

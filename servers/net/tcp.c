@@ -310,8 +310,12 @@ static long start_connecting(struct sock *s, const struct endpoint *to)
 	status = s->tcp->local_port ? 0 : bind_anywhere(s);
 	if (!status)
 		status = error_of(tcp_connect(s->tcp, &to->address, to->port, connected));
-	if (status)
-		return status == -EINVAL ? -ENETUNREACH : status;
+	switch (status) {
+	case 0: break;
+	case -EINVAL: return -ENETUNREACH;
+	case -EADDRINUSE: return -EADDRNOTAVAIL; /* every port, or the one it has, has such a connection */
+	default: return status;
+	}
 	s->state = SOCK_CONNECTING;
 	s->bound = true;
 	note_names(s);

@@ -374,6 +374,22 @@ static void conflicts_of(int type, const char *of)
 	close(other);
 }
 
+/* Two sockets may have one port, but not one connection. */
+static void twins(void)
+{
+	int l = listener(4), first = socket(AF_INET, SOCK_STREAM, 0),
+	    second = socket(AF_INET, SOCK_STREAM, 0);
+
+	NEED(set(first, SOL_SOCKET, SO_REUSEADDR, 1) == 0 && set(second, SOL_SOCKET, SO_REUSEADDR, 1) == 0);
+	NEED(bind_to(first, INADDR_LOOPBACK, 0) == 0 &&
+	     bind_to(second, INADDR_LOOPBACK, port_of(first)) == 0);
+	NEED(connect_to(first, port_of(l)) == 0);
+	CHECK_ERROR("a connection that is there already", connect_to(second, port_of(l)), EADDRNOTAVAIL);
+	close(first);
+	close(second);
+	close(l);
+}
+
 static void conflicts(void)
 {
 	int l, a, b, port;
@@ -503,6 +519,7 @@ int main(void)
 	full_backlog();
 	listeners_shut_down();
 	conflicts();
+	twins();
 	names();
 	flags();
 	return check_result();
