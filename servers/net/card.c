@@ -1,17 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The drivers there are, and packets from and to their rings. */
+/* Cards, and packets from and to their drivers' rings. */
 #include <lwip/dhcp.h>
 #include <lwip/etharp.h>
 #include <lwip/ethip6.h>
 #include <lwip/snmp.h>
 #include <netif/ethernet.h>
 #include <proto/nic.h>
-#include <proto/rs.h>
 #include <util/string.h>
 
 #include "net.h"
 
-#define CLASS "net"
 #define BURST 64u
 #define FRAME_MIN 60u /* without its checksum */
 #define CRASHES_MAX 2u
@@ -20,14 +18,7 @@
 #define CHECKED_BY_DEVICE (NETIF_CHECKSUM_CHECK_TCP | NETIF_CHECKSUM_CHECK_UDP)
 
 PRESERVED struct card cards[CARDS_MAX];
-static PRESERVED struct {
-	cap_t memory; /* the class's name, to ask RS with */
-	uint64_t next;
-	bool asking;
-} finder;
 static struct nic_area *areas[CARDS_MAX];
-
-static void ask_driver(void);
 
 static unsigned index_of(const struct card *card)
 {
@@ -306,7 +297,7 @@ void cards_run(uint64_t bits)
 	tx_notice();
 }
 
-/* --- getting to know a driver ------------------------------------------------------------------------------------------ */
+/* --- interfaces ------------------------------------------------------------------------------------------ */
 
 static err_t set_up(struct netif *netif)
 {
@@ -339,6 +330,14 @@ void cards_need(void)
 	netif_add_ext_callback(&callback, gateway_known);
 }
 
+/* Those that the driver does not. */
+static void compute_checksums(struct card *card)
+{
+	u16_t driver = card->offloads & NIC_SEND_CHECKSUM ? NETIF_CHECKSUM_GEN_TCP : 0;
+
+	NETIF_SET_CHECKSUM_CTRL(&card->netif, (u16_t)(NETIF_CHECKSUM_ENABLE_ALL & ~driver));
+}
+
 /* DHCP and router advertisements are asked at once; who wants something else says so later. */
 static void bring_up(struct card *card, uint64_t mac, uint64_t mtu)
 {
@@ -347,8 +346,6 @@ static void bring_up(struct card *card, uint64_t mac, uint64_t mtu)
 	net_need();
 	if (!netif_add_noaddr(netif, card, set_up, ethernet_input))
 		return;
-	if (card->offloads & NIC_SEND_CHECKSUM)
-		NETIF_SET_CHECKSUM_CTRL(netif, NETIF_CHECKSUM_ENABLE_ALL & ~NETIF_CHECKSUM_GEN_TCP);
 	netif->mtu = (u16_t)(mtu >= 576 && mtu <= 1500 ? mtu : 1500);
 	for (unsigned i = 0; i < ETH_HWADDR_LEN; i++)
 		netif->hwaddr[i] = (u8_t)(mac >> 8 * i);
@@ -362,118 +359,54 @@ static void bring_up(struct card *card, uint64_t mac, uint64_t mtu)
 	card->attached = true;
 }
 
-static long map_area(struct card *card)
+static struct nic_area *map_area(cap_t memory)
 {
-	struct nic_area *area = map_memory(card->memory, 0, sizeof(*area), VM_R | VM_W | VM_SHARED);
+	return map_memory(memory, 0, sizeof(struct nic_area), VM_R | VM_W | VM_SHARED);
+}
 
+static void let_go(const struct card *card)
+{
+	if (areas[index_of(card)])
+		kcall(vm_unmap, CAP_SELF_SPACE, areas[index_of(card)], sizeof(struct nic_area));
+	if (card->memory) {
+		tx_close(card->memory);
+		tx_close(card->notify);
+	}
+}
+
+void card_begin(struct card *card, const struct nic_attach_reply *told, cap_t memory, cap_t notify)
+{
+	struct nic_area *area = map_area(memory);
+
+	if (!area) {
+		slog("no memory to map a driver's");
+		tx_close(memory);
+		tx_close(notify);
+		return;
+	}
+	let_go(card);
 	areas[index_of(card)] = area;
-	return area ? 0 : -ENOMEM;
-}
-
-static void attached(struct acall *call)
-{
-	const struct nic_attach_reply *reply = acall_reply(call);
-	struct card *card = call->owner;
-
-	if (call->status < 0 || call->received_count != 2) {
-		slog("a driver does not let us attach: error %ld", -call->status);
-		return;
-	}
+	card->memory = memory;
+	card->notify = notify;
+	card->owner = (uint32_t)told->owner;
+	card->offloads = (uint32_t)told->offloads;
+	card->produced = area->sent.produced;
+	card->consumed = area->received.consumed;
+	if (!card->attached)
+		bring_up(card, told->mac, told->mtu);
 	if (card->attached) {
-		/* Told twice. */
-		kcall(cap_close, call->received[0].slot);
-		kcall(cap_close, call->received[1].slot);
-		return;
+		compute_checksums(card);
+		look_at_link(card, area);
 	}
-	card->memory = call->received[0].slot;
-	card->notify = call->received[1].slot;
-	if (map_area(card))
-		return;
-	card->owner = (uint32_t)reply->owner;
-	card->offloads = (uint32_t)reply->offloads;
-	card->produced = areas[index_of(card)]->sent.produced;
-	card->consumed = areas[index_of(card)]->received.consumed;
-	bring_up(card, reply->mac, reply->mtu);
-	net_settle();
-}
-
-static void attach(struct card *card)
-{
-	struct nic_attach_req request = { 8 + index_of(card), NIC_SEND_CHECKSUM | NIC_RECEIVE_LARGE };
-	struct acall *call = acall_new(attached, card);
-
-	if (!call)
-		return;
-	call->caps[0] = (struct ipc_cap){ .slot = SLOT_NOTIFY, .rights = CAP_W };
-	call->caps_count = 1;
-	nic_send_attach(call, card->driver, &request);
-}
-
-static struct card *card_for(uint64_t number)
-{
-	for (struct card *card = cards; card < cards + CARDS_MAX; card++)
-		if (!card->used || card->number == number)
-			return card;
-	return NULL;
-}
-
-static void driver_found(struct acall *call)
-{
-	const struct rs_next_driver_reply *reply = acall_reply(call);
-	struct card *card;
-
-	finder.asking = false;
-	if (call->status == -ERESTART) {
-		ask_driver();
-		return;
-	}
-	card = call->status >= 0 && call->received_count ? card_for(reply->number) : NULL;
-	if (!card)
-		return;
-	if (card->used) {
-		/* The same driver again is what a crash in between leads to. */
-		kcall(cap_close, call->received[0].slot);
-	} else {
-		card->used = true;
-		card->driver = call->received[0].slot;
-		card->number = reply->number;
-		attach(card);
-	}
-	finder.next = reply->number + 1;
-	ask_driver();
-}
-
-static void ask_driver(void)
-{
-	struct rs_next_driver_req request = { finder.next };
-	struct acall *call = acall_new(driver_found, NULL);
-
-	if (!call)
-		return;
-	call->in = (struct call_buffer){ finder.memory, 0, 0, strlen(CLASS) };
-	finder.asking = rs_send_next_driver(call, SLOT_RS, &request) == 0;
-}
-
-void cards_find(void)
-{
-	long slot;
-
-	if (!finder.memory) {
-		slot = kcall(mo_create, ANOLE_PAGE_SIZE, 0);
-		if (slot < 0)
-			return;
-		finder.memory = (cap_t)slot;
-		kcall(mo_write, finder.memory, 0, CLASS, strlen(CLASS));
-	}
-	if (!finder.asking)
-		ask_driver();
 }
 
 void cards_start(void)
 {
 	count_crash();
 	for (struct card *card = cards; card < cards + CARDS_MAX; card++)
-		if (card->memory && !map_area(card))
-			untold[index_of(card)] = true;
+		if (card->memory) {
+			areas[index_of(card)] = map_area(card->memory);
+			untold[index_of(card)] = areas[index_of(card)];
+		}
 	cards_publish();
 }

@@ -16,7 +16,8 @@
 #include "option.h"
 
 #define CARDS_MAX 8u
-#define CARD_BIT(i) (1ull << (8 + (i)))
+#define CARD_FIRST 8u /* of the notification's bits */
+#define CARD_BIT(i) (1ull << (CARD_FIRST + (i)))
 #define LOOP_BIT 1ull
 
 /* --- main.c ----------------------------------------------------------------------------------------------------- */
@@ -68,7 +69,9 @@ struct card {
 	uint32_t consumed, produced; /* what the shared words are to say after the commit */
 };
 extern struct card cards[CARDS_MAX];
-void cards_find(void);
+struct nic_attach_reply;
+/* Its driver serves us from now on, by this memory and notification, which are ours to close. */
+void card_begin(struct card *card, const struct nic_attach_reply *told, cap_t memory, cap_t notify);
 void cards_need(void);  /* lwIP has been started */
 void cards_start(void); /* of a new incarnation */
 void cards_publish(void);
@@ -76,6 +79,8 @@ void cards_run(uint64_t bits); /* packets that have come; each is a transaction 
 /* merge.c: the segments at the ring's head that can be taken as one packet, whose checksum need not be looked at. How many
  * entries are done with then: 0, if there are no two such. NULL: all were damaged. */
 unsigned merge(const struct card *card, const struct nic_area *area, uint32_t produced, struct pbuf **packet);
+/* driver.c: ask for the drivers that there are and that will come. */
+void cards_find(void);
 /* offload.c: a segment of TCP without a checksum is left to the device; what it has left to us is completed, unless that
  * cannot be. */
 void offload_send(uint8_t *frame, uint32_t length, struct nic_entry *entry);

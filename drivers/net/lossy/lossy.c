@@ -11,6 +11,7 @@
 
 #define BELOW_BIT 0u    /* signalled by the driver below; the server signals NIC_BIT */
 #define HELD_MAX 64u    /* packets that are late */
+#define AGAIN_MS 1000u  /* until a driver below that was not there is asked again */
 #define OVERTAKE_MS 20u /* who should be overtaken waits no longer for somebody to do it */
 
 PRESERVED struct schedule schedule;
@@ -28,6 +29,8 @@ static PRESERVED struct {
 	uint64_t bits;
 	uint32_t owner;
 } peer;
+static PRESERVED struct waitq watchers;
+static PRESERVED struct acall *watch; /* of the driver below */
 
 static struct nic_area *area, *area_below;
 
@@ -39,7 +42,7 @@ static struct held {
 	uint64_t due;
 	uint8_t bytes[NIC_PACKET_MAX];
 } held[HELD_MAX];
-static struct timer timer;
+static struct timer timer, again;
 
 /* --- passing on --------------------------------------------------------------------------------------------- */
 
@@ -223,10 +226,17 @@ static void begin_at(const struct nic_attach_reply *told)
 	below.produced = area_below->sent.produced;
 }
 
+/* The memory that was mapped before goes. */
 static long map_below(cap_t shared)
 {
-	area_below = map_memory(shared, 0, sizeof(*area_below), VM_R | VM_W | VM_SHARED);
-	return area_below ? 0 : -ENOMEM;
+	struct nic_area *mapped = map_memory(shared, 0, sizeof(*mapped), VM_R | VM_W | VM_SHARED);
+
+	if (!mapped)
+		return -ENOMEM;
+	if (area_below)
+		kcall(vm_unmap, CAP_SELF_SPACE, area_below, sizeof(*area_below));
+	area_below = mapped;
+	return 0;
 }
 
 static long attach_below(void)
@@ -249,32 +259,90 @@ static long attach_below(void)
 	return 0;
 }
 
+static void send_watch(void)
+{
+	struct nic_watch_req request = { below.told.owner };
+
+	watch->tag[0] = below.told.owner;
+	nic_send_watch(watch, below.driver, &request);
+}
+
+static void watched(struct acall *call);
+
+static void watch_below(void)
+{
+	struct acall *call = watch;
+
+	if (!call) {
+		call = acall_new(watched, NULL);
+		if (!call)
+			return;
+		call->keep = true;
+		watch = call;
+	}
+	if (!acall_is_out(call))
+		send_watch();
+}
+
+static void time_to_watch(struct timer *timer)
+{
+	(void)timer;
+	watch_below();
+}
+
+static void watch_later(void)
+{
+	timer_start(&again, clock_monotonic_ns() + AGAIN_MS * 1000000ull, time_to_watch);
+}
+
+/* The same answer comes a second time after a crash: what it brought is not closed then. */
+static void replace(cap_t *kept, cap_t fresh)
+{
+	cap_t before = *kept;
+
+	*kept = fresh;
+	if (before != fresh)
+		kcall(cap_close, before);
+}
+
 static void attached_again(struct acall *call)
 {
-	const struct nic_attach_reply *reply = acall_reply(call);
-
-	if (call->status < 0)
+	if (call->status < 0 || call->received_count != 2 || map_below(call->received[0].slot)) {
+		watch_later();
 		return;
-	for (uint32_t i = 0; i < call->received_count; i++)
-		kcall(cap_close, call->received[i].slot);
-	begin_at(reply);
+	}
+	replace(&below.memory, call->received[0].slot);
+	replace(&below.notify, call->received[1].slot);
+	begin_at(acall_reply(call));
+	watch_below();
 	run();
 }
 
-/* A server that finds its drivers anew has attached to the one below as well, and has taken it from us. */
 static void attach_again(void)
 {
 	struct nic_attach_req request = { .bit = BELOW_BIT }; /* whole packets only */
-	struct acall *call;
+	struct acall *call = acall_new(attached_again, NULL);
 
-	if (area_below->owner == (uint32_t)below.told.owner)
-		return;
-	call = acall_new(attached_again, NULL);
 	if (!call)
 		return;
 	call->caps[0] = (struct ipc_cap){ .slot = SLOT_NOTIFY, .rights = CAP_W };
 	call->caps_count = 1;
 	nic_send_attach(call, below.driver, &request);
+}
+
+/* One that has lost what it knew is attached to again. A server that was served instead comes to us too, later. */
+static void watched(struct acall *call)
+{
+	if (call->tag[0] != below.told.owner) {
+		send_watch();
+	} else if (!call->status) {
+		attach_again();
+	} else if (call->status == -ESTALE) {
+		below.told.owner = 0;
+		run();
+	} else {
+		watch_later();
+	}
 }
 
 /* --- the server ------------------------------------------------------------------------------------------------- */
@@ -299,13 +367,24 @@ static long nic_attach(struct request *rq, const struct nic_attach_req *in, stru
 	peer.bits = 1ull << in->bit;
 	*out = below.told;
 	out->owner = peer.owner;
-	attach_again();
+	waitq_wake(&watchers);
+	/* A server that finds its drivers anew has attached to the one below as well, and has taken it from us. */
+	if (area_below->owner != (uint32_t)below.told.owner)
+		attach_again();
 	return 0;
+}
+
+static long nic_watch(struct request *rq, const struct nic_watch_req *in, struct nic_watch_reply *out)
+{
+	(void)out;
+	if (!peer.notify)
+		return 0;
+	return in->owner == peer.owner ? request_park(rq, &watchers) : -ESTALE;
 }
 
 static long dispatch(struct request *rq)
 {
-	static const struct nic_ops operations = { .attach = nic_attach };
+	static const struct nic_ops operations = { .attach = nic_attach, .watch = nic_watch };
 
 	if (IPC_OP_PROTO(rq->op) == PROTO_ID_NIC)
 		return rq->badge & BADGE_SERVICE ? nic_dispatch(&operations, rq) : -EPERM;
@@ -342,6 +421,7 @@ static long start(bool restarted)
 		status = below.memory ? map_below(below.memory) : attach_below();
 	if (status)
 		return status;
+	watch_below();
 	area->received.produced = received;
 	run();
 	return 0;

@@ -46,6 +46,7 @@ static PRESERVED struct {
 	uint64_t bits;
 	uint32_t owner;
 } peer;
+static PRESERVED struct waitq watchers;
 /* Agreed on with it. */
 static PRESERVED uint32_t offloads;
 /* What this side believes of the rings: it is written before the shared word is. */
@@ -365,11 +366,20 @@ static long nic_attach(struct request *rq, const struct nic_attach_req *in, stru
 		kcall(cap_close, peer.notify);
 	peer.notify = request_take(rq, 0);
 	peer.bits = 1ull << in->bit;
+	waitq_wake(&watchers);
 	out->owner = peer.owner;
 	out->offloads = offloads;
 	out->mac = mac();
 	out->mtu = device.features & F_MTU && configuration->mtu < MTU ? configuration->mtu : MTU;
 	return 0;
+}
+
+static long nic_watch(struct request *rq, const struct nic_watch_req *in, struct nic_watch_reply *out)
+{
+	(void)out;
+	if (!peer.notify)
+		return 0;
+	return in->owner == peer.owner ? request_park(rq, &watchers) : -ESTALE;
 }
 
 static void notify(uint64_t bits)
@@ -420,7 +430,7 @@ static long shutdown(struct request *rq)
 
 static long dispatch(struct request *rq)
 {
-	static const struct nic_ops operations = { .attach = nic_attach };
+	static const struct nic_ops operations = { .attach = nic_attach, .watch = nic_watch };
 
 	return nic_dispatch(&operations, rq);
 }
