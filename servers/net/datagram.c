@@ -119,12 +119,16 @@ void datagram_end(struct sock *s)
 
 long datagram_bind(struct sock *s, const struct endpoint *to)
 {
+	struct ports ports = ports_for(s);
+	u16_t port = to->port;
 	err_t err = ERR_USE;
 	long status;
 
-	if (s->kind == SOCK_UDP)
-		for (unsigned i = 0; err == ERR_USE && i < (to->port ? 1 : PORT_TRIES); i++)
-			err = udp_bind(s->udp, &to->address, to->port ? to->port : random_port());
+	if (s->kind == SOCK_UDP && port)
+		err = udp_bind(s->udp, &to->address, port);
+	else if (s->kind == SOCK_UDP)
+		while (err == ERR_USE && (port = port_next(&ports)))
+			err = udp_bind(s->udp, &to->address, port);
 	else
 		err = raw_bind(s->raw, &to->address);
 	status = error_of(err);

@@ -20,6 +20,8 @@
 #define CARD_BIT(i) (1ull << (CARD_FIRST + (i)))
 #define LOOP_BIT 1ull
 
+struct sock;
+
 /* --- main.c ----------------------------------------------------------------------------------------------------- */
 /* lwIP is started when it is first needed: a system without a network does not pay for it. */
 void net_need(void);
@@ -28,8 +30,13 @@ void net_settle(void);
 
 /* --- port.c ------------------------------------------------------------------------------------------------------- */
 void random_start(void);
-u16_t random_port(void); /* one to try, for who needs any */
-#define PORT_TRIES 200u
+/* Ports to try, for a socket that needs any: each of few, some of many. */
+struct ports {
+	uint32_t least, count, at, left;
+};
+struct ports ports_for(const struct sock *s);
+u16_t port_next(struct ports *ports);       /* 0: no further one */
+bool port_range_is_sane(uint32_t low_high); /* as IP_LOCAL_PORT_RANGE has it */
 #define NAME_SERVERS 3u
 unsigned short net_checksum(const void *data, int length);
 extern ip_addr_t name_servers[NAME_SERVERS];

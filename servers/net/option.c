@@ -144,6 +144,8 @@ static long may_set(const struct request *rq, const struct sock *s, unsigned opt
 		return -EINVAL;
 	if (option == OPTION_V6ONLY && s->bound)
 		return -EINVAL;
+	if (option == OPTION_LOCAL_PORT_RANGE && !port_range_is_sane((uint32_t)value))
+		return -EINVAL;
 	return 0;
 }
 

@@ -6,6 +6,10 @@
 
 #include "net.h"
 
+#define PORT_LEAST 32768u /* Linux's ip_local_port_range */
+#define PORT_MOST 60999u
+#define PORT_TRIES 200u
+
 static PRESERVED struct {
 	uint32_t key[8], count;
 } generator;
@@ -59,10 +63,35 @@ uint32_t net_random(void)
 	return out.word[0];
 }
 
-/* RFC 6056, 3.3.1. lwIP's own count begins anew in each incarnation, at ports that peers may still know. */
-u16_t random_port(void)
+bool port_range_is_sane(uint32_t low_high)
 {
-	return (u16_t)(32768 + net_random() % 28232);
+	uint32_t low = low_high & 0xffff, high = low_high >> 16;
+
+	return !low || !high || low <= high;
+}
+
+/* A bound that is 0, or not within what all sockets have, is theirs. */
+struct ports ports_for(const struct sock *s)
+{
+	uint32_t given = (uint32_t)s->option[OPTION_LOCAL_PORT_RANGE], low = given & 0xffff,
+		 high = given >> 16, count;
+
+	if (low < PORT_LEAST || low > PORT_MOST)
+		low = PORT_LEAST;
+	if (high < PORT_LEAST || high > PORT_MOST)
+		high = PORT_MOST;
+	count = high - low + 1;
+	return (struct ports){ low, count, net_random() % count, count < PORT_TRIES ? count : PORT_TRIES };
+}
+
+/* RFC 6056, 3.3.1. lwIP's own count begins anew in each incarnation, at ports that peers may still know. */
+u16_t port_next(struct ports *ports)
+{
+	if (!ports->left)
+		return 0;
+	ports->left--;
+	ports->at = ports->count > PORT_TRIES ? net_random() : ports->at + 1;
+	return (u16_t)(ports->least + ports->at % ports->count);
 }
 
 /* RFC 6528: a clock of 4 us ticks, displaced by a secret of the connection's own. */

@@ -248,6 +248,8 @@ static bool is_listened_to(const struct sock *s, const struct endpoint *to)
 
 long tcp_socket_bind(struct sock *s, const struct endpoint *to)
 {
+	struct ports ports = ports_for(s);
+	u16_t port = to->port;
 	err_t err = ERR_USE;
 	long status;
 
@@ -255,8 +257,10 @@ long tcp_socket_bind(struct sock *s, const struct endpoint *to)
 		return -EINVAL;
 	if (is_listened_to(s, to))
 		return -EADDRINUSE;
-	for (unsigned i = 0; err == ERR_USE && i < (to->port ? 1 : PORT_TRIES); i++)
-		err = tcp_bind(s->tcp, &to->address, to->port ? to->port : random_port());
+	if (port)
+		err = tcp_bind(s->tcp, &to->address, port);
+	while (!to->port && err == ERR_USE && (port = port_next(&ports)))
+		err = tcp_bind(s->tcp, &to->address, port);
 	status = error_of(err);
 	if (!status)
 		note_names(s);

@@ -17,6 +17,9 @@
 
 #include "inet.h"
 
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
 #define LONG 20000 /* ms: what surely comes within that */
 
 static char bytes[4000];
@@ -390,6 +393,43 @@ static void twins(void)
 	close(l);
 }
 
+/* A socket that may have but one port, which another has. */
+static int confined(int type, int port)
+{
+	int fd = socket(AF_INET, type, 0);
+
+	NEED(fd >= 0 &&
+	     set(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, (int)((unsigned)port << 16 | (unsigned)port)) == 0);
+	return fd;
+}
+
+static void no_port_left(void)
+{
+	int l = listener(4), holder = try_bind(AF_INET, SOCK_STREAM, INADDR_LOOPBACK, 0, 0, 0);
+	int port = port_of(holder), fd = confined(SOCK_STREAM, port);
+	struct sockaddr_in to;
+
+	CHECK_ERROR("TCP: no port left to bind to", bind_to(fd, INADDR_LOOPBACK, 0), EADDRINUSE);
+	CHECK_ERROR("nor to connect from", connect_to(fd, port_of(l)), EADDRNOTAVAIL);
+	close(holder);
+	CHECK("until it is free", connect_to(fd, port_of(l)) == 0 && port_of(fd) == port);
+	close(fd);
+	close(l);
+	l = try_bind(AF_INET, SOCK_DGRAM, INADDR_LOOPBACK, 0, 0, 0);
+	holder = try_bind(AF_INET, SOCK_DGRAM, INADDR_LOOPBACK, 0, 0, 0);
+	port = port_of(holder);
+	fd = confined(SOCK_DGRAM, port);
+	to = at(INADDR_LOOPBACK, port_of(l));
+	CHECK_ERROR("UDP: no port left to bind to", bind_to(fd, INADDR_LOOPBACK, 0), EADDRINUSE);
+	CHECK_ERROR("nor to connect from", connect_to(fd, port_of(l)), EAGAIN);
+	CHECK_ERROR("nor to send from", sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)), EAGAIN);
+	close(holder);
+	CHECK("until it is free",
+	      sendto(fd, "x", 1, 0, (struct sockaddr *)&to, sizeof(to)) == 1 && port_of(fd) == port);
+	close(fd);
+	close(l);
+}
+
 static void conflicts(void)
 {
 	int l, a, b, port;
@@ -520,6 +560,7 @@ int main(void)
 	listeners_shut_down();
 	conflicts();
 	twins();
+	no_port_left();
 	names();
 	flags();
 	return check_result();
