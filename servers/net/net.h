@@ -150,6 +150,8 @@ struct sock {
 	int32_t option[OPTIONS]; /* option.h */
 	struct membership *memberships;
 	uint64_t receive_timeout, send_timeout; /* ns */
+	uint64_t stuck_since;                   /* ns: since then nothing above `acknowledged` was */
+	uint32_t acknowledged;
 	struct endpoint local, peer;
 	uint32_t interface;       /* of packets, that it is bound to */
 	bool cooked;              /* packets without their Ethernet header */
@@ -181,6 +183,8 @@ bool is_root(uint64_t stamp);
 /* tcp.c */
 long tcp_socket(struct sock *s);
 void tcp_socket_end(struct sock *s);
+/* transfer.c: lwIP's, for TCP_USER_TIMEOUT */
+err_t tcp_socket_poll(void *arg, struct tcp_pcb *pcb);
 long tcp_socket_again(struct sock *s); /* it ends what it was, by a reset, and is fresh */
 long tcp_socket_bind(struct sock *s, const struct endpoint *to);
 long tcp_socket_listen(struct sock *s, uint32_t backlog);

@@ -86,6 +86,7 @@ static void apply_tcp(const struct sock *s)
 	pcb->keep_idle = (u32_t)s->option[OPTION_KEEPIDLE] * 1000;
 	pcb->keep_intvl = (u32_t)s->option[OPTION_KEEPINTVL] * 1000;
 	pcb->keep_cnt = (u32_t)s->option[OPTION_KEEPCNT];
+	tcp_poll(pcb, s->option[OPTION_USER_TIMEOUT] ? tcp_socket_poll : NULL, 1);
 	if (s->option[OPTION_MAXSEG] != numbers[OPTION_MAXSEG].first && pcb->mss > s->option[OPTION_MAXSEG])
 		pcb->mss = (u16_t)s->option[OPTION_MAXSEG];
 }
@@ -155,6 +156,8 @@ static void took(struct sock *s, unsigned option)
 		s->option[option ^ OPTION_TIMESTAMP ^ OPTION_TIMESTAMPNS] = 0;
 	if (option == OPTION_V6ONLY && s->ip)
 		IP_SET_TYPE_VAL(s->ip->local_ip, s->option[option] ? IPADDR_TYPE_V6 : IPADDR_TYPE_ANY);
+	if (option == OPTION_USER_TIMEOUT)
+		s->stuck_since = 0;
 	options_apply(s);
 	if (option == OPTION_NODELAY && s->option[option] && s->tcp && s->state == SOCK_CONNECTED)
 		tcp_output(s->tcp);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Sending and receiving, for every kind of socket. */
+#include <lwip/priv/tcp_priv.h>
 #include <util/string.h>
 
 #include <fs/stream.h>
@@ -310,4 +311,24 @@ SOCKET_OP(receive)
 	struct sock *s = sock_find(rq->badge);
 
 	return s ? sock_receive(rq, s, in->flags, out) : -ENOTSOCK;
+}
+
+/* Twice a second. What is to be sent, or was not acknowledged, waits for TCP_USER_TIMEOUT, and not much longer. */
+err_t tcp_socket_poll(void *arg, struct tcp_pcb *pcb)
+{
+	struct sock *s = arg;
+	uint64_t now = clock_monotonic_ns();
+
+	if (!s)
+		return ERR_OK;
+	if (!pcb->unsent && !pcb->unacked) {
+		s->stuck_since = 0;
+	} else if (!s->stuck_since || pcb->lastack != s->acknowledged) {
+		s->acknowledged = pcb->lastack;
+		s->stuck_since = now;
+	} else if (now - s->stuck_since >= (uint64_t)s->option[OPTION_USER_TIMEOUT] * 1000000) {
+		tcp_abandon(pcb, 0);
+		return ERR_ABRT;
+	}
+	return ERR_OK;
 }

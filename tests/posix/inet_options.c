@@ -401,6 +401,31 @@ static void lingering(void)
 	close(fds[1]);
 }
 
+/* Data that nobody takes end a connection, silence does not. */
+static void user_timeout(void)
+{
+	static char bytes[150000];
+	double before = seconds();
+	int fds[2], idle[2];
+
+	stream_pair(idle);
+	stream_pair(fds);
+	NEED(set(idle[0], IPPROTO_TCP, TCP_USER_TIMEOUT, 1000) == 0);
+	NEED(set(fds[0], IPPROTO_TCP, TCP_USER_TIMEOUT, 1000) == 0);
+	while (send(fds[0], bytes, sizeof(bytes), MSG_DONTWAIT) > 0 || ready(fds[0], POLLOUT, 200) == POLLOUT)
+		;
+	CHECK("TCP_USER_TIMEOUT ends it", ready(fds[0], POLLIN, 30000) & POLLERR);
+	CHECK("after that time", seconds() - before >= 0.9);
+	CHECK("with an error", get(fds[0], SOL_SOCKET, SO_ERROR) == ETIMEDOUT);
+	CHECK_ERROR("nothing is sent any more", send(fds[0], "x", 1, MSG_NOSIGNAL), EPIPE);
+	CHECK("who has nothing to send goes on",
+	      write(idle[0], "abc", 3) == 3 && ready(idle[1], POLLIN, 10000) && read(idle[1], bytes, 9) == 3);
+	for (int i = 0; i < 2; i++) {
+		close(fds[i]);
+		close(idle[i]);
+	}
+}
+
 static void information(void)
 {
 	struct tcp_info info = { 0 };
@@ -543,6 +568,7 @@ int main(void)
 	times();
 	low_water();
 	lingering();
+	user_timeout();
 	information();
 	with_datagrams();
 	with_datagrams6();
