@@ -84,7 +84,7 @@ image)
 	;;
 test)
 	need_image
-	need_qemu
+	need_qemu --uefi
 	need "to check the style" clang-format-14
 	need "to check its commands" gdb
 	need "to log in to the guest" openssh-client
